@@ -1,0 +1,1 @@
+"""fathomline: hierarchical classification of marine animals, at whatever rank the picture allows."""

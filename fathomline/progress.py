@@ -1,0 +1,21 @@
+"""How long work shows that it is alive, and how a stage says in one line what it did."""
+
+import sys
+from collections.abc import Iterable
+
+from tqdm import tqdm
+
+
+def progress(items: Iterable | None = None, *, label: str, unit: str, total: int | None = None) -> tqdm:
+    """A progress bar on standard error with rate and time left; silent where nobody watches (no terminal)."""
+    return tqdm(items, total=total, desc=label, unit=unit, leave=False, disable=None, dynamic_ncols=True)
+
+
+def summary(line: str) -> None:
+    """Print the one line by which a stage says what it did."""
+    print(line, flush=True)
+
+
+def warning(line: str) -> None:
+    """Print something the user should know and may want to mend, without stopping for it."""
+    print(f"warning: {line}", file=sys.stderr, flush=True)

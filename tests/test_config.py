@@ -1,0 +1,81 @@
+from typing import Annotated, Literal
+
+import pytest
+from annotated_types import Interval
+
+from fathomline.config import load_section, section
+from fathomline.errors import InputError
+
+
+@section
+class Oven:
+    heat: Annotated[float, Interval(gt=0, le=300)]
+    """Degrees."""
+    mode: Literal["fan", "grill"]
+    """How."""
+    racks: list[int]
+    """Where."""
+    bread: bool | str
+    """What."""
+
+
+def load(tmp_path, text: str) -> Oven:
+    path = tmp_path / "params.yaml"
+    path.write_text("oven:\n" + text)
+    return load_section(path, "oven", Oven)
+
+
+GOOD = "  heat: 1.0\n  mode: fan\n  racks: [0]\n  bread: true\n"
+
+
+@pytest.mark.parametrize("written", ["1e-5", "1e-05", "1.0e-5", "0.00001"])
+def test_floats_are_read_however_dvc_writes_them(tmp_path, written):
+    assert load(tmp_path, GOOD.replace("1.0", written)).heat == 1e-5
+
+
+def test_a_whole_number_is_a_fine_float(tmp_path):
+    assert load(tmp_path, GOOD.replace("1.0", "2")).heat == 2.0
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("1.0", "fast"), "oven.heat is 'fast', expected a valid number"),
+        (("1.0", "0"), "oven.heat is 0, expected greater than 0"),
+        (("1.0", "301"), "oven.heat is 301, expected less than or equal to 300"),
+        (("1.0", ".nan"), "oven.heat is nan, expected a finite number"),
+        (("1.0", "true"), "oven.heat is True, expected a valid number"),
+        (("fan", "steam"), "oven.mode is 'steam', expected 'fan' or 'grill'"),
+        (("[0]", "[0, 1.5]"), "oven.racks is 1.5, expected a valid integer at [1]"),
+        (("[0]", "0"), "oven.racks is 0, expected a valid list"),
+        (("true", "3"), "oven.bread is 3, expected a valid boolean or a valid string"),
+        (("heat", "haet"), "oven.haet is not a parameter; allowed in `oven` are heat, mode, racks, bread"),
+        (("  mode: fan\n", ""), "oven.mode is missing"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(tmp_path, change, says):
+    with pytest.raises(InputError) as raised:
+        load(tmp_path, GOOD.replace(*change))
+    lines = [line for line in str(raised.value).splitlines() if says in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{tmp_path}/params.yaml: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("- 1\n", "expected a mapping"),
+        ("a: [\n", "not YAML"),
+        ("other: 1\n", "section `oven` is missing"),
+    ],
+)
+def test_a_file_that_is_no_params_file_is_named(tmp_path, text, says):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=says):
+        load_section(path, "oven", Oven)
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path):
+    with pytest.raises(InputError, match="make use"):
+        load_section(tmp_path / "params.yaml", "oven", Oven)
