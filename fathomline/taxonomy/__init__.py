@@ -1,0 +1,1 @@
+"""Ranks, lineages, the tree they span, and where names are looked up."""

@@ -1,0 +1,78 @@
+"""The user's own lineages: the CSV that `taxonomy.lineages` names."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from fathomline.errors import InputError
+from fathomline.files import read_csv
+from fathomline.taxonomy.lineage import Lineage, Node
+from fathomline.taxonomy.ranks import RANKS, rank_or_none
+
+ORIGIN = "lineages"
+COLUMNS = ["concept_name", "aphia_id", "rank", *(rank.value for rank in RANKS)]
+_SHOWN_FAULTS = 10
+
+
+def read_lineage_table(path: Path) -> dict[str, Lineage]:
+    """Read the CSV; an empty cell means that the path skips the rank, or that the AphiaID is not known.
+
+    A concept whose rank is one of the seven may be written under another name than its column holds: then it is a
+    synonym of that. Raises InputError naming file and row of everything that is wrong, ten faults at most.
+    """
+    # Every cell stays the text it is: as pandas guesses, a genus "Nan" would be missing and an AphiaID a float.
+    table = read_csv(path, COLUMNS, dtype=str, keep_default_na=False, na_filter=False)
+    faults: list[str] = []
+    lineages: dict[str, Lineage] = {}
+    rows: dict[str, int] = {}
+    for row, record in enumerate(table[COLUMNS].to_dict("records"), start=2):
+        cells = {column: str(text).strip() for column, text in record.items()}
+        try:
+            lineage = _lineage(cells)
+        except InputError as error:
+            faults.append(f"row {row}: {error}")
+            continue
+        if lineage.concept in rows:
+            faults.append(f"row {row}: {lineage.concept!r} stands in row {rows[lineage.concept]} already")
+            continue
+        lineages[lineage.concept], rows[lineage.concept] = lineage, row
+    faults.extend(_contradictions(lineages, rows))
+    if faults:
+        more = [f"and {len(faults) - _SHOWN_FAULTS} more"] if len(faults) > _SHOWN_FAULTS else []
+        raise InputError("\n".join(f"{path}: {fault}" for fault in [*faults[:_SHOWN_FAULTS], *more]))
+    return lineages
+
+
+def _lineage(cells: dict[str, str]) -> Lineage:
+    concept, text = cells["concept_name"], cells["rank"].lower()
+    if not concept or not text:
+        raise InputError(f"`{'rank' if concept else 'concept_name'}` is empty")
+    # A column of whole numbers with gaps is often saved as floats.
+    identifier = re.fullmatch(r"([1-9]\d{0,9})(\.0)?", cells["aphia_id"])
+    if cells["aphia_id"] and not identifier:
+        raise InputError(f"`aphia_id` of {concept!r} is {cells['aphia_id']!r}, expected a positive integer or nothing")
+    names = {rank: cells[rank.value] for rank in RANKS if cells[rank.value]}
+    own = rank_or_none(text)
+    if own is not None and own not in names:
+        raise InputError(f"the rank of {concept!r} is {own}, but its column `{own}` is empty")
+    accepted = concept if own is None else names[own]
+    return Lineage(concept, accepted, text, names, int(identifier[1]) if identifier else None, ORIGIN)
+
+
+def _contradictions(lineages: dict[str, Lineage], rows: dict[str, int]) -> Iterator[str]:
+    """Names that two rows put at different places, which no tree can hold."""
+    seen: dict[str, tuple[tuple[Node, ...], int]] = {}
+    for concept, lineage in lineages.items():
+        for length in range(1, len(lineage.path) + 1):
+            path = lineage.path[:length]
+            known, row = seen.setdefault(path[-1].name, (path, rows[concept]))
+            if known != path:
+                yield (
+                    f"row {rows[concept]}: {path[-1].name!r} is {_written(path)}, but in row {row} it is "
+                    f"{_written(known)}"
+                )
+                break
+
+
+def _written(path: tuple[Node, ...]) -> str:
+    return " > ".join(f"{node.name} ({node.rank or 'between the ranks'})" for node in path[-2:])

@@ -1,0 +1,109 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from fathomline.errors import InputError
+from fathomline.taxonomy import fgvc2025
+from fathomline.taxonomy.reference import read_lineages, read_reference, write_reference
+from fathomline.taxonomy.tree import Taxonomy
+
+
+@pytest.fixture
+def taxonomy(make_lineage) -> Taxonomy:
+    synonym = make_lineage("Animalia > P > C > O > F > G > G s", concept="H s", aphia_id=12, origin="worms")
+    return Taxonomy([synonym, make_lineage("Animalia > P", concept="Café", between="subphylum", origin="fgvc2025")])
+
+
+@pytest.fixture
+def edited(taxonomy, tmp_path):
+    """Write the reference with one entry changed by hand; the hash stays."""
+
+    def edit(concept: str, **changes):
+        path = tmp_path / "reference.json"
+        write_reference(taxonomy, path)
+        content = json.loads(path.read_text())
+        content["concepts"][concept] |= changes
+        path.write_text(json.dumps(content))
+        return path
+
+    return edit
+
+
+def test_what_is_written_is_read_back_whole(tmp_path):
+    taxonomy = Taxonomy(fgvc2025.lineages())
+    write_reference(taxonomy, tmp_path / "reference.json")
+    assert read_reference(tmp_path / "reference.json").lineages == taxonomy.lineages
+
+
+def test_the_file_is_sorted_readable_and_the_same_for_any_order(taxonomy, tmp_path):
+    write_reference(taxonomy, tmp_path / "one.json")
+    write_reference(Taxonomy(reversed(taxonomy.lineages)), tmp_path / "other.json")
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "other.json").read_bytes()
+    content = json.loads((tmp_path / "one.json").read_text(encoding="utf-8"))
+    assert content["hash"] == taxonomy.hash
+    assert list(content["concepts"]) == ["Café", "H s"]
+    ranks = {"kingdom": "Animalia", "phylum": "P", "class": "C", "order": "O", "family": "F", "genus": "G"}
+    own = {"accepted_name": "G s", "rank": "species", "aphia_id": 12, "species": "G s", "origin": "worms"}
+    assert content["concepts"]["H s"] == own | ranks
+    assert '"Café"' in (tmp_path / "one.json").read_text(encoding="utf-8")
+
+
+def test_an_edited_file_is_refused_until_the_stage_has_run(edited):
+    path = edited("Café", phylum="Q")
+    with pytest.raises(InputError, match=r"reference.json: `hash` is .*edited; run `dvc repro`"):
+        read_reference(path)
+    assert list(read_lineages(path)["Café"].names.values()) == ["Animalia", "Q"]
+
+
+def test_an_edit_that_no_distance_depends_on_is_no_edit(edited):
+    assert read_reference(edited("H s", aphia_id=13)).lineage("H s").aphia_id == 13
+
+
+MALFORMED = {
+    "an unknown key": ({"phylm": "Q"}, "has phylm"),
+    "an empty name": ({"phylum": ""}, "empty"),
+    "a number for a name": ({"class": 7}, "`class` is 7"),
+    "no rank": ({"rank": None}, "`rank` is None"),
+    "a foreign origin": ({"origin": "hearsay"}, "`origin` is 'hearsay'"),
+    "a negative AphiaID": ({"aphia_id": -1}, "`aphia_id` is -1"),
+    "a boolean AphiaID": ({"aphia_id": True}, "`aphia_id` is True"),
+    "a contradiction": ({"species": "G t"}, "its species is 'G t', not 'G s'"),
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_a_malformed_entry_is_named(edited, case):
+    changes, fault = MALFORMED[case]
+    with pytest.raises(InputError, match=r"reference\.json") as raised:
+        read_lineages(edited("H s", **changes))
+    assert "'H s'" in str(raised.value)
+    assert fault in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"hash": "", "concepts": {}}', '{"hash": "", "concepts": {"A": []}}']
+)
+def test_a_file_of_another_form_is_refused(tmp_path, text):
+    path = tmp_path / "reference.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"reference\.json"):
+        read_lineages(path)
+
+
+def test_a_missing_key_is_named(taxonomy, tmp_path):
+    path = tmp_path / "reference.json"
+    write_reference(taxonomy, path)
+    content = json.loads(path.read_text())
+    del content["concepts"]["H s"]["genus"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="concept 'H s' lacks genus"):
+        read_lineages(path)
+
+
+def test_the_hash_in_the_file_changes_with_a_place(taxonomy, make_lineage, tmp_path):
+    moved = make_lineage("Animalia > Q", concept="Café", between="subphylum")
+    write_reference(Taxonomy([moved, taxonomy.lineage("H s")]), tmp_path / "moved.json")
+    write_reference(Taxonomy([replace(one, origin="lineages") for one in taxonomy.lineages]), tmp_path / "same.json")
+    assert read_reference(tmp_path / "moved.json").hash != taxonomy.hash
+    assert read_reference(tmp_path / "same.json").hash == taxonomy.hash
