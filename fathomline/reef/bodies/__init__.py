@@ -1,0 +1,1 @@
+"""The body plans, one module a phylum: each draws lots for a pose and returns the parts, the hindmost first."""

@@ -1,0 +1,29 @@
+"""Our PNG writer writes PNGs."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from fathomline.reef.png import encode
+
+SIDES = st.integers(1, 9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays.arrays(np.uint8, st.tuples(SIDES, SIDES, st.just(3))))
+def test_a_picture_comes_back_from_its_png(picture):
+    image = Image.open(io.BytesIO(encode(picture)))
+    assert image.mode == "RGB"
+    assert (np.asarray(image) == picture).all()
+
+
+def test_a_damaged_png_is_noticed():
+    damaged = bytearray(encode(np.full((4, 4, 3), 7, dtype=np.uint8)))
+    damaged[45] ^= 1
+    with pytest.raises((OSError, SyntaxError)):
+        Image.open(io.BytesIO(bytes(damaged))).load()
