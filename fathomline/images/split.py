@@ -1,0 +1,102 @@
+"""Folds that never share a frame: stratified by concept, grouped by image or by a field of it."""
+
+import warnings
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from annotated_types import Ge
+
+from fathomline.config import section
+from fathomline.errors import InputError, listing
+from fathomline.progress import warning
+
+
+@section
+class SplitConfig:
+    folds: Annotated[int, Ge(2)]
+    """Number of folds; each is the validation set of one model."""
+
+    group: str | None
+    """Field of the COCO image whose values two folds must not share, such as `video_id`; null: the image itself."""
+
+    seed: Annotated[int, Ge(0)]
+    """Seed of the shuffling; the same seed gives the same folds."""
+
+
+def assign_folds(annotations: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
+    """Give each row of an annotations table its fold, 0 to `folds` - 1.
+
+    Returns a table (annotation_id, fold) in the order of `annotations`. The fold of an annotation does not depend on
+    that order. Concepts too rare to be in every fold are named in a warning.
+
+    Raises InputError for unlabelled rows, and for fewer groups than folds.
+    """
+    # Imported here: crop reads this module's config, and scikit-learn takes a second that only splitting should pay.
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    _check_splittable(annotations, config)
+    _warn_of_rare_concepts(annotations, config)
+    identities = annotations["annotation_id"].to_numpy()
+    order = np.argsort(identities, kind="stable")
+    labels, groups = (annotations[column].to_numpy(dtype=object)[order] for column in ("label", "group"))
+    splitter = StratifiedGroupKFold(n_splits=config.folds, shuffle=True, random_state=config.seed)
+    folds = np.empty(len(order), dtype=np.int64)
+    with warnings.catch_warnings():
+        # scikit-learn says that a class is rare, but not which one; ours does.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        for fold, (_, held_out) in enumerate(splitter.split(order, labels, groups)):
+            folds[order[held_out]] = fold
+    table = pd.DataFrame({"annotation_id": identities, "fold": folds})
+    check_leakage(annotations, table, config.folds)
+    return table
+
+
+def check_leakage(annotations: pd.DataFrame, folds: pd.DataFrame, count: int) -> None:
+    """Check that each annotation has exactly one fold, that no fold is empty, and that no group sits in two.
+
+    Raises InputError naming what breaks the rule.
+    """
+    repeated = folds.loc[folds["annotation_id"].duplicated(), "annotation_id"]
+    if len(repeated):
+        raise InputError(f"split: {len(repeated)} annotation(s) have two folds: {listing(repeated)}")
+    unlike = set(annotations["annotation_id"]) ^ set(folds["annotation_id"])
+    if unlike:
+        raise InputError(f"split: {len(unlike)} annotation(s) are not in both tables: {listing(sorted(unlike))}")
+    empty = sorted(set(range(count)) ^ set(folds["fold"]))
+    if empty:
+        raise InputError(f"split: expected folds 0 to {count - 1}, but these are empty or unknown: {listing(empty)}")
+    shared = annotations.merge(folds, on="annotation_id").groupby("group")["fold"].nunique()
+    leaking = shared[shared > 1].index
+    if len(leaking):
+        raise InputError(f"split: {len(leaking)} group(s) sit in more than one fold: {listing(leaking)}")
+
+
+def _check_splittable(annotations: pd.DataFrame, config: SplitConfig) -> None:
+    unlabelled = annotations.loc[annotations["label"] == "", "annotation_id"]
+    if len(unlabelled):
+        raise InputError(f"split: {len(unlabelled)} annotation(s) have no label: {listing(unlabelled)}")
+    groups = annotations["group"].nunique()
+    if groups < config.folds:
+        raise InputError(
+            f"split: {groups} group(s) cannot fill {config.folds} folds; lower `split.folds` to {max(groups, 2)} or "
+            "less, or set `split.group: null` to group by image"
+        )
+    most = annotations["label"].value_counts().max()
+    if most < config.folds:
+        raise InputError(
+            f"split: no concept has {config.folds} ROIs (the commonest has {most}); lower `split.folds` to "
+            f"{most} or less, or add annotations"
+        )
+
+
+def _warn_of_rare_concepts(annotations: pd.DataFrame, config: SplitConfig) -> None:
+    """Name the concepts that cannot be in every fold, because they have too few ROIs or too few groups."""
+    concepts = annotations.groupby("label").agg(rois=("annotation_id", "size"), groups=("group", "nunique"))
+    rare = concepts[concepts["groups"] < config.folds]
+    if len(rare):
+        named = [f"{row.Index} ({row.rois} in {row.groups})" for row in rare.itertuples()]
+        warning(
+            f"split: {len(rare)} concept(s) have ROIs in fewer groups than the {config.folds} folds, so some folds "
+            f"validate without them: {listing(named, limit=100)}"
+        )
