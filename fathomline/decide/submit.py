@@ -1,0 +1,82 @@
+"""Answers for the test ROIs: the competition's two columns, and a table that says all that is known."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from fathomline.config import section
+from fathomline.decide.decode import CandidateSet, Decoder, mass_at_ranks
+from fathomline.decide.rule import DecisionRule
+from fathomline.errors import InputError, listing
+from fathomline.taxonomy.ranks import RANKS
+from fathomline.taxonomy.tree import Taxonomy
+
+
+@section
+class SubmitConfig:
+    candidates: CandidateSet
+    """What may be answered: `labels`, the known concepts, as the competition asks; `tree`, any taxon above them too."""
+
+
+def predictions(
+    annotation_ids: Sequence[int],
+    seen: Sequence[int],
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    taxonomy: Taxonomy,
+    rule: DecisionRule,
+) -> pd.DataFrame:
+    """One answer for each of `annotation_ids`, in their order.
+
+    Args:
+        annotation_ids: every ROI to answer for.
+        seen: the ROIs that `probabilities` are of, a subset of them in any order.
+        probabilities: (seen, classes), calibrated.
+    Returns: annotation_id, concept_name, accepted_name, rank, aphia_id, confidence (the answer's summed probability),
+        seen, then each of the seven names and its probability. An ROI that was not seen gets the rule's fallback and
+        no probabilities.
+    Raises InputError when ROIs repeat, or probabilities are of ROIs that nobody asked for.
+    """
+    if len(set(annotation_ids)) != len(annotation_ids):
+        raise InputError("submit: the test annotations hold the same annotation_id twice; each must be there once")
+    strangers = sorted(set(seen) - set(annotation_ids))
+    if strangers:
+        raise InputError(
+            f"submit: crops of {len(strangers)} annotation(s) that the test file lacks: {listing(strangers)}"
+        )
+    decoder = Decoder(taxonomy, classes, rule.candidates, rule.thresholds)
+    nodes = decoder.decode(rule.decoder, probabilities)
+    masses = probabilities @ taxonomy.membership(classes).T
+    table = _described(decoder, nodes)
+    table["confidence"] = masses[np.arange(len(nodes)), nodes]
+    table["seen"] = True
+    for column, rank in enumerate(RANKS):
+        ancestors = taxonomy.ranked_ancestors[nodes, column]
+        table[rank] = [taxonomy.nodes[ancestor].name if ancestor >= 0 else "" for ancestor in ancestors]
+        table[f"{rank}_probability"] = mass_at_ranks(taxonomy, classes, probabilities, nodes)[:, column]
+    table.insert(0, "annotation_id", np.asarray(seen, dtype=np.int64))
+    unseen = [annotation for annotation in annotation_ids if annotation not in set(seen)]
+    rest = _described(decoder, np.full(len(unseen), taxonomy.node(rule.fallback), dtype=np.int64))
+    rest.insert(0, "annotation_id", np.array(unseen, dtype=np.int64))
+    rest["seen"] = False
+    table = pd.concat([table, rest]) if unseen else table
+    return table.set_index("annotation_id").loc[list(annotation_ids)].reset_index()
+
+
+def _described(decoder: Decoder, nodes: np.ndarray) -> pd.DataFrame:
+    """What is written of each answer, probabilities aside."""
+    names = decoder.names(nodes)
+    lineages = {lineage.concept: lineage for lineage in decoder.taxonomy.lineages}
+    of_concept = [lineages.get(name) for name in names]
+    return pd.DataFrame(
+        {
+            "concept_name": names,
+            "accepted_name": [decoder.taxonomy.nodes[node].name for node in nodes],
+            "rank": [
+                lineage.rank if lineage else str(decoder.taxonomy.nodes[node].rank)
+                for lineage, node in zip(of_concept, nodes, strict=True)
+            ],
+            "aphia_id": pd.array([lineage.aphia_id if lineage else None for lineage in of_concept], dtype="Int64"),
+        }
+    )

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from fathomline.decide.calibrate import (
+    cross_fitted_temperatures,
+    fit_temperature,
+    negative_log_likelihood,
+    probabilities,
+)
+
+
+def drawn(temperature: float, rois: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that are `temperature` times too large, and labels drawn from what they should say."""
+    generator = np.random.default_rng(0)
+    honest = generator.normal(size=(rois, 5)) * 2
+    labels = np.array([generator.choice(5, p=row) for row in probabilities(honest)])
+    return honest * temperature, labels
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
+def test_the_temperature_that_spoiled_the_logits_is_found(temperature):
+    assert fit_temperature(*drawn(temperature)) == pytest.approx(temperature, rel=0.1)
+
+
+def test_calibration_never_has_a_worse_likelihood_than_none():
+    logits, labels = drawn(1.0, rois=30)
+    assert negative_log_likelihood(logits, labels, fit_temperature(logits, labels)) <= negative_log_likelihood(
+        logits, labels
+    )
+
+
+def test_a_row_does_not_take_part_in_its_own_temperature():
+    logits, labels = drawn(4.0, rois=500)
+    groups = np.arange(500) // 5
+    before = cross_fitted_temperatures(logits, labels, groups)
+    labels[groups == 7] = (labels[groups == 7] + 1) % 5
+    after = cross_fitted_temperatures(logits, labels, groups)
+    assert (before[groups == 7] == after[groups == 7]).all()
+    assert (before != after).any()
+
+
+def test_a_single_group_leaves_the_logits_as_they_are():
+    logits, labels = drawn(4.0, rois=20)
+    assert cross_fitted_temperatures(logits, labels, np.zeros(20)).tolist() == [1.0] * 20
+
+
+def test_rows_of_probabilities_sum_to_one_at_any_temperature():
+    logits = np.array([[1000.0, 0.0], [0.0, 1.0]])
+    assert probabilities(logits, np.array([0.05, 20.0])).sum(axis=1) == pytest.approx([1, 1])

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies
+
+from fathomline.decide.decode import DECODERS, Decoder, mass_at_ranks
+from fathomline.taxonomy.ranks import RANKS
+from fathomline.taxonomy.tree import Taxonomy
+from tests.decide.conftest import random_taxonomies
+
+SEED_THRESHOLDS = dict(zip(RANKS, [0.85, 0.80, 0.75, 0.70, 0.65, 0.60, 0.55], strict=True))
+CLASSES = ["Poecilosclerida", "Porifera", "Sebastes", "Sebastes diploproa", "Sebastes ruberrimus", "Tunicata"]
+
+
+def answers(taxonomy: Taxonomy, name: str, candidates: str, *probabilities: list[float]) -> list[str]:
+    decoder = Decoder(taxonomy, CLASSES, candidates, SEED_THRESHOLDS)
+    return decoder.names(decoder.decode(name, np.array(probabilities)))
+
+
+def test_argmax_answers_the_most_probable_class(taxonomy):
+    assert answers(taxonomy, "argmax", "labels", [0.1, 0.1, 0.1, 0.4, 0.2, 0.1]) == ["Sebastes diploproa"]
+
+
+def test_a_class_above_its_threshold_stands(taxonomy):
+    assert answers(taxonomy, "threshold", "labels", [0, 0, 0, 0.56, 0.44, 0]) == ["Sebastes diploproa"]
+
+
+def test_an_unsure_species_climbs_to_its_genus(taxonomy):
+    assert answers(taxonomy, "threshold", "labels", [0, 0, 0.1, 0.5, 0.4, 0]) == ["Sebastes"]
+
+
+def test_climbing_passes_what_is_no_label_and_stops_there_over_the_tree(taxonomy):
+    # Chordata holds 0.83 of the mass; from the genus (0.58) up to the class (0.58) nothing reaches its threshold.
+    unsure = [0.17, 0.0, 0.1, 0.28, 0.2, 0.25]
+    assert answers(taxonomy, "threshold", "tree", unsure) == ["Chordata"]
+    assert answers(taxonomy, "threshold", "labels", unsure) == ["Sebastes"]
+
+
+def test_an_off_rank_class_is_held_to_the_rank_below_its_parents(taxonomy):
+    # Tunicata hangs below a phylum: 0.75, the threshold of a class.
+    assert answers(taxonomy, "threshold", "tree", [0, 0, 0.24, 0, 0, 0.76]) == ["Tunicata"]
+    assert answers(taxonomy, "threshold", "tree", [0, 0, 0.26, 0, 0, 0.74]) == ["Chordata"]
+
+
+def test_risk_prefers_the_genus_over_a_coin_toss_between_its_species(taxonomy):
+    assert answers(taxonomy, "risk", "labels", [0, 0, 0.0, 0.5, 0.5, 0]) == ["Sebastes"]
+
+
+def test_a_submission_of_labels_never_names_another_node(taxonomy):
+    probabilities = np.random.default_rng(0).dirichlet(np.full(len(CLASSES), 0.5), size=500)
+    for name in DECODERS:
+        decoder = Decoder(taxonomy, CLASSES, "labels", SEED_THRESHOLDS)
+        assert set(decoder.names(decoder.decode(name, probabilities))) <= set(CLASSES)
+
+
+@given(random_taxonomies(), strategies.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_risk_over_the_tree_is_the_deepest_node_with_more_than_half_of_the_mass(taxonomy, seed):
+    probabilities = np.random.default_rng(seed).dirichlet(np.full(len(taxonomy.concepts), 0.4), size=20)
+    decoder = Decoder(taxonomy, taxonomy.concepts, "tree", SEED_THRESHOLDS)
+    masses = probabilities @ taxonomy.membership().T
+    kingdoms = {node for node, parent in enumerate(taxonomy.parents) if parent < 0}
+    for row, answer in enumerate(decoder.risk(probabilities)):
+        heavy = np.flatnonzero(masses[row] > 0.5 + 1e-9)
+        if len(kingdoms) > 1 and not len(heavy):
+            continue  # no node holds half: the root, which is no candidate, would be best
+        assert answer == heavy[np.argmax(taxonomy.depths[heavy])]
+
+
+@given(random_taxonomies(), strategies.integers(0, 2**32 - 1), strategies.sampled_from(["labels", "tree"]))
+@settings(max_examples=60, deadline=None)
+def test_no_decoder_has_a_lower_expected_distance_than_risk(taxonomy, seed, candidates):
+    probabilities = np.random.default_rng(seed).dirichlet(np.full(len(taxonomy.concepts), 0.4), size=20)
+    decoder = Decoder(taxonomy, taxonomy.concepts, candidates, SEED_THRESHOLDS)
+    column = {node: position for position, node in enumerate(decoder.candidate_nodes)}
+    risks = decoder.risks(probabilities)
+    rows = np.arange(len(risks))
+    least = risks[rows, [column[node] for node in decoder.risk(probabilities)]]
+    for name in DECODERS:
+        risk = risks[rows, [column[node] for node in decoder.decode(name, probabilities)]]
+        assert (least <= risk + 1e-9).all()
+
+
+def test_mass_at_ranks_sums_what_lies_below(taxonomy):
+    probabilities = np.array([[0.1, 0.2, 0.3, 0.15, 0.05, 0.2]])
+    node = np.array([taxonomy.node("Sebastes diploproa")])
+    masses = mass_at_ranks(taxonomy, CLASSES, probabilities, node)
+    assert masses[0] == pytest.approx([1.0, 0.7, 0.5, 0.5, 0.5, 0.5, 0.15])
+    assert np.isnan(mass_at_ranks(taxonomy, CLASSES, probabilities, np.array([taxonomy.node("Porifera")]))[0, 2:]).all()
