@@ -1,0 +1,180 @@
+"""A timm backbone with one linear head over the features of its views."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import timm
+import torch
+from safetensors import SafetensorError
+from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from torch import Tensor, nn
+
+from fathomline.errors import InputError, listing
+from fathomline.learn.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that rebuilds a classifier, weights aside."""
+
+    backbone: str
+    backbone_options: dict[str, str | int | float | bool]
+    image_size: int
+    views: int
+    classes: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def as_json(self) -> dict:
+        return asdict(self)
+
+
+class Classifier(nn.Module):
+    """Normalises views, runs them through one shared backbone, and classifies their concatenated features."""
+
+    def __init__(self, backbone: nn.Module, features: int, architecture: Architecture) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(features * architecture.views, architecture.classes)
+        scale = 255.0
+        self.register_buffer("mean", torch.tensor(architecture.mean).view(3, 1, 1) * scale, persistent=False)
+        self.register_buffer("std", torch.tensor(architecture.std).view(3, 1, 1) * scale, persistent=False)
+
+    def forward(self, views: Tensor) -> Tensor:
+        """(rois, views, 3, side, side) float, 0 to 255 -> (rois, classes) logits."""
+        images = (views.flatten(0, 1) - self.mean) / self.std
+        features = self.backbone(images)
+        return self.head(features.reshape(len(views), -1))
+
+
+def design(config: TrainConfig, views: int, classes: int) -> Architecture:
+    """The architecture that `config` asks for; InputError for a backbone that timm does not have."""
+    try:
+        defaults = timm.get_pretrained_cfg(config.backbone)
+    except RuntimeError:
+        defaults = None
+    if defaults is None or not timm.is_model(config.backbone):
+        close = timm.list_models(f"*{config.backbone.split('_')[0]}*")[:5]
+        hint = f", for example {', '.join(close)}" if close else ""
+        raise InputError(f"train.backbone is {config.backbone!r}; expected a model of timm{hint}")
+    mean, std = {
+        "backbone": (defaults.mean, defaults.std),
+        "imagenet": (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD),
+        "half": ((0.5,) * 3, (0.5,) * 3),
+    }[config.normalization]
+    return Architecture(
+        config.backbone, dict(config.backbone_options), config.image_size, views, classes, tuple(mean), tuple(std)
+    )
+
+
+def build(architecture: Architecture, pretrained: bool | str = False) -> Classifier:
+    """A classifier with pretrained or random weights.
+
+    Args: pretrained as `train.pretrained`: true for the model hub's weights, false for none, or a file's path.
+    Raises InputError when the weights cannot be had or are another backbone's, or the backbone does not take the
+    options.
+    """
+    options = dict(architecture.backbone_options)
+    if timm.get_pretrained_cfg(architecture.backbone).fixed_input_size:
+        options["img_size"] = architecture.image_size
+    if isinstance(pretrained, str):
+        _check_weights_file(Path(pretrained))
+        options["pretrained_cfg_overlay"] = {"file": pretrained}
+    backbone = _create(architecture.backbone, bool(pretrained), options)
+    with torch.no_grad():
+        backbone.eval()
+        sample = torch.zeros(1, 3, architecture.image_size, architecture.image_size)
+        features = backbone(sample).shape[-1]
+    return Classifier(backbone, features, architecture)
+
+
+def _check_weights_file(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(f"train.pretrained is '{path}', and there is no such file; true asks the model hub")
+    if path.suffix != ".safetensors":
+        raise InputError(
+            f"train.pretrained is '{path}'; expected a .safetensors file, because loading others runs code"
+        )
+
+
+class _MissingKeys(logging.Handler):
+    """Hears from timm which of a backbone's weights a file lacks: it says so in its log only, and goes on with
+    random ones."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith("Missing keys ("):
+            self.found = record.getMessage().split("(", 1)[1].split(")", 1)[0].split(", ")
+
+    def __enter__(self) -> "_MissingKeys":
+        self._logger = logging.getLogger("timm.models._builder")
+        self._level, self._propagates = self._logger.level, self._logger.propagate
+        self._logger.setLevel(logging.INFO)
+        self._logger.propagate = False
+        self._logger.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.removeHandler(self)
+        self._logger.setLevel(self._level)
+        self._logger.propagate = self._propagates
+
+
+def _create(name: str, pretrained: bool, options: dict) -> nn.Module:
+    weights = options.get("pretrained_cfg_overlay", {}).get("file", "the model hub's weights")
+    try:
+        with _MissingKeys() as missing:
+            backbone = timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
+    except TypeError as error:
+        raise InputError(f"train.backbone_options: {name} does not take them: {error}") from error
+    except (OSError, RuntimeError, SafetensorError) as error:
+        cause = str(error).strip().splitlines()[0]
+        if not pretrained:
+            raise InputError(f"train.backbone: timm cannot build {name}: {cause}") from error
+        raise InputError(
+            f"train.pretrained: {weights} could not be loaded into {name}: {cause}; give the path of a weights file "
+            "of this backbone, connect to the network for the hub, or set it to false"
+        ) from error
+    if missing.found:
+        raise InputError(
+            f"train.pretrained: {weights} could not be loaded into {name}: it lacks {len(missing.found)} of its "
+            f"weights ({listing(missing.found, 3)}); give a weights file of this backbone"
+        )
+    return backbone
+
+
+def add_adapters(classifier: Classifier, config: TrainConfig) -> None:
+    """Freeze the backbone and put LoRA adapters (Hu et al., ICLR 2022) on each of its linear layers, in place.
+
+    Raises InputError for a backbone without linear layers.
+    """
+    # 6 s of imports that only this branch needs
+    from peft import LoraConfig, get_peft_model
+
+    linear = [name for name, layer in classifier.backbone.named_modules() if isinstance(layer, nn.Linear)]
+    if not linear:
+        raise InputError("train.lora: the backbone has no linear layer to adapt; choose a transformer, or lora: false")
+    adapters = LoraConfig(
+        r=config.lora_r, lora_alpha=config.lora_alpha, lora_dropout=config.lora_dropout, target_modules=linear
+    )
+    classifier.backbone = get_peft_model(classifier.backbone, adapters)
+
+
+def merge_adapters(classifier: Classifier) -> None:
+    """Fold the adapters into the weights they adapt, in place, so that inference needs no peft."""
+    if hasattr(classifier.backbone, "merge_and_unload"):
+        classifier.backbone = classifier.backbone.merge_and_unload()
+
+
+def parameter_groups(classifier: nn.Module, weight_decay: float) -> Sequence[dict]:
+    """Trainable parameters in two groups: weight decay is for matrices, not for biases and norms."""
+    trainable = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
+    return [
+        {"params": [parameter for parameter in trainable if parameter.ndim > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in trainable if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]

@@ -1,0 +1,87 @@
+"""The `train` section of params."""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Interval, MinLen
+
+from fathomline.config import section
+
+
+@section
+class TrainConfig:
+    backbone: Annotated[str, MinLen(1)]
+    """Name of a timm model, as `timm.list_models()` gives them."""
+
+    backbone_options: dict[str, str | int | float | bool]
+    """Further keyword arguments of the timm model, for example `{drop_path_rate: 0.1}`; {} for none."""
+
+    pretrained: bool | str
+    """true: timm's weights from the model hub; false: random weights; or the path of a weights file."""
+
+    normalization: Literal["backbone", "imagenet", "half"]
+    """Mean and standard deviation of the input: those of the backbone, ImageNet's, or 0.5 for all channels."""
+
+    image_size: Annotated[int, Interval(ge=16, le=1024)]
+    """Side of the model's input, in pixels; at most crop.size."""
+
+    folds: Annotated[list[Annotated[int, Ge(0)]], MinLen(1)]
+    """Folds to hold out, one model each; numbers below split.folds."""
+
+    epochs: Annotated[int, Ge(1)]
+    """Passes over the training ROIs."""
+
+    batch_size: Annotated[int, Ge(2)]
+    """ROIs in a step."""
+
+    lr: Annotated[float, Gt(0)]
+    """Learning rate at the start."""
+
+    min_lr: Annotated[float, Ge(0)]
+    """Learning rate at the end of the cosine."""
+
+    weight_decay: Annotated[float, Ge(0)]
+    """AdamW's weight decay, on matrices only."""
+
+    cross_entropy: Annotated[float, Ge(0)]
+    """Weight of the cross-entropy in the loss."""
+
+    expected_distance: Annotated[float, Ge(0)]
+    """Weight of the expected hierarchical distance, Σ_c p(c)·D(c, truth), in the loss."""
+
+    min_crop: Annotated[float, Interval(gt=0, le=1)]
+    """Augmentation: least side of the random crop as a share of the stored view; 1 for no crop."""
+
+    horizontal_flip: bool
+    """Augmentation: mirror half of the ROIs left to right."""
+
+    vertical_flip: bool
+    """Augmentation: mirror half of the ROIs top to bottom."""
+
+    lora: bool
+    """Train low-rank adapters on the backbone's linear layers, and the head, in place of the whole backbone."""
+
+    lora_r: Annotated[int, Ge(1)]
+    """Rank of the adapters."""
+
+    lora_alpha: Annotated[float, Gt(0)]
+    """Scale of the adapters: their output is multiplied by lora_alpha / lora_r."""
+
+    lora_dropout: Annotated[float, Interval(ge=0, lt=1)]
+    """Dropout before the adapters."""
+
+    precision: Literal["bf16", "fp32"]
+    """Arithmetic of the forward pass on CUDA; CPU and MPS compute in fp32."""
+
+    compile: bool
+    """Compile the model with torch.compile on CUDA."""
+
+    seed: Annotated[int, Ge(0)]
+    """Seed of weights, order and augmentation."""
+
+    def __post_init__(self) -> None:
+        if self.cross_entropy == 0 and self.expected_distance == 0:
+            raise ValueError("`cross_entropy` and `expected_distance` are both 0; at least one must be above")
+        if self.min_lr > self.lr:
+            raise ValueError(f"`min_lr` is {self.min_lr}, above `lr`, {self.lr}; the cosine goes down")
+        if len(set(self.folds)) != len(self.folds):
+            raise ValueError(f"`folds` is {self.folds}; name each fold once")

@@ -1,0 +1,69 @@
+"""Crops on disk -> rows, labels and batches."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fathomline.errors import InputError, listing
+from fathomline.images.annotations import read_annotations
+
+
+@dataclass(frozen=True)
+class Crops:
+    """What the crop stage wrote for a subset."""
+
+    annotations: pd.DataFrame
+    """One row an ROI, with the columns of annotations.csv."""
+
+    pixels: np.ndarray
+    """(rois, views, size, size, 3) uint8 RGB, memory-mapped, rows in the order of `annotations`."""
+
+    def labels(self, classes: Sequence[str]) -> np.ndarray:
+        """(rois,) int64, the index of each ROI's concept in `classes`; InputError for a concept that is not there."""
+        index = {name: position for position, name in enumerate(classes)}
+        unknown = sorted(set(self.annotations["label"]) - set(index))
+        if unknown:
+            raise InputError(
+                f"{len(unknown)} concept(s) of annotations.csv are not among the {len(classes)} classes: "
+                f"{listing(unknown)}; run `dvc repro` so that the taxonomy is resolved for them"
+            )
+        return self.annotations["label"].map(index).to_numpy(dtype=np.int64)
+
+
+def read_crops(folder: Path) -> Crops:
+    """Read annotations.csv and map pixels.npy of `folder`; InputError when they do not belong together."""
+    annotations = read_annotations(folder / "annotations.csv")
+    pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+    if len(pixels) != len(annotations):
+        raise InputError(
+            f"{folder}: pixels.npy has {len(pixels)} rows and annotations.csv {len(annotations)}; "
+            "run `dvc repro --force crop` to make both anew"
+        )
+    return Crops(annotations, pixels)
+
+
+def fold_rows(annotations: pd.DataFrame, folds: pd.DataFrame, fold: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers to train on and row numbers held out.
+
+    Args: annotations with `annotation_id`; folds with `annotation_id` and `fold`; the fold that is held out.
+    Raises InputError when an ROI has no fold, or the fold holds out nothing or everything.
+    """
+    of_annotation = folds.set_index("annotation_id")["fold"]
+    assigned = annotations["annotation_id"].map(of_annotation)
+    if assigned.isna().any():
+        lost = annotations.loc[assigned.isna(), "annotation_id"]
+        raise InputError(f"split.csv has no fold for {len(lost)} annotation(s): {listing(lost)}; run `dvc repro`")
+    held_out = (assigned == fold).to_numpy()
+    if not held_out.any() or held_out.all():
+        available = listing(sorted(of_annotation.unique()))
+        raise InputError(f"train.folds has {fold}, but split.csv holds the folds {available}; choose among these")
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def batches(pixels: np.ndarray, rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """(≤ size, views, side, side, 3) uint8 for `rows` in their order."""
+    for start in range(0, len(rows), size):
+        yield pixels[rows[start : start + size]]

@@ -1,0 +1,78 @@
+"""Predictions of several folds' models: each on what it held out, or all together on new ROIs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fathomline.decide.calibrate import probabilities
+from fathomline.errors import InputError
+from fathomline.learn.checkpoint import Model, load_model
+from fathomline.learn.dataset import Crops, fold_rows
+from fathomline.learn.predict import best_device, predict_logits
+from fathomline.progress import progress
+from fathomline.taxonomy.tree import Taxonomy
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """ROIs and the logits of the model that held them out."""
+
+    logits: np.ndarray
+    """(rois, classes) float32"""
+    annotations: pd.DataFrame
+    """One row an ROI, in the order of `logits`, with a column `fold`."""
+    classes: tuple[str, ...]
+
+
+def held_out_logits(
+    models: Path, chosen: Sequence[int], crops: Crops, folds: pd.DataFrame, taxonomy: Taxonomy
+) -> HeldOut:
+    """Logits of each chosen fold's model on the ROIs of that fold, and of no other.
+
+    Args: models, the folder of fold-0, fold-1 …; folds with annotation_id and fold.
+    """
+    logits, rows, of_fold = [], [], []
+    for fold, model in _models(models, chosen, taxonomy):
+        held_out = fold_rows(crops.annotations, folds, fold)[1]
+        logits.append(_predict(model, crops, held_out))
+        rows.append(held_out)
+        of_fold.append(np.full(len(held_out), fold))
+    annotations = crops.annotations.iloc[np.concatenate(rows)].reset_index(drop=True)
+    annotations["fold"] = np.concatenate(of_fold)
+    return HeldOut(np.concatenate(logits), annotations, model.classes)
+
+
+def averaged_probabilities(
+    models: Path, chosen: Sequence[int], crops: Crops, taxonomy: Taxonomy, temperature: float
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Calibrated probabilities of all `crops`, averaged over the chosen folds' models, and the classes they are of.
+
+    Returns: (rois, classes) float64, and the names of the columns.
+    """
+    rows = np.arange(len(crops.annotations))
+    every = []
+    for _, model in _models(models, chosen, taxonomy):
+        every.append(probabilities(_predict(model, crops, rows), temperature))
+    return np.mean(every, axis=0), model.classes
+
+
+def _models(models: Path, chosen: Sequence[int], taxonomy: Taxonomy):
+    classes = None
+    for fold in progress(chosen, label="predict", unit="fold"):
+        model = load_model(models / f"fold-{fold}", taxonomy)
+        if classes not in (None, model.classes):
+            raise InputError(f"{models}/fold-{fold}: its classes differ from the other folds'; train all folds anew")
+        classes = model.classes
+        yield fold, model
+
+
+def _predict(model: Model, crops: Crops, rows: np.ndarray) -> np.ndarray:
+    if crops.pixels.shape[1] != model.architecture.views:
+        raise InputError(
+            f"pixels.npy has {crops.pixels.shape[1]} view(s) and the model takes {model.architecture.views}; "
+            "run `dvc repro` so that both follow crop.views"
+        )
+    return predict_logits(model.classifier.to(best_device()), crops.pixels, rows, model.architecture.image_size)

@@ -1,0 +1,69 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from fathomline.learn.config import TrainConfig
+from fathomline.learn.dataset import Crops
+from fathomline.taxonomy.lineage import Lineage
+from fathomline.taxonomy.ranks import RANKS
+from fathomline.taxonomy.tree import Taxonomy
+
+CLASSES = ("Bluefish", "Greenfish", "Redsponge")
+
+
+@pytest.fixture
+def taxonomy() -> Taxonomy:
+    """Two fishes of one genus and a sponge: 2 edges apart, and 12."""
+    fish = ["Animalia", "Chordata", "Teleostei", "Perciformes", "Sebastidae", "Sebastes"]
+    sponge = ["Animalia", "Porifera", "Demospongiae", "Poecilosclerida", "Mycalidae", "Mycale", "Redsponge"]
+    paths = {"Bluefish": [*fish, "Bluefish"], "Greenfish": [*fish, "Greenfish"], "Redsponge": sponge}
+    return Taxonomy(Lineage(name, name, "species", dict(zip(RANKS, path, strict=True))) for name, path in paths.items())
+
+
+@pytest.fixture
+def crops() -> Crops:
+    """120 noisy views of 20 px whose strongest colour is their class, three ROIs a frame."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    pixels = generator.integers(0, 80, size=(120, 1, 20, 20, 3))
+    channel = np.array([2, 1, 0])[labels]
+    pixels[np.arange(120), :, 5:15, 5:15, channel] += 120
+    annotations = pd.DataFrame(
+        {"annotation_id": np.arange(120), "image_id": np.arange(120) // 3, "label": np.array(CLASSES)[labels]}
+    )
+    annotations["group"] = annotations["image_id"]
+    return Crops(annotations, pixels.astype(np.uint8))
+
+
+@pytest.fixture
+def config() -> TrainConfig:
+    return TrainConfig(
+        backbone="test_resnet",
+        backbone_options={},
+        pretrained=False,
+        normalization="half",
+        image_size=16,
+        folds=[0],
+        epochs=3,
+        batch_size=16,
+        lr=3e-3,
+        min_lr=1e-5,
+        weight_decay=0.05,
+        cross_entropy=1.0,
+        expected_distance=0.1,
+        min_crop=0.8,
+        horizontal_flip=True,
+        vertical_flip=True,
+        lora=False,
+        lora_r=4,
+        lora_alpha=8,
+        lora_dropout=0.0,
+        precision="bf16",
+        compile=False,
+        seed=0,
+    )
+
+
+@pytest.fixture
+def rows() -> tuple[np.ndarray, np.ndarray]:
+    return np.arange(90), np.arange(90, 120)

@@ -1,0 +1,57 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fathomline.errors import InputError
+from fathomline.learn.backbone import build, design
+
+
+def test_an_unknown_backbone_is_named_with_some_that_are_known(config):
+    with pytest.raises(InputError, match=r"train.backbone is 'resnet_51'; expected a model of timm, for example \w+"):
+        design(replace(config, backbone="resnet_51"), views=1, classes=3)
+
+
+def test_options_that_a_backbone_does_not_take_are_named(config):
+    architecture = design(replace(config, backbone_options={"wings": 2}), views=1, classes=3)
+    with pytest.raises(InputError, match=r"train.backbone_options: test_resnet does not take them.*wings"):
+        build(architecture)
+
+
+def test_a_vision_transformer_takes_any_input_size(config):
+    architecture = design(replace(config, backbone="test_vit", image_size=48), views=1, classes=3)
+    assert build(architecture)(torch.zeros(2, 1, 3, 48, 48)).shape == (2, 3)
+
+
+def test_pretrained_weights_are_read_from_a_file(config, tmp_path):
+    source = build(design(config, views=1, classes=3))
+    path = tmp_path / "weights.safetensors"
+    save_file(source.backbone.state_dict(), path)
+    loaded = build(design(config, views=1, classes=5), pretrained=str(path))
+    for name, tensor in source.backbone.state_dict().items():
+        assert torch.equal(loaded.backbone.state_dict()[name], tensor), name
+
+
+def test_a_missing_weights_file_is_named(config, tmp_path):
+    with pytest.raises(InputError, match=r"train.pretrained is '.*none.safetensors', and there is no such file"):
+        build(design(config, views=1, classes=3), pretrained=str(tmp_path / "none.safetensors"))
+
+
+def test_weights_of_another_backbone_are_refused(config, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_file(build(design(replace(config, backbone="test_vit"), views=1, classes=3)).backbone.state_dict(), path)
+    with pytest.raises(InputError, match=r"train.pretrained: .* could not be loaded into test_resnet"):
+        build(design(config, views=1, classes=3), pretrained=str(path))
+
+
+def test_weights_that_would_run_code_when_loaded_are_refused(config, tmp_path):
+    (tmp_path / "weights.pth").write_bytes(b"pickle")
+    with pytest.raises(InputError, match=r"expected a .safetensors file"):
+        build(design(config, views=1, classes=3), pretrained=str(tmp_path / "weights.pth"))
+
+
+@pytest.mark.parametrize(("name", "mean"), [("half", 0.5), ("imagenet", 0.485), ("backbone", 0.5)])
+def test_the_normalization_is_the_one_asked_for(config, name, mean):
+    architecture = design(replace(config, normalization=name, backbone="vit_base_patch16_224"), views=1, classes=3)
+    assert architecture.mean[0] == pytest.approx(mean)
