@@ -1,0 +1,45 @@
+# make demo · make test · make lint · make use PRESET=reef
+# Each sets up .venv first if it is missing. PYTHON chooses the interpreter: make demo PYTHON=python3.13
+
+PYTHON ?= python3
+PRESET ?= reef
+VENV := .venv
+BIN := $(abspath $(VENV))/bin
+# Stages are started by DVC as `python -m stages.…`: the one of .venv must come first.
+export PATH := $(BIN):$(PATH)
+
+.PHONY: demo test lint use
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.runtime
+	@dvc repro
+	@echo
+	@dvc metrics show
+	@echo "Look at submission.csv (the answers), reports/predictions.csv (with a probability at each rank),"
+	@echo "data/raw/train/images/ (the frames) and data/crops/train/rois/ (the animals). The README goes on from here."
+
+test: $(VENV)/.development
+	python -m pytest
+
+lint: $(VENV)/.development
+	ruff check .
+	ruff format --check .
+
+use:
+	@test -f "presets/$(PRESET).yaml" || { \
+	  echo "there is no presets/$(PRESET).yaml; choose among: $(basename $(notdir $(wildcard presets/*.yaml)))" >&2; exit 1; }
+	@cp "presets/$(PRESET).yaml" params.yaml
+	@echo "params.yaml is now presets/$(PRESET).yaml; \`dvc repro\` runs it"
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
+	  sys.exit(0 if (3, 11) <= v <= (3, 13) else "fathomline needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d; say which to use: make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.development: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.runtime

@@ -1,0 +1,100 @@
+"""Weights & Biases: the only place that knows of it. No failure here ever fails a training."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import MinLen
+
+from fathomline.config import section
+from fathomline.progress import warning
+
+
+@section
+class TrackingConfig:
+    mode: Literal["offline", "online", "disabled"]
+    """`offline`: runs are kept in wandb/ for `wandb sync`; `online`: sent as they go (needs `wandb login`)."""
+
+    project: Annotated[str, MinLen(1)]
+    """W&B project."""
+
+    entity: str | None
+    """W&B team or user; null for the default of the account."""
+
+
+class Tracker:
+    """One W&B run, or nothing when tracking is off or broke down."""
+
+    def __init__(self, run: Any = None) -> None:
+        self._run = run
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Add a point at `step` to each named curve."""
+        self._try("log", lambda: self._run.log(dict(values), step=step))
+
+    def summarize(self, values: Mapping[str, Any]) -> None:
+        """Set figures of the run as a whole."""
+        self._try("summary", lambda: self._run.summary.update(dict(values)))
+
+    def finish(self, exit_code: int) -> None:
+        self._try("finish", lambda: self._run.finish(exit_code=exit_code))
+
+    def _try(self, what: str, action) -> None:
+        if self._run is None:
+            return
+        try:
+            action()
+        # W&B raises whatever its service, disk or network raises; a training is worth more than its log.
+        except Exception as error:
+            warning(f"W&B {what} failed and tracking stops here: {error}")
+            self._run = None
+
+
+@contextmanager
+def tracked_run(
+    config: TrackingConfig, folder: Path, *, name: str | None, group: str | None, params: Mapping[str, Any]
+) -> Iterator[Tracker]:
+    """A W&B run around a training.
+
+    Args: folder that gets `wandb/`; name and group of the run, None for W&B's own; params to file with the run.
+    """
+    tracker = Tracker(_start(config, folder, name, group, params))
+    try:
+        yield tracker
+    except BaseException:
+        tracker.finish(exit_code=1)
+        raise
+    tracker.finish(exit_code=0)
+
+
+def _start(config: TrackingConfig, folder: Path, name: str | None, group: str | None, params: Mapping[str, Any]):
+    if config.mode == "disabled":
+        return None
+    # Crash reports go to W&B's own servers, offline or not, and its console lines bury the stage's one.
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    os.environ.setdefault("WANDB_SILENT", "true")
+    try:
+        import wandb
+
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = wandb.Settings(
+            console="off", x_disable_meta=False, save_code=False, disable_git=False, silent=True, login_timeout=15
+        )
+        run = wandb.init(
+            mode=config.mode,
+            project=config.project,
+            entity=config.entity,
+            dir=str(folder),
+            name=name,
+            group=group,
+            config=dict(params),
+            settings=settings,
+        )
+        run.define_metric("validation_mhd", summary="min")
+        return run
+    # See Tracker._try: whatever W&B raises, the training goes on.
+    except Exception as error:
+        warning(f"W&B could not start and this run is not tracked: {error}")
+        return None

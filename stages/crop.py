@@ -1,0 +1,23 @@
+"""Cut the boxes out of the frames."""
+
+import argparse
+from pathlib import Path
+
+from fathomline.images.crop import CropConfig, crop
+from fathomline.images.split import SplitConfig
+from fathomline.progress import summary
+from stages import params_section, run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("raw", type=Path, help="folder that the download stage wrote")
+    parser.add_argument("crops", type=Path, help="folder for rois/, annotations.csv, quarantine.csv and pixels.npy")
+    arguments = parser.parse_args()
+    group = params_section("split", SplitConfig).group
+    done = crop(arguments.raw, arguments.crops, params_section("crop", CropConfig), group)
+    summary(f"crop {arguments.crops.name}: {done}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,31 @@
+"""Fetch the COCO file of a subset and its frames."""
+
+import argparse
+from pathlib import Path
+
+from fathomline.images.download import DownloadConfig, download
+from fathomline.progress import summary
+from fathomline.source import SourceConfig, opened
+from stages import params_section, run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("subset", choices=["train", "test"])
+    parser.add_argument("raw", type=Path, help="folder for dataset.json, manifest.csv and images/")
+    arguments = parser.parse_args()
+    config = params_section("download", DownloadConfig)
+    with opened(params_section("source", SourceConfig), arguments.subset) as source:
+        done = download(
+            source.annotations,
+            source.images,
+            arguments.raw,
+            config,
+            labelled=arguments.subset == "train",
+            allow_loopback=source.allow_loopback,
+        )
+    summary(f"download {arguments.subset}: {done}")
+
+
+if __name__ == "__main__":
+    run(main)

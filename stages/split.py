@@ -1,0 +1,25 @@
+"""Split the training ROIs into folds that never share a frame."""
+
+import argparse
+from pathlib import Path
+
+from fathomline.files import write_csv
+from fathomline.images.annotations import read_annotations
+from fathomline.images.split import SplitConfig, assign_folds
+from fathomline.progress import summary
+from stages import params_section, run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("annotations", type=Path, help="annotations.csv of the training crops")
+    parser.add_argument("folds", type=Path, help="split.csv to write")
+    arguments = parser.parse_args()
+    folds = assign_folds(read_annotations(arguments.annotations), params_section("split", SplitConfig))
+    write_csv(folds, arguments.folds)
+    sizes = folds["fold"].value_counts().sort_index()
+    summary(f"split: {len(folds)} ROIs in {len(sizes)} folds of {sizes.min()} to {sizes.max()}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,31 @@
+"""Find the lineage of every concept of both subsets."""
+
+import argparse
+from pathlib import Path
+
+from fathomline.errors import listing
+from fathomline.files import read_json
+from fathomline.progress import summary, warning
+from fathomline.source import SourceConfig, opened
+from fathomline.taxonomy.resolve import TaxonomyConfig, update_reference
+from stages import params_section, run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("datasets", type=Path, nargs=2, help="dataset.json of the training and of the test subset")
+    parser.add_argument("reference", type=Path, help="taxonomy_reference.json, read if it is there and written")
+    arguments = parser.parse_args()
+    config = params_section("taxonomy", TaxonomyConfig)
+    concepts = {category["name"] for path in arguments.datasets for category in read_json(path)["categories"]}
+    with opened(params_section("source", SourceConfig), "train") as source:
+        resolution = update_reference(concepts, config, arguments.reference, worms_url=source.worms)
+    for line in (*resolution.notes, *resolution.changes):
+        warning(line)
+    origins = listing(f"{count} from {origin}" for origin, count in sorted(resolution.origins.items()))
+    taxonomy = resolution.taxonomy
+    summary(f"taxonomy: {len(concepts)} concepts ({origins}), {len(taxonomy.nodes)} nodes, hash {taxonomy.hash[:12]}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,55 @@
+"""Train a classifier on all folds but one."""
+
+import argparse
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from fathomline.config import load_params
+from fathomline.files import read_csv, write_csv
+from fathomline.learn.checkpoint import save_model
+from fathomline.learn.config import TrainConfig
+from fathomline.learn.dataset import fold_rows, read_crops
+from fathomline.learn.train import train
+from fathomline.progress import summary
+from fathomline.taxonomy.reference import read_reference
+from fathomline.tracking import TrackingConfig, tracked_run
+from stages import PARAMS, params_section, run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("crops", type=Path, help="folder that the crop stage wrote for the training subset")
+    parser.add_argument("taxonomy", type=Path, help="taxonomy_reference.json")
+    parser.add_argument("split", type=Path, help="split.csv")
+    parser.add_argument("model", type=Path, help="folder for model.safetensors, model.json and history.csv")
+    parser.add_argument("--fold", type=int, required=True, help="the fold that is held out")
+    arguments = parser.parse_args()
+    config, tracking = params_section("train", TrainConfig), params_section("tracking", TrackingConfig)
+    taxonomy, crops = read_reference(arguments.taxonomy), read_crops(arguments.crops)
+    rows = fold_rows(crops.annotations, read_csv(arguments.split, ["annotation_id", "fold"]), arguments.fold)
+    classes = sorted(crops.annotations["label"].unique())
+    experiment = os.environ.get("DVC_EXP_NAME")
+    with tracked_run(
+        tracking,
+        # A queued experiment runs in a folder that DVC deletes; DVC_ROOT is the checkout that it was queued from.
+        Path(os.environ.get("DVC_ROOT", ".")),
+        name=f"{experiment}-fold-{arguments.fold}" if experiment else None,
+        group=experiment,
+        params=load_params(PARAMS) | {"fold": arguments.fold, "taxonomy_hash": taxonomy.hash},
+    ) as tracker:
+        trained = train(
+            crops, rows, taxonomy, classes, config, on_epoch=lambda epoch: tracker.log(asdict(epoch), epoch.epoch)
+        )
+        tracker.summarize({"best_epoch": trained.best.epoch, "images_per_second": trained.images_per_second})
+    save_model(trained.model, taxonomy, arguments.model)
+    write_csv(trained.history_table(), arguments.model / "history.csv")
+    summary(
+        f"train fold {arguments.fold}: {config.backbone} on {len(rows[0])} ROIs of {len(classes)} concepts, best MHD "
+        f"{trained.best.validation_mhd:.3f} (arg-max) in epoch {trained.best.epoch} of {config.epochs}, "
+        f"{trained.images_per_second:.0f} images/s"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,83 @@
+"""dvc.yaml against the code: what a stage imports is what it depends on."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def module_file(module: str) -> Path | None:
+    """The file of a module of this repository, relative to its root; None for other people's modules."""
+    for candidate in (Path(*module.split(".")).with_suffix(".py"), Path(*module.split("."), "__init__.py")):
+        if (ROOT / candidate).is_file():
+            return candidate
+    return None
+
+
+@cache
+def imports(file: Path) -> frozenset[Path]:
+    """Files of this repository that `file` imports, wherever in it, packages that only hold a docstring aside."""
+    found: set[Path] = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {module_file(name.name) for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            submodules = [module_file(f"{node.module}.{name.name}") for name in node.names]
+            found |= {submodule or module_file(node.module) for submodule in submodules}
+    return frozenset(path for path in found - {None} if len(ast.parse((ROOT / path).read_text()).body) > 1)
+
+
+def reached(script: Path) -> set[str]:
+    """Everything that a script runs, itself included."""
+    seen, open_ends = set(), [script, Path("stages/__init__.py")]
+    while open_ends:
+        file = open_ends.pop()
+        if file not in seen:
+            seen.add(file)
+            open_ends.extend(imports(file))
+    return {path.as_posix() for path in seen}
+
+
+def test_the_stages_are_those_of_the_mission_in_order():
+    assert list(STAGES) == ["download", "crop", "taxonomy", "split", "train", "evaluate", "submit"]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_depends_on_every_source_file_that_it_runs_and_on_no_other(name):
+    listed = {dependency for dependency in STAGES[name]["deps"] if dependency.endswith(".py")}
+    assert listed == reached(Path(f"stages/{name}.py"))
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_says_what_it_does_and_runs_its_own_script(name):
+    assert STAGES[name]["desc"]
+    assert f"python -m stages.{name} " in STAGES[name]["cmd"]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_tracks_the_params_that_it_reads_and_no_others(name):
+    script = (ROOT / "stages" / f"{name}.py").read_text()
+    read = set(re.findall(r'params_section\("(\w+)"', script))
+    tracked = {entry.split(".")[0] for entry in STAGES[name]["params"]}
+    assert tracked == read
+    assert name in tracked
+
+
+def test_every_section_of_params_belongs_to_a_stage_or_is_source_or_tracking():
+    assert set(PARAMS) == {*STAGES, "source", "tracking"}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_paths_on_a_command_line_are_dependencies_or_outputs(name):
+    stage = STAGES[name]
+    outputs = [next(iter(out)) if isinstance(out, dict) else out for out in stage["outs"]]
+    declared = [*stage["deps"], *outputs]
+    for word in re.findall(r"[\w.${}-]+(?:/[\w.${}-]+)+|\b\w+\.(?:csv|json)", stage["cmd"]):
+        assert any(path == word or path.startswith(word + "/") for path in declared), word
