@@ -37,17 +37,15 @@ def assign_folds(annotations: pd.DataFrame, config: SplitConfig) -> pd.DataFrame
 
     _check_splittable(annotations, config)
     _warn_of_rare_concepts(annotations, config)
-    identities = annotations["annotation_id"].to_numpy()
-    order = np.argsort(identities, kind="stable")
-    labels, groups = (annotations[column].to_numpy(dtype=object)[order] for column in ("label", "group"))
+    labels, groups = (annotations[column].to_numpy(dtype=object) for column in ("label", "group"))
     splitter = StratifiedGroupKFold(n_splits=config.folds, shuffle=True, random_state=config.seed)
-    folds = np.empty(len(order), dtype=np.int64)
+    folds = np.empty(len(labels), dtype=np.int64)
     with warnings.catch_warnings():
         # scikit-learn says that a class is rare, but not which one; ours does.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        for fold, (_, held_out) in enumerate(splitter.split(order, labels, groups)):
-            folds[order[held_out]] = fold
-    table = pd.DataFrame({"annotation_id": identities, "fold": folds})
+        for fold, (_, held_out) in enumerate(splitter.split(labels, labels, groups)):
+            folds[held_out] = fold
+    table = pd.DataFrame({"annotation_id": annotations["annotation_id"].to_numpy(), "fold": folds})
     check_leakage(annotations, table, config.folds)
     return table
 

@@ -94,7 +94,15 @@ def test_addresses_that_are_not_public_are_refused_under_any_name(strict, host):
         strict.check(f"http://{host}/frame.png")
 
 
-@pytest.mark.parametrize("url", ["http://public.example/a", "https://public.example:8443/a b?c#d", f"http://{PUBLIC}"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://public.example/a",
+        "https://public.example:8443/a b?c#d",
+        f"http://{PUBLIC}",
+        f"http://[::ffff:{PUBLIC}]/",
+    ],
+)
 def test_public_hosts_are_asked(strict, url):
     assert strict.check(url) is False
 
