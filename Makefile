@@ -14,9 +14,8 @@ export PATH := $(BIN):$(PATH)
 demo: $(VENV)/.runtime
 	@dvc repro
 	@echo
-	@dvc metrics show
-	@echo "Look at submission.csv (the answers), reports/predictions.csv (with a probability at each rank),"
-	@echo "data/raw/train/images/ (the frames) and data/crops/train/rois/ (the animals). The README goes on from here."
+	@echo "Done. submission.csv has the answers, metrics.json how good they are, reports/predictions.csv a probability at"
+	@echo "each rank; data/raw/train/images/ has the frames, data/crops/train/rois/ the animals. The README goes on from here."
 
 test: $(VENV)/.development
 	python -m pytest

@@ -1,0 +1,36 @@
+import pandas as pd
+import pytest
+
+from fathomline.report.tables import joined_history, write_tables
+from fathomline.taxonomy.lineage import Lineage
+from fathomline.taxonomy.ranks import RANKS
+from fathomline.taxonomy.tree import Taxonomy
+
+
+@pytest.fixture
+def taxonomy() -> Taxonomy:
+    paths = {"Porifera": ["Animalia", "Porifera"], "Gastropoda": ["Animalia", "Mollusca", "Gastropoda"]}
+    ranks = {"Porifera": "phylum", "Gastropoda": "class"}
+    return Taxonomy(
+        Lineage(name, name, ranks[name], dict(zip(RANKS, path, strict=False))) for name, path in paths.items()
+    )
+
+
+@pytest.fixture
+def history(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,validation_mhd\n1,3.0\n2,1.5\n")
+    return path
+
+
+def test_the_confusion_table_names_phyla_one_row_an_roi(taxonomy, history, tmp_path):
+    rows = pd.DataFrame({"truth": ["Porifera", "Gastropoda"], "prediction": ["Gastropoda", "Animalia"]})
+    write_tables(tmp_path / "reports", rows, taxonomy, {0: history})
+    table = pd.read_csv(tmp_path / "reports/confusion_phylum.csv")
+    assert table.to_numpy().tolist() == [["Porifera", "Mollusca"], ["Mollusca", "Animalia (no phylum)"]]
+
+
+def test_histories_of_folds_stand_under_one_another(history):
+    table = joined_history({0: history, 3: history})
+    assert table["fold"].tolist() == [0, 0, 3, 3]
+    assert table["validation_mhd"].tolist() == [3.0, 1.5, 3.0, 1.5]
