@@ -34,7 +34,7 @@ def main() -> None:
     result = evaluate(held_out.logits, held_out.annotations, held_out.classes, taxonomy, config, candidates)
     write_json(result.metrics, arguments.metrics)
     write_json(asdict(result.rule), arguments.calibration)
-    histories = {fold: arguments.models / f"fold-{fold}" / "history.csv" for fold in folds}
+    histories = [arguments.models / f"fold-{fold}" / "history.csv" for fold in folds]
     write_tables(arguments.reports, result.rows, taxonomy, histories)
     figures = result.metrics
     summary(

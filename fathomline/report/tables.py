@@ -1,6 +1,6 @@
 """Tables for `dvc plots` and for a spreadsheet."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +20,14 @@ def confusion_by(rank: Rank, rows: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataF
     return confusion(taxonomy, truth, prediction, rank)
 
 
-def joined_history(histories: Mapping[int, Path]) -> pd.DataFrame:
-    """history.csv of each fold under one another, with a column `fold` in front."""
-    tables = []
-    for fold, path in histories.items():
-        table = read_csv(path, ["epoch", "validation_mhd"])
-        table.insert(0, "fold", fold)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+def mean_history(histories: Sequence[Path]) -> pd.DataFrame:
+    """One row an epoch: each column's mean over the folds' history.csv, so that a plot has one line a curve."""
+    tables = [read_csv(path, ["epoch", "validation_mhd"]) for path in histories]
+    return pd.concat(tables).groupby("epoch", as_index=False).mean()
 
 
-def write_tables(folder: Path, rows: pd.DataFrame, taxonomy: Taxonomy, histories: Mapping[int, Path]) -> None:
+def write_tables(folder: Path, rows: pd.DataFrame, taxonomy: Taxonomy, histories: Sequence[Path]) -> None:
     """Write validation.csv, confusion_phylum.csv and history.csv to `folder`."""
     write_csv(rows, folder / "validation.csv")
     write_csv(confusion_by(Rank.PHYLUM, rows, taxonomy), folder / "confusion_phylum.csv")
-    write_csv(joined_history(histories), folder / "history.csv")
+    write_csv(mean_history(histories), folder / "history.csv")

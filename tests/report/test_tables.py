@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from fathomline.report.tables import joined_history, write_tables
+from fathomline.report.tables import mean_history, write_tables
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
@@ -25,12 +25,13 @@ def history(tmp_path):
 
 def test_the_confusion_table_names_phyla_one_row_an_roi(taxonomy, history, tmp_path):
     rows = pd.DataFrame({"truth": ["Porifera", "Gastropoda"], "prediction": ["Gastropoda", "Animalia"]})
-    write_tables(tmp_path / "reports", rows, taxonomy, {0: history})
+    write_tables(tmp_path / "reports", rows, taxonomy, [history])
     table = pd.read_csv(tmp_path / "reports/confusion_phylum.csv")
     assert table.to_numpy().tolist() == [["Porifera", "Mollusca"], ["Mollusca", "Animalia (no phylum)"]]
 
 
-def test_histories_of_folds_stand_under_one_another(history):
-    table = joined_history({0: history, 3: history})
-    assert table["fold"].tolist() == [0, 0, 3, 3]
-    assert table["validation_mhd"].tolist() == [3.0, 1.5, 3.0, 1.5]
+def test_the_history_is_the_mean_over_folds_one_row_an_epoch(history, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text("epoch,validation_mhd\n1,5.0\n2,2.5\n")
+    table = mean_history([history, other])
+    assert table.to_numpy().tolist() == [[1, 4.0], [2, 2.0]]
