@@ -1,0 +1,108 @@
+"""The command line: score a submission, or show a lineage."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fathomline.errors import InputError, listing
+from fathomline.progress import summary, warning
+from fathomline.taxonomy import fgvc2025
+from fathomline.taxonomy.reference import read_reference
+from fathomline.taxonomy.spelling import nearest, spellings
+from fathomline.taxonomy.tree import UNKNOWN_DISTANCE, Taxonomy
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status, 1 for what the user can mend."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of our output went away (`… | head`), which is its right.
+        sys.stderr.close()
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fathomline", description="Tell the ocean's animals apart, at any rank.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    taxonomy = argparse.ArgumentParser(add_help=False)
+    taxonomy.add_argument(
+        "--taxonomy",
+        type=Path,
+        metavar="FILE",
+        help="a taxonomy_reference.json; default: the 79 names of FathomNet 2025, with its organisers' lineages",
+    )
+    scoring = commands.add_parser(
+        "score",
+        parents=[taxonomy],
+        help="mean hierarchical distance of a submission",
+        description="Print the mean hierarchical distance (MHD) of SUBMISSION, by the rules of FathomNet 2025: an "
+        "unknown or empty name costs 12. Both files need the columns annotation_id and concept_name.",
+    )
+    scoring.add_argument("submission", type=Path, metavar="SUBMISSION", help="CSV of answers")
+    scoring.add_argument("truth", type=Path, metavar="TRUTH", help="CSV of the true names of the same annotations")
+    scoring.add_argument("--details", type=Path, metavar="FILE", help="CSV to write, one row an annotation")
+    scoring.set_defaults(run=_score)
+    showing = commands.add_parser(
+        "lineage",
+        parents=[taxonomy],
+        help="the path of a name, rank by rank",
+        description="Print the path of each NAME from kingdom down, rank by rank.",
+    )
+    showing.add_argument("names", nargs="+", metavar="NAME", help="a concept or a taxon above one; quote spaces")
+    showing.set_defaults(run=_show_lineages)
+    return parser
+
+
+def _taxonomy(path: Path | None) -> Taxonomy:
+    return Taxonomy(fgvc2025.lineages()) if path is None else read_reference(path)
+
+
+def _score(parsed: argparse.Namespace) -> None:
+    # pandas takes half a second, which `lineage` and `--help` need not pay.
+    from fathomline.decide.score import read_answers, score, unknown_answers
+    from fathomline.files import write_csv
+
+    taxonomy = _taxonomy(parsed.taxonomy)
+    rows = score(read_answers(parsed.submission), read_answers(parsed.truth), taxonomy)
+    strange = unknown_answers(rows, taxonomy)
+    if strange:
+        named = listing(f"{name!r} ({count})" for name, count in strange.items())
+        warning(
+            f"{sum(strange.values())} answer(s) are no concept of the taxonomy and cost {UNKNOWN_DISTANCE}: {named}"
+        )
+    if parsed.details:
+        write_csv(rows, parsed.details)
+    summary(f"{rows['distance'].mean():.6f}")
+
+
+def _show_lineages(parsed: argparse.Namespace) -> None:
+    taxonomy = _taxonomy(parsed.taxonomy)
+    found = {name: _found(name, taxonomy) for name in parsed.names}
+    unknown = [name for name, node in found.items() if node is None]
+    if unknown:
+        every = [*taxonomy.concepts, *(node.name for node in taxonomy.nodes)]
+        hints = [f"{name!r} (nearest: {', '.join(nearest(name, every)) or 'none'})" for name in unknown]
+        raise InputError(f"{len(unknown)} name(s) are not in the taxonomy: {listing(hints)}")
+    for name, node in found.items():
+        summary(_described(name, node, taxonomy))
+
+
+def _found(name: str, taxonomy: Taxonomy) -> int | None:
+    return next((taxonomy.node(spelling) for spelling in (name, *spellings(name)) if taxonomy.holds(spelling)), None)
+
+
+def _described(name: str, node: int, taxonomy: Taxonomy) -> str:
+    """The name, then its path, one rank a line; a taxon between the seven ranks stands last under its own."""
+    path = [taxonomy.nodes[ancestor] for ancestor in taxonomy.paths[node] if ancestor >= 0]
+    own_ranks = {lineage.path[-1]: lineage.rank for lineage in taxonomy.lineages}
+    ranks = [str(step.rank or own_ranks[step]) for step in path]
+    title = path[-1].name if name == path[-1].name else f"{name}: {path[-1].name}"
+    lines = [f"  {rank:<11} {step.name}" for rank, step in zip(ranks, path, strict=True)]
+    return "\n".join([title, *lines])

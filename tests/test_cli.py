@@ -1,0 +1,175 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fathomline.cli import main
+from fathomline.taxonomy import fgvc2025
+from fathomline.taxonomy.reference import write_reference
+from fathomline.taxonomy.tree import Taxonomy
+
+ROOT = Path(__file__).parent.parent
+TRUTH = [(1, "Pandalus amplus"), (2, "Sebastes"), (3, "Porifera"), (4, "Sebastes diploproa")]
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes rows of annotation_id and concept_name to a CSV and gives its path."""
+
+    def write(rows: list[tuple], name: str = "answers.csv") -> str:
+        path = tmp_path / name
+        pd.DataFrame(rows, columns=["annotation_id", "concept_name"]).to_csv(path, index=False)
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def truth(file) -> str:
+    return file(TRUTH, "truth.csv")
+
+
+def test_a_perfect_submission_scores_zero_in_any_order(file, truth, capsys):
+    assert main(["score", file(TRUTH[::-1]), truth]) == 0
+    assert capsys.readouterr().out == "0.000000\n"
+
+
+def test_the_score_is_the_mean_of_the_official_distances(file, truth, capsys, tmp_path):
+    answers = [(1, "Caridea"), (2, "Sebastes diploproa"), (3, "Porifera"), (4, "Porifera")]
+    assert main(["score", file(answers), truth, "--details", str(tmp_path / "details.csv")]) == 0
+    assert float(capsys.readouterr().out) == (4 + 1 + 0 + 7) / 4
+    details = pd.read_csv(tmp_path / "details.csv")
+    assert list(details.columns) == ["annotation_id", "truth", "prediction", "distance"]
+    assert details["distance"].tolist() == [4, 1, 0, 7]
+    assert details["annotation_id"].tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("answer", ["", "Decapoda", "Animalia", "pandalus amplus", "Pandalus amplus ", "NA"])
+def test_a_name_that_the_reference_lacks_costs_twelve_and_is_named(file, truth, capsys, answer):
+    assert main(["score", file([(1, answer), *TRUTH[1:]]), truth]) == 0
+    out, err = capsys.readouterr()
+    assert float(out) == 12 / 4
+    assert f"1 answer(s) are no concept of the taxonomy and cost 12: {answer!r} (1)" in err
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (TRUTH[:2], "submission: 2 row(s) are missing: 3, 4; expected one row for each of the 4 ROIs"),
+        ([*TRUTH, (9, "Porifera")], "submission: 1 row(s) are of no such ROI: 9"),
+        ([*TRUTH, (4, "Porifera")], "1 annotation_id(s) stand there more than once, expected one row each: 4"),
+        ([("x", "Porifera"), *TRUTH], "annotation_id is no whole number in 1 row(s): line 2 ('x')"),
+        ([("1.5", "Porifera"), *TRUTH], "annotation_id is no whole number in 1 row(s): line 2 ('1.5')"),
+    ],
+)
+def test_rows_that_do_not_fit_are_named(file, truth, capsys, rows, says):
+    assert main(["score", file(rows), truth]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert says in err
+
+
+def test_a_truth_that_the_taxonomy_lacks_is_named_with_the_nearest(file, capsys):
+    truth = file([(1, "Sebastess")], "truth.csv")
+    assert main(["score", file([(1, "Sebastes")]), truth]) == 1
+    assert "1 name(s) are not in the taxonomy of 79 concepts: 'Sebastess' (did you mean Sebastes?)" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_file_that_lacks_a_column_or_is_not_there_is_named(truth, tmp_path, capsys):
+    (tmp_path / "narrow.csv").write_text("annotation_id\n1\n")
+    assert main(["score", str(tmp_path / "narrow.csv"), truth]) == 1
+    assert "narrow.csv: lacks the column(s) concept_name" in capsys.readouterr().err
+    assert main(["score", str(tmp_path / "none.csv"), truth]) == 1
+    assert "none.csv: no such file" in capsys.readouterr().err
+
+
+def test_another_taxonomy_may_be_given(file, tmp_path, capsys):
+    few = [lineage for lineage in fgvc2025.lineages() if lineage.concept in ("Porifera", "Sebastes")]
+    write_reference(Taxonomy(few), tmp_path / "reference.json")
+    truth, answers = file([(1, "Porifera")], "truth.csv"), file([(1, "Sebastes")])
+    assert main(["score", answers, truth, "--taxonomy", str(tmp_path / "reference.json")]) == 0
+    assert float(capsys.readouterr().out) == 6
+    assert main(["score", file([(1, "Caridea")]), truth, "--taxonomy", str(tmp_path / "reference.json")]) == 0
+    assert float(capsys.readouterr().out) == 12
+
+
+def test_a_lineage_is_shown_rank_by_rank(capsys):
+    assert main(["lineage", "Caridea", "sebastes_diploproa"]) == 0
+    assert capsys.readouterr().out.split() == [
+        "Caridea",
+        "kingdom",
+        "Animalia",
+        "phylum",
+        "Arthropoda",
+        "class",
+        "Malacostraca",
+        "order",
+        "Decapoda",
+        "infraorder",
+        "Caridea",
+        "sebastes_diploproa:",
+        "Sebastes",
+        "diploproa",
+        "kingdom",
+        "Animalia",
+        "phylum",
+        "Chordata",
+        "class",
+        "Teleostei",
+        "order",
+        "Perciformes",
+        "family",
+        "Sebastidae",
+        "genus",
+        "Sebastes",
+        "species",
+        "Sebastes",
+        "diploproa",
+    ]
+
+
+def test_a_taxon_above_the_concepts_has_a_lineage_too(capsys):
+    assert main(["lineage", "Decapoda"]) == 0
+    assert capsys.readouterr().out.split()[-2:] == ["order", "Decapoda"]
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(capsys):
+    assert main(["lineage", "Porifera", "Sebastess"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "'Sebastess' (nearest: Sebastes, Sebastidae, Sebastolobus)" in err
+
+
+@pytest.mark.parametrize("command", [["lineage", "Porifera"], ["score", "{answers}", "{answers}"]])
+def test_commands_start_in_well_under_two_seconds_without_torch(file, command):
+    words = [word.format(answers=file(TRUTH)) for word in command]
+    program = (
+        "import sys; from fathomline.cli import main; status = main(sys.argv[1:]); "
+        "sys.exit(status or ('torch loaded' if 'torch' in sys.modules else 0))"
+    )
+    durations = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", program, *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        durations.append(time.perf_counter() - start)
+    assert min(durations) < 1.5
+
+
+def test_scoring_the_competition_answers_agrees_with_the_official_matrix(file, tmp_path, capsys):
+    shared = ROOT.parent / "shared/competition"
+    if not shared.exists():
+        pytest.skip("the competition's labels are not in ../shared on this machine")
+    labels = pd.read_csv(shared / "train_labels.csv")
+    matrix = pd.read_csv(shared / "distance_matrix.csv", index_col=0)
+    shuffled = labels.assign(concept_name=labels["concept_name"].sample(frac=1, random_state=0).to_numpy())
+    shuffled.to_csv(tmp_path / "shuffled.csv", index=False)
+    assert main(["score", str(tmp_path / "shuffled.csv"), str(shared / "train_labels.csv")]) == 0
+    official = [
+        matrix.at[truth, answer] for truth, answer in zip(labels["concept_name"], shuffled["concept_name"], strict=True)
+    ]
+    assert float(capsys.readouterr().out) == pytest.approx(sum(official) / len(official), abs=1e-6)
