@@ -40,7 +40,8 @@ def predictions(
     """
     if len(set(annotation_ids)) != len(annotation_ids):
         raise InputError("submit: the test annotations hold the same annotation_id twice; each must be there once")
-    strangers = sorted(set(seen) - set(annotation_ids))
+    answered = set(seen)
+    strangers = sorted(answered - set(annotation_ids))
     if strangers:
         raise InputError(
             f"submit: crops of {len(strangers)} annotation(s) that the test file lacks: {listing(strangers)}"
@@ -51,12 +52,13 @@ def predictions(
     table = _described(decoder, nodes)
     table["confidence"] = masses[np.arange(len(nodes)), nodes]
     table["seen"] = True
+    at_ranks = mass_at_ranks(taxonomy, classes, probabilities, nodes)
     for column, rank in enumerate(RANKS):
         ancestors = taxonomy.ranked_ancestors[nodes, column]
         table[rank] = [taxonomy.nodes[ancestor].name if ancestor >= 0 else "" for ancestor in ancestors]
-        table[f"{rank}_probability"] = mass_at_ranks(taxonomy, classes, probabilities, nodes)[:, column]
+        table[f"{rank}_probability"] = at_ranks[:, column]
     table.insert(0, "annotation_id", np.asarray(seen, dtype=np.int64))
-    unseen = [annotation for annotation in annotation_ids if annotation not in set(seen)]
+    unseen = [annotation for annotation in annotation_ids if annotation not in answered]
     rest = _described(decoder, np.full(len(unseen), taxonomy.node(rule.fallback), dtype=np.int64))
     rest.insert(0, "annotation_id", np.array(unseen, dtype=np.int64))
     rest["seen"] = False
