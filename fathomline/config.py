@@ -86,6 +86,8 @@ def _faults(path: Path, name: str, cls: type, error: ValidationError) -> Iterabl
 
 
 def _expectation(fault: dict) -> str:
-    place = "".join(f"[{part}]" for part in fault["loc"][1:] if isinstance(part, int))
+    # A union puts the types of its members into the location; the rest is a place in a list or a key of a mapping.
+    places = [str(part) for part in fault["loc"][1:]]
+    place = "".join(f"[{part}]" for part in places if not re.match(r"(constrained-)?(bool|str|int|float)$|\w+\[", part))
     text = re.sub(r"^(Input should be|Value error,) ", "", fault["msg"])
     return f"{text} at {place}" if place else text

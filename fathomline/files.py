@@ -41,8 +41,8 @@ def read_json(path: Path) -> object:
     """Read a JSON file; InputError names the file and the place when it is missing or malformed."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(_unreadable(path, error)) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not JSON ({error}); expected a JSON text in UTF-8") from None
 
@@ -57,8 +57,8 @@ def read_csv(path: Path, columns: list[str], **options) -> pd.DataFrame:
     """Read a CSV that must have `columns`; InputError names the file and what it lacks."""
     try:
         table = pd.read_csv(path, **options)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(_unreadable(path, error)) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a CSV ({error})") from None
     missing = [column for column in columns if column not in table.columns]
@@ -66,3 +66,9 @@ def read_csv(path: Path, columns: list[str], **options) -> pd.DataFrame:
         found = ", ".join(map(str, table.columns))
         raise InputError(f"{path}: lacks the column(s) {', '.join(missing)}; it has {found}")
     return table
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{path}: no such file"
+    return f"{path}: cannot be read: {error.strerror or error}; expected a file"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Interval
+from annotated_types import Interval
 
 from fathomline.config import section
 
@@ -27,11 +27,11 @@ class SourceConfig:
     reef_frames: Annotated[int, Interval(ge=8, le=99_999)]
     """Training frames that `reef` draws; it draws a fifth as many test frames."""
 
-    reef_seed: Annotated[int, Ge(0)]
+    reef_seed: Annotated[int, Interval(ge=0, lt=2**32)]
     """Seed of the reef: another seed, other frames of the same taxa."""
 
     def __post_init__(self) -> None:
-        if self.name == "coco" and (self.train is None or self.test is None):
+        if self.name == "coco" and not (self.train and self.test):
             raise ValueError("`name: coco` needs both `train` and `test`, the path or URL of a COCO JSON each")
 
 

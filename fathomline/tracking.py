@@ -48,7 +48,7 @@ class Tracker:
             action()
         # W&B raises whatever its service, disk or network raises; a training is worth more than its log.
         except Exception as error:
-            warning(f"W&B {what} failed and tracking stops here: {error}")
+            warning(f"W&B {what} failed and tracking stops here: {_first_line(error)}")
             self._run = None
 
 
@@ -80,7 +80,11 @@ def _start(config: TrackingConfig, folder: Path, name: str | None, group: str | 
 
         folder.mkdir(parents=True, exist_ok=True)
         settings = wandb.Settings(
-            console="off", x_disable_meta=False, save_code=False, disable_git=False, silent=True, login_timeout=15
+            console="off",
+            save_code=False,
+            silent=True,
+            login_timeout=15,
+            init_timeout=30,
         )
         run = wandb.init(
             mode=config.mode,
@@ -96,5 +100,9 @@ def _start(config: TrackingConfig, folder: Path, name: str | None, group: str | 
         return run
     # See Tracker._try: whatever W&B raises, the training goes on.
     except Exception as error:
-        warning(f"W&B could not start and this run is not tracked: {error}")
+        warning(f"W&B could not start and this run is not tracked: {_first_line(error)}")
         return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

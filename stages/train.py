@@ -6,12 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fathomline.config import load_params
+from fathomline.errors import listing
 from fathomline.files import read_csv, write_csv
 from fathomline.learn.checkpoint import save_model
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import fold_rows, read_crops
 from fathomline.learn.train import train
-from fathomline.progress import summary
+from fathomline.progress import summary, warning
 from fathomline.taxonomy.reference import read_reference
 from fathomline.tracking import TrackingConfig, tracked_run
 from stages import PARAMS, params_section, run
@@ -29,6 +30,9 @@ def main() -> None:
     taxonomy, crops = read_reference(arguments.taxonomy), read_crops(arguments.crops)
     rows = fold_rows(crops.annotations, read_csv(arguments.split, ["annotation_id", "fold"]), arguments.fold)
     classes = sorted(crops.annotations["label"].unique())
+    unseen = sorted(set(taxonomy.concepts) - set(classes))
+    if unseen:
+        warning(f"train: {len(unseen)} concept(s) have no training ROI and can never be answered: {listing(unseen)}")
     experiment = os.environ.get("DVC_EXP_NAME")
     with tracked_run(
         tracking,

@@ -17,6 +17,8 @@ class Oven:
     """Where."""
     bread: bool | str
     """What."""
+    minutes: dict[str, Annotated[float, Interval(ge=0)]]
+    """How long, by what is baked."""
 
 
 def load(tmp_path, text: str) -> Oven:
@@ -25,7 +27,7 @@ def load(tmp_path, text: str) -> Oven:
     return load_section(path, "oven", Oven)
 
 
-GOOD = "  heat: 1.0\n  mode: fan\n  racks: [0]\n  bread: true\n"
+GOOD = "  heat: 1.0\n  mode: fan\n  racks: [0]\n  bread: true\n  minutes: {cake: 40, bun: 15}\n"
 
 
 @pytest.mark.parametrize("written", ["1e-5", "1e-05", "1.0e-5", "0.00001"])
@@ -48,8 +50,9 @@ def test_a_whole_number_is_a_fine_float(tmp_path):
         (("fan", "steam"), "oven.mode is 'steam', expected 'fan' or 'grill'"),
         (("[0]", "[0, 1.5]"), "oven.racks is 1.5, expected a valid integer at [1]"),
         (("[0]", "0"), "oven.racks is 0, expected a valid list"),
+        (("bun: 15", "bun: -1"), "oven.minutes is -1, expected greater than or equal to 0 at [bun]"),
         (("true", "3"), "oven.bread is 3, expected a valid boolean or a valid string"),
-        (("heat", "haet"), "oven.haet is not a parameter; allowed in `oven` are heat, mode, racks, bread"),
+        (("heat", "haet"), "oven.haet is not a parameter; allowed in `oven` are heat, mode, racks, bread, minutes"),
         (("  mode: fan\n", ""), "oven.mode is missing"),
     ],
 )

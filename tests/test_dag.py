@@ -70,6 +70,10 @@ def test_a_stage_tracks_the_params_that_it_reads_and_no_others(name):
     assert name in tracked
 
 
+def test_another_fold_does_not_train_the_others_anew():
+    assert set(STAGES["train"]["params"]) == {f"train.{key}" for key in PARAMS["train"] if key != "folds"}
+
+
 def test_every_section_of_params_belongs_to_a_stage_or_is_source_or_tracking():
     assert set(PARAMS) == {*STAGES, "source", "tracking"}
 

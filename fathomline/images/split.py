@@ -5,7 +5,7 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from annotated_types import Ge
+from annotated_types import Ge, Interval
 
 from fathomline.config import section
 from fathomline.errors import InputError, listing
@@ -20,7 +20,7 @@ class SplitConfig:
     group: str | None
     """Field of the COCO image whose values two folds must not share, such as `video_id`; null: the image itself."""
 
-    seed: Annotated[int, Ge(0)]
+    seed: Annotated[int, Interval(ge=0, lt=2**32)]
     """Seed of the shuffling; the same seed gives the same folds."""
 
 
@@ -77,8 +77,8 @@ def _check_splittable(annotations: pd.DataFrame, config: SplitConfig) -> None:
     groups = annotations["group"].nunique()
     if groups < config.folds:
         raise InputError(
-            f"split: {groups} group(s) cannot fill {config.folds} folds; lower `split.folds` to {max(groups, 2)} or "
-            "less, or set `split.group: null` to group by image"
+            f"split: {groups} group(s), frames or what `split.group` names, cannot fill {config.folds} folds; "
+            + (f"lower `split.folds` to {groups} or less" if groups > 1 else "there must be at least 2 groups")
         )
     most = annotations["label"].value_counts().max()
     if most < config.folds:

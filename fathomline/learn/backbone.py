@@ -14,6 +14,19 @@ from torch import Tensor, nn
 from fathomline.errors import InputError, listing
 from fathomline.learn.config import TrainConfig
 
+TIMM_ERRORS = (
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    TypeError,
+    KeyError,
+    ValueError,
+    AttributeError,
+    AssertionError,
+    IndexError,
+)
+"""What timm raises for options, sizes and weights that do not fit: it checks few of them, and trips over the rest."""
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -69,34 +82,52 @@ def design(config: TrainConfig, views: int, classes: int) -> Architecture:
     )
 
 
+RESERVED = ("num_classes", "in_chans", "pretrained", "features_only", "global_pool", "checkpoint_path")
+"""Options of timm that this module settles itself, or that would load a file unchecked."""
+
+
 def build(architecture: Architecture, pretrained: bool | str = False) -> Classifier:
     """A classifier with pretrained or random weights.
 
     Args: pretrained as `train.pretrained`: true for the model hub's weights, false for none, or a file's path.
-    Raises InputError when the weights cannot be had or are another backbone's, or the backbone does not take the
-    options.
+    Raises InputError when the weights cannot be had or are another backbone's, or the backbone takes neither the
+    options nor the image size.
     """
     options = dict(architecture.backbone_options)
+    reserved = [key for key in options if key in RESERVED or key.startswith("pretrained_cfg")]
+    if reserved:
+        raise InputError(f"train.backbone_options has {listing(reserved)}, which fathomline sets itself; leave it out")
     if timm.get_pretrained_cfg(architecture.backbone).fixed_input_size:
-        options["img_size"] = architecture.image_size
+        options.setdefault("img_size", architecture.image_size)
     if isinstance(pretrained, str):
-        _check_weights_file(Path(pretrained))
+        _check_weights_file(pretrained)
         options["pretrained_cfg_overlay"] = {"file": pretrained}
-    backbone = _create(architecture.backbone, bool(pretrained), options)
-    with torch.no_grad():
-        backbone.eval()
-        sample = torch.zeros(1, 3, architecture.image_size, architecture.image_size)
-        features = backbone(sample).shape[-1]
-    return Classifier(backbone, features, architecture)
+    backbone = _create(architecture, bool(pretrained), options)
+    return Classifier(backbone, _count_features(backbone, architecture), architecture)
 
 
-def _check_weights_file(path: Path) -> None:
-    if not path.is_file():
-        raise InputError(f"train.pretrained is '{path}', and there is no such file; true asks the model hub")
-    if path.suffix != ".safetensors":
+def _count_features(backbone: nn.Module, architecture: Architecture) -> int:
+    side = architecture.image_size
+    try:
+        with torch.no_grad():
+            return backbone.eval()(torch.zeros(1, 3, side, side)).shape[-1]
+    except TIMM_ERRORS as error:
         raise InputError(
-            f"train.pretrained is '{path}'; expected a .safetensors file, because loading others runs code"
-        )
+            f"train.backbone: {architecture.backbone} with train.backbone_options {architecture.backbone_options} does "
+            f"not take images of train.image_size {side}: {_first_line(error)}"
+        ) from error
+
+
+def _check_weights_file(path: str) -> None:
+    if not Path(path).is_file():
+        raise InputError(f"train.pretrained is {path!r}, and there is no such file; true asks the model hub")
+    if Path(path).suffix != ".safetensors":
+        raise InputError(f"train.pretrained is {path!r}; expected a .safetensors file: loading others runs code")
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
 
 
 class _MissingKeys(logging.Handler):
@@ -125,17 +156,21 @@ class _MissingKeys(logging.Handler):
         self._logger.propagate = self._propagates
 
 
-def _create(name: str, pretrained: bool, options: dict) -> nn.Module:
+def _create(architecture: Architecture, pretrained: bool, options: dict) -> nn.Module:
+    name = architecture.backbone
     weights = options.get("pretrained_cfg_overlay", {}).get("file", "the model hub's weights")
+    # A hub that cannot be reached is told once, by the error below, and not at each of its retries.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         with _MissingKeys() as missing:
             backbone = timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
-    except TypeError as error:
-        raise InputError(f"train.backbone_options: {name} does not take them: {error}") from error
-    except (OSError, RuntimeError, SafetensorError) as error:
-        cause = str(error).strip().splitlines()[0]
+    except TIMM_ERRORS as error:
+        cause = _first_line(error)
         if not pretrained:
-            raise InputError(f"train.backbone: timm cannot build {name}: {cause}") from error
+            raise InputError(
+                f"train.backbone_options: {name} does not take them, or not with train.image_size "
+                f"{architecture.image_size}: {cause}"
+            ) from error
         raise InputError(
             f"train.pretrained: {weights} could not be loaded into {name}: {cause}; give the path of a weights file "
             "of this backbone, connect to the network for the hub, or set it to false"

@@ -75,7 +75,7 @@ class TrainConfig:
     compile: bool
     """Compile the model with torch.compile on CUDA."""
 
-    seed: Annotated[int, Ge(0)]
+    seed: Annotated[int, Interval(ge=0, lt=2**32)]
     """Seed of weights, order and augmentation."""
 
     def __post_init__(self) -> None:

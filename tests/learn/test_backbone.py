@@ -19,6 +19,24 @@ def test_options_that_a_backbone_does_not_take_are_named(config):
         build(architecture)
 
 
+@pytest.mark.parametrize("options", [{"in_chans": 1}, {"checkpoint_path": "x.pth"}, {"features_only": True}])
+def test_options_that_are_not_the_users_are_refused(config, options):
+    architecture = design(replace(config, backbone_options=options), views=1, classes=3)
+    with pytest.raises(InputError, match=rf"train.backbone_options has {next(iter(options))}, which fathomline sets"):
+        build(architecture)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size", "options"),
+    [("test_vit", 33, {}), ("test_resnet", 16, {"act_layer": "nope"}), ("test_vit", 32, {"drop_rate": 2.0})],
+)
+def test_what_timm_trips_over_is_one_line_that_names_the_params(config, backbone, size, options):
+    changed = replace(config, backbone=backbone, image_size=size, backbone_options=options)
+    with pytest.raises(InputError, match=r"train.backbone_options.* train.image_size \d+") as raised:
+        build(design(changed, views=1, classes=3))
+    assert "\n" not in str(raised.value)
+
+
 def test_a_vision_transformer_takes_any_input_size(config):
     architecture = design(replace(config, backbone="test_vit", image_size=48), views=1, classes=3)
     assert build(architecture)(torch.zeros(2, 1, 3, 48, 48)).shape == (2, 3)
@@ -38,11 +56,12 @@ def test_a_missing_weights_file_is_named(config, tmp_path):
         build(design(config, views=1, classes=3), pretrained=str(tmp_path / "none.safetensors"))
 
 
-def test_weights_of_another_backbone_are_refused(config, tmp_path):
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_convnext"])
+def test_weights_of_another_backbone_are_refused(config, tmp_path, backbone):
     path = tmp_path / "weights.safetensors"
     save_file(build(design(replace(config, backbone="test_vit"), views=1, classes=3)).backbone.state_dict(), path)
-    with pytest.raises(InputError, match=r"train.pretrained: .* could not be loaded into test_resnet"):
-        build(design(config, views=1, classes=3), pretrained=str(path))
+    with pytest.raises(InputError, match=rf"train.pretrained: .* could not be loaded into {backbone}"):
+        build(design(replace(config, backbone=backbone), views=1, classes=3), pretrained=str(path))
 
 
 def test_weights_that_would_run_code_when_loaded_are_refused(config, tmp_path):
