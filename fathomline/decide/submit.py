@@ -9,7 +9,7 @@ from fathomline.config import section
 from fathomline.decide.decode import CandidateSet, Decoder, mass_at_ranks
 from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError, listing
-from fathomline.taxonomy.ranks import RANKS
+from fathomline.taxonomy.ranks import RANKS, Rank
 from fathomline.taxonomy.tree import Taxonomy
 
 
@@ -17,6 +17,9 @@ from fathomline.taxonomy.tree import Taxonomy
 class SubmitConfig:
     candidates: CandidateSet
     """What may be answered: `labels`, the known concepts, as the competition asks; `tree`, any taxon above them too."""
+
+
+_LEADING = ("concept_name", "accepted_name", "rank", "aphia_id", "confidence", "seen")
 
 
 def predictions(
@@ -54,8 +57,6 @@ def predictions(
     table["seen"] = True
     at_ranks = mass_at_ranks(taxonomy, classes, probabilities, nodes)
     for column, rank in enumerate(RANKS):
-        ancestors = taxonomy.ranked_ancestors[nodes, column]
-        table[rank] = [taxonomy.nodes[ancestor].name if ancestor >= 0 else "" for ancestor in ancestors]
         table[f"{rank}_probability"] = at_ranks[:, column]
     table.insert(0, "annotation_id", np.asarray(seen, dtype=np.int64))
     unseen = [annotation for annotation in annotation_ids if annotation not in answered]
@@ -63,7 +64,8 @@ def predictions(
     rest.insert(0, "annotation_id", np.array(unseen, dtype=np.int64))
     rest["seen"] = False
     table = pd.concat([table, rest]) if unseen else table
-    return table.set_index("annotation_id").loc[list(annotation_ids)].reset_index()
+    columns = ["annotation_id", *_LEADING, *(column for rank in RANKS for column in (rank, f"{rank}_probability"))]
+    return table.set_index("annotation_id").loc[list(annotation_ids)].reset_index()[columns]
 
 
 def _described(decoder: Decoder, nodes: np.ndarray) -> pd.DataFrame:
@@ -80,5 +82,12 @@ def _described(decoder: Decoder, nodes: np.ndarray) -> pd.DataFrame:
                 for lineage, node in zip(of_concept, nodes, strict=True)
             ],
             "aphia_id": pd.array([lineage.aphia_id if lineage else None for lineage in of_concept], dtype="Int64"),
+            **{rank: _ancestor_names(decoder.taxonomy, nodes, rank) for rank in RANKS},
         }
     )
+
+
+def _ancestor_names(taxonomy: Taxonomy, nodes: np.ndarray, rank: Rank) -> list[str]:
+    """The ancestor of each node, or itself, at `rank`; empty where there is none."""
+    ancestors = taxonomy.ranked_ancestors[nodes, rank.depth]
+    return [taxonomy.nodes[ancestor].name if ancestor >= 0 else "" for ancestor in ancestors]

@@ -1,7 +1,6 @@
 """A timm backbone with one linear head over the features of its views."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import timm
 import torch
 from safetensors import SafetensorError
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.optim import param_groups_weight_decay
 from torch import Tensor, nn
 
 from fathomline.errors import InputError, listing
@@ -130,19 +130,19 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
 
 
-class _MissingKeys(logging.Handler):
-    """Hears from timm which of a backbone's weights a file lacks: it says so in its log only, and goes on with
-    random ones."""
+class _MisfitKeys(logging.Handler):
+    """Hears from timm which weights a file lacks or has too many: it says so in its log only, and goes on with what
+    fits."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.found: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.getMessage().startswith("Missing keys ("):
-            self.found = record.getMessage().split("(", 1)[1].split(")", 1)[0].split(", ")
+        if record.getMessage().startswith(("Missing keys (", "Unexpected keys (")):
+            self.found += record.getMessage().split("(", 1)[1].split(")", 1)[0].split(", ")
 
-    def __enter__(self) -> "_MissingKeys":
+    def __enter__(self) -> "_MisfitKeys":
         self._logger = logging.getLogger("timm.models._builder")
         self._level, self._propagates = self._logger.level, self._logger.propagate
         self._logger.setLevel(logging.INFO)
@@ -162,7 +162,7 @@ def _create(architecture: Architecture, pretrained: bool, options: dict) -> nn.M
     # A hub that cannot be reached is told once, by the error below, and not at each of its retries.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
-        with _MissingKeys() as missing:
+        with _MisfitKeys() as misfit:
             backbone = timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
     except TIMM_ERRORS as error:
         cause = _first_line(error)
@@ -175,10 +175,11 @@ def _create(architecture: Architecture, pretrained: bool, options: dict) -> nn.M
             f"train.pretrained: {weights} could not be loaded into {name}: {cause}; give the path of a weights file "
             "of this backbone, connect to the network for the hub, or set it to false"
         ) from error
-    if missing.found:
+    # The hub's weights are the backbone's own; what they have beyond it is a head of another kind.
+    if misfit.found and "pretrained_cfg_overlay" in options:
         raise InputError(
-            f"train.pretrained: {weights} could not be loaded into {name}: it lacks {len(missing.found)} of its "
-            f"weights ({listing(missing.found, 3)}); give a weights file of this backbone"
+            f"train.pretrained: {weights} could not be loaded into {name}: {len(misfit.found)} weights are in one and "
+            f"not in the other ({listing(misfit.found, 3)}); give a weights file of this backbone"
         )
     return backbone
 
@@ -206,10 +207,10 @@ def merge_adapters(classifier: Classifier) -> None:
         classifier.backbone = classifier.backbone.merge_and_unload()
 
 
-def parameter_groups(classifier: nn.Module, weight_decay: float) -> Sequence[dict]:
-    """Trainable parameters in two groups: weight decay is for matrices, not for biases and norms."""
-    trainable = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
-    return [
-        {"params": [parameter for parameter in trainable if parameter.ndim > 1], "weight_decay": weight_decay},
-        {"params": [parameter for parameter in trainable if parameter.ndim <= 1], "weight_decay": 0.0},
-    ]
+def parameter_groups(classifier: Classifier, weight_decay: float) -> list[dict]:
+    """Trainable parameters in timm's two groups: weight decay is for matrices, not for biases, norms and what the
+    backbone itself exempts, such as position embeddings and class tokens."""
+    exempt = getattr(classifier.backbone, "no_weight_decay", set)()
+    return param_groups_weight_decay(
+        classifier, weight_decay, no_weight_decay_list={f"backbone.{name}" for name in exempt}
+    )

@@ -40,7 +40,7 @@ class Epoch:
     epoch: int
     """Counted from 1."""
     lr: float
-    """Learning rate of the epoch's last step."""
+    """Learning rate of the epoch's first step."""
     train_loss: float
     train_cross_entropy: float
     train_expected_distance: float

@@ -43,6 +43,17 @@ def test_calibration_spreads_an_overconfident_models_mass(taxonomy):
     assert raw.rule.temperature == 1.0 < calibrated.rule.temperature
 
 
+def test_a_frame_has_no_part_in_the_calibration_that_judges_it(taxonomy):
+    labels = ["Sebastes diploproa", "Sebastes ruberrimus", "Porifera", "Porifera"] * 10
+    logits = logits_for(*["Sebastes diploproa", "Porifera"] * 20)
+    config = replace(CONFIG, calibrate=True)
+    before = evaluate(logits, held_out(*labels), CLASSES, taxonomy, config, "labels").rows["confidence"]
+    changed = ["Tunicata", "Tunicata", *labels[2:]]
+    after = evaluate(logits, held_out(*changed), CLASSES, taxonomy, config, "labels").rows["confidence"]
+    assert after[:2].tolist() == before[:2].tolist()
+    assert after[2:].tolist() != before[2:].tolist()
+
+
 def test_the_constant_to_beat_is_the_candidate_nearest_to_all_truths(taxonomy):
     truth = np.array([taxonomy.node(name) for name in ("Sebastes diploproa", "Sebastes ruberrimus", "Porifera")])
     classes = np.array([taxonomy.node(name) for name in CLASSES])

@@ -27,6 +27,17 @@ def test_an_roi_that_could_not_be_cropped_gets_the_fallback_and_no_probability(t
     unseen = table.iloc[0]
     assert (unseen["concept_name"], bool(unseen["seen"])) == ("Sebastes", False)
     assert np.isnan(unseen["confidence"])
+    assert (unseen["genus"], unseen["species"]) == ("Sebastes", "")
+
+
+def test_the_rules_decoder_is_the_one_that_answers(taxonomy):
+    unsure = np.array([[0.0, 0.0, 0.1, 0.5, 0.0, 0.4]])
+    answers = {}
+    for decoder in ("argmax", "threshold"):
+        rule = DecisionRule(decoder, "labels", 1.0, SEED_THRESHOLDS, fallback="Sebastes")
+        answers[decoder] = predictions([1], [1], unsure, CLASSES, taxonomy, rule)["concept_name"].item()
+    # The genus, the highest label above the species, holds 0.6 of the mass, its threshold.
+    assert answers == {"argmax": "Sebastes diploproa", "threshold": "Sebastes"}
 
 
 def test_each_rank_has_its_name_and_the_mass_below_it(taxonomy):

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops
@@ -9,6 +10,12 @@ from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 
 CLASSES = ("Bluefish", "Greenfish", "Redsponge")
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch) -> None:
+    """Equal weights from equal seeds are promised on a CPU only, whatever else the machine has."""
+    monkeypatch.setattr("fathomline.learn.train.best_device", lambda: torch.device("cpu"))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from fathomline.errors import InputError
-from fathomline.learn.backbone import build, design
+from fathomline.learn.backbone import build, design, parameter_groups
 
 
 def test_an_unknown_backbone_is_named_with_some_that_are_known(config):
@@ -62,6 +62,26 @@ def test_weights_of_another_backbone_are_refused(config, tmp_path, backbone):
     save_file(build(design(replace(config, backbone="test_vit"), views=1, classes=3)).backbone.state_dict(), path)
     with pytest.raises(InputError, match=rf"train.pretrained: .* could not be loaded into {backbone}"):
         build(design(replace(config, backbone=backbone), views=1, classes=3), pretrained=str(path))
+
+
+def test_weights_of_a_deeper_backbone_are_refused(config, tmp_path):
+    weights = build(design(config, views=1, classes=3)).backbone.state_dict()
+    save_file(weights | {"layer9.weight": torch.zeros(3)}, tmp_path / "deeper.safetensors")
+    with pytest.raises(InputError, match=r"1 weights are in one and not in the other \(layer9.weight\)"):
+        build(design(config, views=1, classes=3), pretrained=str(tmp_path / "deeper.safetensors"))
+
+
+def test_weight_decay_spares_biases_norms_and_embeddings(config):
+    classifier = build(design(replace(config, backbone="test_vit", image_size=32), views=1, classes=3))
+    names = {id(parameter): name for name, parameter in classifier.named_parameters()}
+    decayed = {
+        names[id(parameter)]
+        for group in parameter_groups(classifier, 0.05)
+        for parameter in group["params"]
+        if group["weight_decay"] == 0.05
+    }
+    assert {"head.weight", "backbone.blocks.0.attn.qkv.weight"} <= decayed
+    assert not decayed & {"head.bias", "backbone.pos_embed", "backbone.cls_token", "backbone.norm.weight"}
 
 
 def test_weights_that_would_run_code_when_loaded_are_refused(config, tmp_path):
