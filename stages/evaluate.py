@@ -35,7 +35,7 @@ def main() -> None:
     write_json(result.metrics, arguments.metrics)
     write_json(asdict(result.rule), arguments.calibration)
     histories = [arguments.models / f"fold-{fold}" / "history.csv" for fold in folds]
-    write_tables(arguments.reports, result.rows, taxonomy, histories)
+    write_tables(arguments.reports, result, taxonomy, histories)
     figures = result.metrics
     summary(
         f"evaluate: MHD {figures['mhd']:.3f} [{figures['mhd_low']:.3f}, {figures['mhd_high']:.3f}] by {config.decoder} "

@@ -27,6 +27,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folds, candidates = params_section("train", TrainConfig).folds, params_section("submit", SubmitConfig).candidates
     taxonomy, crops = read_reference(arguments.taxonomy), read_crops(arguments.crops)
+    # The rule was settled for the same candidates, unless someone runs this stage alone after changing them.
     rule = replace(read_rule(arguments.calibration), candidates=candidates)
     probabilities, classes = averaged_probabilities(arguments.models, folds, crops, taxonomy, rule.temperature)
     wanted = [annotation["id"] for annotation in read_json(arguments.dataset)["annotations"]]

@@ -56,31 +56,58 @@ class Decoder:
     def threshold(self, probabilities: np.ndarray) -> np.ndarray:
         """Climb from the most probable class to the first candidate whose mass reaches its rank's threshold.
 
-        The mass of a node is the summed probability of the classes at or below it. A node between the seven ranks
-        is held to the threshold of the next rank below its parent's. Where no candidate on the path reaches its
-        threshold, the answer is the one nearest to the root.
+        A node between the seven ranks is held to the threshold of the next rank below its parent's. Where no
+        candidate on the path reaches its threshold, the answer is the one nearest to the root.
         """
-        chosen = self.argmax(probabilities)
-        masses = probabilities @ self.taxonomy.membership(self.classes).T.astype(probabilities.dtype)
-        required = np.full(len(self.taxonomy.nodes), np.inf)
-        required[self.candidate_nodes] = [
-            self.thresholds[self.taxonomy.threshold_rank(node)] for node in self.candidate_nodes
-        ]
-        rows = np.arange(len(chosen))
-        current, settled = chosen.copy(), np.zeros(len(chosen), dtype=bool)
-        for _ in range(self.taxonomy.paths.shape[1]):
-            is_candidate = np.isfinite(required[current]) & ~settled
-            chosen[is_candidate] = current[is_candidate]
-            settled |= masses[rows, current] >= required[current]
-            parents = self.taxonomy.parents[current]
-            current = np.where(settled | (parents < 0), current, parents)
-        return chosen
+        nodes, masses = self.climb(probabilities)
+        by_depth = np.array([self.thresholds[rank] for rank in RANKS])
+        steps = first_passing(masses, by_depth[self.threshold_depths[nodes]], nodes >= 0)
+        return nodes[np.arange(len(nodes)), steps]
+
+    def climb(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The candidates on the way from each ROI's most probable class up to its kingdom, and the mass of each.
+
+        Returns: nodes (rois, steps) int64, -1 past the last; masses (rois, steps), 0 past the last.
+        """
+        nodes = self._ways_up[np.argmax(probabilities, axis=1)]
+        masses = np.take_along_axis(self.masses(probabilities), np.maximum(nodes, 0), axis=1)
+        return nodes, np.where(nodes >= 0, masses, 0.0)
+
+    @cached_property
+    def _ways_up(self) -> np.ndarray:
+        """(classes, steps) int64, the candidates from each class up, then -1."""
+        ways = np.full((len(self.classes), self.taxonomy.paths.shape[1]), -1, dtype=np.int64)
+        allowed = set(self.candidate_nodes.tolist())
+        for way, path in zip(ways, self.taxonomy.paths[self.class_nodes], strict=True):
+            climbed = [node for node in path[::-1].tolist() if node in allowed]
+            way[: len(climbed)] = climbed
+        return ways
+
+    @cached_property
+    def threshold_depths(self) -> np.ndarray:
+        """(nodes,) int64, 0 to 6: the depth of the rank whose threshold each node is held to."""
+        nodes = range(len(self.taxonomy.nodes))
+        return np.array([self.taxonomy.threshold_rank(node).depth for node in nodes], dtype=np.int64)
+
+    def masses(self, probabilities: np.ndarray) -> np.ndarray:
+        """(rois, nodes), the summed probability of the classes at or below each node."""
+        return probabilities @ self.taxonomy.membership(self.classes).T.astype(probabilities.dtype)
+
+    def mass_at_ranks(self, probabilities: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+        """The mass of the ancestor of each answer, or of itself, at each of the seven ranks.
+
+        Args: probabilities (rois, classes), nodes (rois,).
+        Returns: (rois, 7) float64; NaN where the answer has no ancestor of that rank.
+        """
+        ancestors = self.taxonomy.ranked_ancestors[nodes]
+        found = np.take_along_axis(self.masses(probabilities), np.maximum(ancestors, 0), axis=1)
+        return np.where(ancestors >= 0, found, np.nan)
 
     def risk(self, probabilities: np.ndarray) -> np.ndarray:
         """The candidate with the least expected distance, Σ_c p(c)·D(candidate, c).
 
         Over the whole tree this is the deepest node that holds more than half of the mass (Ramaswamy, Tewari and
-        Agarwal, ICML 2015).
+        Agarwal, ICML 2015), as long as some kingdom holds that much: the root above the kingdoms is no candidate.
         """
         return self.candidate_nodes[np.argmin(self.risks(probabilities), axis=1)]
 
@@ -97,13 +124,11 @@ class Decoder:
         return [written[node] for node in nodes]
 
 
-def mass_at_ranks(taxonomy: Taxonomy, classes: Sequence[str], probabilities: np.ndarray, nodes: np.ndarray):
-    """The mass of the ancestor of each answer, or itself, at each of the seven ranks.
+def first_passing(masses: np.ndarray, required: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """The first step of each climb whose mass reaches what is required there; the last one where none does.
 
-    Args: probabilities (rois, classes), nodes (rois,).
-    Returns: (rois, 7) float64; NaN where the answer has no ancestor of that rank.
+    Args: (rois, steps) each; present says where there is a step, and each ROI has at least one.
+    Returns: (rois,) int64.
     """
-    masses = probabilities @ taxonomy.membership(classes).T.astype(probabilities.dtype)
-    ancestors = taxonomy.ranked_ancestors[nodes]
-    found = np.take_along_axis(masses, np.maximum(ancestors, 0), axis=1).reshape(len(nodes), len(RANKS))
-    return np.where(ancestors >= 0, found, np.nan)
+    passing = (masses >= required) & present
+    return np.where(passing.any(axis=1), passing.argmax(axis=1), present.sum(axis=1) - 1)

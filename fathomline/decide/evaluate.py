@@ -10,9 +10,12 @@ from annotated_types import Interval
 
 from fathomline.config import section
 from fathomline.decide import metrics
-from fathomline.decide.calibrate import cross_fitted_temperatures, fit_temperature, probabilities
-from fathomline.decide.decode import DECODERS, CandidateSet, Decoder
+from fathomline.decide.calibrate import fit_temperature, probabilities
+from fathomline.decide.compare import compare_decoders
+from fathomline.decide.cross_fit import CrossFitting
+from fathomline.decide.decode import DECODERS, CandidateSet, Decoder, DecoderName
 from fathomline.decide.rule import DecisionRule
+from fathomline.decide.thresholds import fit_thresholds
 from fathomline.errors import InputError
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
@@ -30,6 +33,9 @@ class EvaluateConfig:
     thresholds: dict[str, Annotated[float, Interval(ge=0, le=1)]]
     """For `threshold`: the least summed probability at which a taxon of each rank is answered."""
 
+    fit_thresholds: bool
+    """Fit the thresholds to the held-out ROIs, starting from those above (cross-fitted for the figures)."""
+
     def __post_init__(self) -> None:
         if set(self.thresholds) != set(RANKS):
             raise ValueError(f"`thresholds` has {', '.join(self.thresholds)}; expected exactly {', '.join(RANKS)}")
@@ -42,8 +48,10 @@ class Evaluation:
     metrics: dict[str, float | int | str | None]
     rows: pd.DataFrame
     """One row an ROI: truth, each decoder's answer and its distance, confidence, fold."""
+    decoders: pd.DataFrame
+    """Every way to decide, side by side; see `compare_decoders`."""
     rule: DecisionRule
-    """For new ROIs; its temperature is fitted on all held-out ones."""
+    """For new ROIs; its temperature and thresholds are fitted on all held-out ones."""
 
 
 def evaluate(
@@ -55,6 +63,9 @@ def evaluate(
     candidates: CandidateSet,
 ) -> Evaluation:
     """Decide for held-out ROIs in every way, and measure.
+
+    The model's epoch was chosen on these ROIs, so the figures are a little better than new ROIs will give. The
+    temperature and the thresholds are not: what judges an ROI was fitted without its frame.
 
     Args:
         logits: (rois, classes) float, each row from a model that never saw its frame.
@@ -68,58 +79,93 @@ def evaluate(
     if not np.isfinite(logits).all():
         raise InputError("evaluate: the model's logits are not finite; train again with a lower train.lr")
     labels = annotations["label"].map({name: index for index, name in enumerate(classes)}).to_numpy(dtype=np.int64)
-    groups = annotations["group"].to_numpy()
-    reporting = cross_fitted_temperatures(logits, labels, groups) if config.calibrate else 1.0
-    temperature = fit_temperature(logits, labels) if config.calibrate else 1.0
-    sureness = probabilities(logits, reporting)
+    held_out = CrossFitting(logits, labels, annotations["group"].to_numpy())
     decoder = Decoder(taxonomy, classes, candidates, config.thresholds)
-    truth = decoder.class_nodes[labels]
-    answers = {name: decoder.decode(name, sureness) for name in DECODERS}
-    constant, constant_mhd = best_constant(taxonomy, truth, decoder.candidate_nodes)
+    answers = _decide(held_out, decoder, config)
+    constant, constant_mhd = best_constant(taxonomy, answers.truth, decoder.candidate_nodes)
+    rule = _settle(logits, labels, decoder, config, fallback=decoder.names([constant])[0])
     figures = {
-        **_distance_figures(taxonomy, truth, answers, config.decoder, groups),
+        **_distance_figures(answers, held_out.groups),
         "mhd_constant": constant_mhd,
-        **_accuracy_figures(taxonomy, truth, answers[config.decoder]),
-        "ece": metrics.expected_calibration_error(sureness, labels),
-        "temperature": temperature,
+        **_rank_figures(answers),
+        "ece": metrics.expected_calibration_error(
+            answers.probabilities.max(axis=1), answers.probabilities.argmax(axis=1) == labels
+        ),
+        "temperature": rule.temperature,
         "rois": len(annotations),
         "frames": int(annotations["image_id"].nunique()),
         "classes": len(classes),
         "taxonomy_hash": taxonomy.hash,
     }
-    rule = DecisionRule(config.decoder, candidates, temperature, config.thresholds, decoder.names([constant])[0])
-    return Evaluation(figures, _rows(annotations, decoder, sureness, truth, answers, config.decoder), rule)
+    return Evaluation(figures, _rows(annotations, answers), compare_decoders(held_out, decoder), rule)
 
 
-def _distance_figures(taxonomy: Taxonomy, truth, answers: dict, headline: str, groups) -> dict[str, float]:
-    distances = {name: metrics.row_distances(taxonomy, truth, answer) for name, answer in answers.items()}
-    low, high = metrics.bootstrap_interval(distances[headline], groups)
+@dataclass(frozen=True)
+class _Answers:
+    """What each decoder answers for the held-out ROIs."""
+
+    decoder: Decoder
+    probabilities: np.ndarray
+    truth: np.ndarray
+    nodes: dict[DecoderName, np.ndarray]
+    distances: dict[DecoderName, np.ndarray]
+    headline: DecoderName
+
+
+def _decide(held_out: CrossFitting, decoder: Decoder, config: EvaluateConfig) -> _Answers:
+    truth = decoder.class_nodes[held_out.labels]
+    nodes = {
+        name: held_out.decode(name, decoder, calibrate=config.calibrate, fit=config.fit_thresholds) for name in DECODERS
+    }
+    distances = {name: metrics.row_distances(decoder.taxonomy, truth, answer) for name, answer in nodes.items()}
+    return _Answers(decoder, held_out.probabilities(config.calibrate), truth, nodes, distances, config.decoder)
+
+
+def _settle(logits: np.ndarray, labels: np.ndarray, decoder: Decoder, config: EvaluateConfig, fallback: str):
+    """The rule for new ROIs, which may learn from every held-out one."""
+    temperature = fit_temperature(logits, labels) if config.calibrate else 1.0
+    thresholds = dict(config.thresholds)
+    if config.fit_thresholds:
+        thresholds = fit_thresholds(decoder, probabilities(logits, temperature), decoder.class_nodes[labels])
+    return DecisionRule(config.decoder, decoder.candidates, temperature, thresholds, fallback)
+
+
+def _distance_figures(answers: _Answers, groups: np.ndarray) -> dict[str, float]:
+    distances = answers.distances[answers.headline]
+    low, high = metrics.bootstrap_interval(distances, groups)
     return {
-        "mhd": float(distances[headline].mean()),
+        "mhd": float(distances.mean()),
         "mhd_low": low,
         "mhd_high": high,
-        **{f"mhd_{name}": float(values.mean()) for name, values in distances.items()},
+        **{f"mhd_{name}": float(values.mean()) for name, values in answers.distances.items()},
     }
 
 
-def _accuracy_figures(taxonomy: Taxonomy, truth: np.ndarray, answer: np.ndarray) -> dict[str, float]:
-    """Ranks to which no truth is known are left out: JSON has no honest figure for them."""
-    at_ranks = metrics.accuracy_at_ranks(taxonomy, truth, answer)
+def _rank_figures(answers: _Answers) -> dict[str, float]:
+    """Ranks about which nothing is known are left out: JSON has no honest figure for them."""
+    taxonomy, truth, answer = answers.decoder.taxonomy, answers.truth, answers.nodes[answers.headline]
+    masses = answers.decoder.mass_at_ranks(answers.probabilities, answer)
+    accuracy = metrics.accuracy_at_ranks(taxonomy, truth, answer)
+    errors = metrics.calibration_error_at_ranks(taxonomy, truth, answer, masses)
+    meeting = metrics.mistakes_by_meeting_rank(taxonomy, truth, answer)
     return {
         "accuracy": float((answer == truth).mean()),
-        **{f"accuracy_{rank}": share for rank, share in at_ranks.items() if share is not None},
+        **{f"accuracy_{rank}": share for rank, share in accuracy.items() if share is not None},
+        **{f"ece_{rank}": error for rank, error in errors.items() if error is not None},
+        "depth": float(taxonomy.depths[answer].mean()),
+        "depth_truth": float(taxonomy.depths[truth].mean()),
+        **{f"mistakes_meet_at_{rank}": share for rank, share in meeting.items()},
     }
 
 
-def _rows(annotations: pd.DataFrame, decoder: Decoder, sureness, truth, answers: dict, headline: str) -> pd.DataFrame:
+def _rows(annotations: pd.DataFrame, answers: _Answers) -> pd.DataFrame:
     rows = annotations.rename(columns={"label": "truth"}).reset_index(drop=True)
-    masses = sureness @ decoder.taxonomy.membership(decoder.classes).T
-    distances = {name: metrics.row_distances(decoder.taxonomy, truth, answer) for name, answer in answers.items()}
-    rows["prediction"] = decoder.names(answers[headline])
-    rows["distance"] = distances[headline]
-    rows["confidence"] = masses[np.arange(len(rows)), answers[headline]]
+    headline = answers.nodes[answers.headline]
+    rows["prediction"] = answers.decoder.names(headline)
+    rows["distance"] = answers.distances[answers.headline]
+    rows["confidence"] = answers.decoder.masses(answers.probabilities)[np.arange(len(rows)), headline]
     for name in DECODERS:
-        rows[name], rows[f"{name}_distance"] = decoder.names(answers[name]), distances[name]
+        rows[name], rows[f"{name}_distance"] = answers.decoder.names(answers.nodes[name]), answers.distances[name]
     return rows
 
 

@@ -8,6 +8,7 @@ from fathomline.taxonomy.tree import Taxonomy
 
 BOOTSTRAP_SAMPLES = 2000
 CALIBRATION_BINS = 15
+_DRAWS_AT_ONCE = 2_000_000
 
 
 def row_distances(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
@@ -31,9 +32,14 @@ def bootstrap_interval(values: np.ndarray, groups: np.ndarray, seed: int = 0) ->
     """
     _, indices = np.unique(np.asarray(groups), return_inverse=True)
     sums, sizes = np.bincount(indices, weights=values), np.bincount(indices)
-    draws = np.random.default_rng(seed).integers(len(sizes), size=(BOOTSTRAP_SAMPLES, len(sizes)))
-    means = sums[draws].sum(axis=1) / sizes[draws].sum(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
+    generator = np.random.default_rng(seed)
+    means: list[np.ndarray] = []
+    # A few samples at a time: all of a competition's frames, drawn 2,000 times, would take hundreds of megabytes.
+    step = max(1, _DRAWS_AT_ONCE // len(sizes))
+    for start in range(0, BOOTSTRAP_SAMPLES, step):
+        draws = generator.integers(len(sizes), size=(min(step, BOOTSTRAP_SAMPLES - start), len(sizes)))
+        means.append(sums[draws].sum(axis=1) / sizes[draws].sum(axis=1))
+    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
     return float(low), float(high)
 
 
@@ -51,17 +57,58 @@ def accuracy_at_ranks(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndar
     return accuracy
 
 
-def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Mean gap between confidence and accuracy of the most probable class, over 15 bins of equal width weighted by
-    their counts (Naeini et al., AAAI 2015). 0 is perfect, 1 is worst.
+def expected_calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """Mean gap between confidence and the share that is right, over 15 bins of equal width weighted by their counts
+    (Naeini et al., AAAI 2015). 0 is perfect, 1 is worst.
 
-    Args: probabilities (rois, classes), labels (rois,) column indices.
+    Args: confidence (rois,), 0 to 1; right (rois,) bool. At least one row.
     """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    bins = np.clip((confidence * CALIBRATION_BINS).astype(int), 0, CALIBRATION_BINS - 1)
     gaps = np.bincount(bins, weights=right - confidence, minlength=CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(labels))
+    return float(np.abs(gaps).sum() / len(right))
+
+
+def calibration_error_at_ranks(
+    taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray, masses: np.ndarray
+) -> dict[Rank, float | None]:
+    """For each rank, how far the probability stated for the answer's taxon of that rank is from how often it holds.
+
+    It holds where the truth is that taxon or lies below it. ROIs whose answer stops above the rank state nothing
+    there and do not count; None where no answer reaches the rank.
+
+    Args: truth and prediction (rois,) nodes; masses (rois, 7), what is stated at each rank.
+    """
+    truths, predictions = taxonomy.ranked_ancestors[truth], taxonomy.ranked_ancestors[prediction]
+    errors: dict[Rank, float | None] = {}
+    for rank in RANKS:
+        stated = predictions[:, rank.depth] >= 0
+        right = truths[stated, rank.depth] == predictions[stated, rank.depth]
+        confidence = masses[stated, rank.depth]
+        errors[rank] = expected_calibration_error(confidence, right) if stated.any() else None
+    return errors
+
+
+def meeting_ranks(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """How far up the tree each answer and its truth meet.
+
+    Returns: (rois,) int64, the depth of the lowest rank, 0 for kingdom to 6 for species, at which both have the same
+        taxon; -1 where they share not even the kingdom. A right answer meets its truth at its own lowest rank.
+    """
+    truths, predictions = taxonomy.ranked_ancestors[truth], taxonomy.ranked_ancestors[prediction]
+    shared = (truths == predictions) & (truths >= 0)
+    return np.where(shared.any(axis=1), len(RANKS) - 1 - shared[:, ::-1].argmax(axis=1), -1)
+
+
+def mistakes_by_meeting_rank(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
+    """The share of mistakes that meet their truth at each rank, from `kingdom` to `species`, or at `none` of them.
+
+    Two species of one genus meet at `genus`, and so do a species and its genus. Empty where there is no mistake.
+    """
+    wrong = truth != prediction
+    if not wrong.any():
+        return {}
+    depths = meeting_ranks(taxonomy, truth[wrong], prediction[wrong])
+    return {str(name): float((depths == depth).mean()) for depth, name in enumerate(("none", *RANKS), start=-1)}
 
 
 def confusion(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray, rank: Rank) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fathomline.config import section
-from fathomline.decide.decode import CandidateSet, Decoder, mass_at_ranks
+from fathomline.decide.decode import CandidateSet, Decoder
 from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError, listing
 from fathomline.taxonomy.ranks import RANKS, Rank
@@ -44,18 +44,15 @@ def predictions(
     if len(set(annotation_ids)) != len(annotation_ids):
         raise InputError("submit: the test annotations hold the same annotation_id twice; each must be there once")
     answered = set(seen)
-    strangers = sorted(answered - set(annotation_ids))
-    if strangers:
-        raise InputError(
-            f"submit: crops of {len(strangers)} annotation(s) that the test file lacks: {listing(strangers)}"
-        )
+    unasked = sorted(answered - set(annotation_ids))
+    if unasked:
+        raise InputError(f"submit: crops of {len(unasked)} annotation(s) that the test file lacks: {listing(unasked)}")
     decoder = Decoder(taxonomy, classes, rule.candidates, rule.thresholds)
     nodes = decoder.decode(rule.decoder, probabilities)
-    masses = probabilities @ taxonomy.membership(classes).T
     table = _described(decoder, nodes)
-    table["confidence"] = masses[np.arange(len(nodes)), nodes]
+    table["confidence"] = decoder.masses(probabilities)[np.arange(len(nodes)), nodes]
     table["seen"] = True
-    at_ranks = mass_at_ranks(taxonomy, classes, probabilities, nodes)
+    at_ranks = decoder.mass_at_ranks(probabilities, nodes)
     for column, rank in enumerate(RANKS):
         table[f"{rank}_probability"] = at_ranks[:, column]
     table.insert(0, "annotation_id", np.asarray(seen, dtype=np.int64))

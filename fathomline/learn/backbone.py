@@ -1,5 +1,6 @@
 """A timm backbone with one linear head over the features of its views."""
 
+import difflib
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def design(config: TrainConfig, views: int, classes: int) -> Architecture:
     except RuntimeError:
         defaults = None
     if defaults is None or not timm.is_model(config.backbone):
-        close = timm.list_models(f"*{config.backbone.split('_')[0]}*")[:5]
+        close = difflib.get_close_matches(config.backbone, timm.list_models(), n=5)
         hint = f", for example {', '.join(close)}" if close else ""
         raise InputError(f"train.backbone is {config.backbone!r}; expected a model of timm{hint}")
     mean, std = {
@@ -171,6 +172,8 @@ def _create(architecture: Architecture, pretrained: bool, options: dict) -> nn.M
                 f"train.backbone_options: {name} does not take them, or not with train.image_size "
                 f"{architecture.image_size}: {cause}"
             ) from error
+        # Raises in its turn when the options are at fault, and not the weights.
+        _create(architecture, False, options)
         raise InputError(
             f"train.pretrained: {weights} could not be loaded into {name}: {cause}; give the path of a weights file "
             "of this backbone, connect to the network for the hub, or set it to false"
@@ -199,6 +202,15 @@ def add_adapters(classifier: Classifier, config: TrainConfig) -> None:
         r=config.lora_r, lora_alpha=config.lora_alpha, lora_dropout=config.lora_dropout, target_modules=linear
     )
     classifier.backbone = get_peft_model(classifier.backbone, adapters)
+
+
+def set_training(classifier: Classifier) -> None:
+    """Training mode, but for frozen batch norms, whose running statistics would drift away from their weights."""
+    classifier.train()
+    for layer in classifier.modules():
+        weights = list(layer.parameters(recurse=False))
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and weights:
+            layer.train(any(weight.requires_grad for weight in weights))
 
 
 def merge_adapters(classifier: Classifier) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from fathomline.decide.calibrate import probabilities
-from fathomline.errors import InputError
+from fathomline.errors import InputError, listing
 from fathomline.learn.checkpoint import Model, load_model
 from fathomline.learn.dataset import Crops, fold_rows
 from fathomline.learn.predict import best_device, predict_logits
-from fathomline.progress import progress
+from fathomline.progress import progress, warning
 from fathomline.taxonomy.tree import Taxonomy
 
 
@@ -60,6 +60,9 @@ def averaged_probabilities(
 
 
 def _models(models: Path, chosen: Sequence[int], taxonomy: Taxonomy):
+    strays = sorted({path.name for path in models.glob("fold-*")} - {f"fold-{fold}" for fold in chosen})
+    if strays:
+        warning(f"{models}: {listing(strays)} are of folds that train.folds does not name; left aside, delete at will")
     classes = None
     for fold in progress(chosen, label="predict", unit="fold"):
         model = load_model(models / f"fold-{fold}", taxonomy)

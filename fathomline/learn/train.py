@@ -23,6 +23,7 @@ from fathomline.learn.backbone import (
     design,
     merge_adapters,
     parameter_groups,
+    set_training,
 )
 from fathomline.learn.checkpoint import Model
 from fathomline.learn.config import TrainConfig
@@ -164,7 +165,7 @@ class _Run:
         return self.history[-1]
 
     def _pass_over_training_rows(self) -> list[float]:
-        self.classifier.train()
+        set_training(self.classifier)
         order = torch.randperm(len(self.training_rows), generator=self.generator).numpy()
         rows = self.training_rows[order[: self.steps * self.batch_size]]
         labels = torch.from_numpy(self.labels[rows]).to(self.device).split(self.batch_size)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fathomline.decide.evaluate import Evaluation
 from fathomline.decide.metrics import confusion
 from fathomline.files import read_csv, write_csv
 from fathomline.taxonomy.ranks import Rank
@@ -26,8 +27,9 @@ def mean_history(histories: Sequence[Path]) -> pd.DataFrame:
     return pd.concat(tables).groupby("epoch", as_index=False).mean()
 
 
-def write_tables(folder: Path, rows: pd.DataFrame, taxonomy: Taxonomy, histories: Sequence[Path]) -> None:
-    """Write validation.csv, confusion_phylum.csv and history.csv to `folder`."""
-    write_csv(rows, folder / "validation.csv")
-    write_csv(confusion_by(Rank.PHYLUM, rows, taxonomy), folder / "confusion_phylum.csv")
+def write_tables(folder: Path, evaluation: Evaluation, taxonomy: Taxonomy, histories: Sequence[Path]) -> None:
+    """Write validation.csv, decoders.csv, confusion_phylum.csv and history.csv to `folder`."""
+    write_csv(evaluation.rows, folder / "validation.csv")
+    write_csv(evaluation.decoders, folder / "decoders.csv")
+    write_csv(confusion_by(Rank.PHYLUM, evaluation.rows, taxonomy), folder / "confusion_phylum.csv")
     write_csv(mean_history(histories), folder / "history.csv")

@@ -1,5 +1,6 @@
 """The user's own lineages: the CSV that `taxonomy.lineages` names."""
 
+import difflib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,12 +52,20 @@ def _lineage(cells: dict[str, str]) -> Lineage:
     identifier = re.fullmatch(r"([1-9]\d{0,9})(\.0)?", cells["aphia_id"])
     if cells["aphia_id"] and not identifier:
         raise InputError(f"`aphia_id` of {concept!r} is {cells['aphia_id']!r}, expected a positive integer or nothing")
+    _refuse_misspelt_rank(concept, text)
     names = {rank: cells[rank.value] for rank in RANKS if cells[rank.value]}
     own = rank_or_none(text)
     if own is not None and own not in names:
         raise InputError(f"the rank of {concept!r} is {own}, but its column `{own}` is empty")
     accepted = concept if own is None else names[own]
     return Lineage(concept, accepted, text, names, int(identifier[1]) if identifier else None, ORIGIN)
+
+
+def _refuse_misspelt_rank(concept: str, text: str) -> None:
+    """`speceis` would pass for a rank between the seven; `subspecies`, which is as near to one of them, is one."""
+    close = difflib.get_close_matches(text, RANKS, n=1, cutoff=0.75)
+    if close and not text.endswith(close[0]):
+        raise InputError(f"the rank of {concept!r} is {text!r}; did you mean {close[0]}?")
 
 
 def _contradictions(lineages: dict[str, Lineage], rows: dict[str, int]) -> Iterator[str]:

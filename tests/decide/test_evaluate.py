@@ -4,12 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fathomline.decide.calibrate import probabilities
+from fathomline.decide.decode import DECODERS, Decoder
 from fathomline.decide.evaluate import EvaluateConfig, best_constant, evaluate
+from fathomline.decide.metrics import bootstrap_interval, expected_calibration_error, mistakes_by_meeting_rank
+from fathomline.decide.thresholds import fit_thresholds
 from fathomline.errors import InputError
 from fathomline.taxonomy.ranks import RANKS
 
 CLASSES = ["Poecilosclerida", "Porifera", "Sebastes", "Sebastes diploproa", "Sebastes ruberrimus", "Tunicata"]
-CONFIG = EvaluateConfig("argmax", False, dict(zip(map(str, RANKS), [0.5] * 7, strict=True)))
+CONFIG = EvaluateConfig("argmax", False, dict(zip(map(str, RANKS), [0.5] * 7, strict=True)), False)
 
 
 def held_out(*labels: str) -> pd.DataFrame:
@@ -31,6 +35,75 @@ def test_the_figures_are_those_of_the_headline_decoder(taxonomy):
     assert result.metrics["accuracy_phylum"] == 1.0
     assert (result.metrics["rois"], result.metrics["frames"]) == (4, 2)
     assert result.metrics["taxonomy_hash"] == taxonomy.hash
+
+
+@pytest.fixture
+def unsure() -> tuple[np.ndarray, pd.DataFrame]:
+    """90 ROIs of unequally common concepts, in frames of one to three, and a model that is often wrong."""
+    generator = np.random.default_rng(3)
+    labels = generator.choice(6, p=[0.05, 0.1, 0.1, 0.4, 0.25, 0.1], size=90)
+    annotations = held_out(*np.array(CLASSES)[labels])
+    annotations["group"] = annotations["image_id"] = np.sqrt(np.arange(90) * 20).astype(int)
+    return generator.normal(size=(90, 6)) + 1.5 * np.eye(6)[labels], annotations
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_every_figure_follows_from_the_rows(taxonomy, unsure, decoder):
+    logits, annotations = unsure
+    result = evaluate(logits, annotations, CLASSES, taxonomy, replace(CONFIG, decoder=decoder, calibrate=True), "tree")
+    rows, figures = result.rows, result.metrics
+    for name in DECODERS:
+        steps = [taxonomy.distance(truth, answer) for truth, answer in zip(rows["truth"], rows[name], strict=True)]
+        assert rows[f"{name}_distance"].tolist() == steps
+        assert figures[f"mhd_{name}"] == np.mean(steps)
+    assert rows["prediction"].tolist() == rows[decoder].tolist()
+    assert rows["distance"].tolist() == rows[f"{decoder}_distance"].tolist()
+    assert figures["mhd"] == rows["distance"].mean()
+    assert figures["accuracy"] == (rows["truth"] == rows["prediction"]).mean()
+    assert (figures["mhd_low"], figures["mhd_high"]) == bootstrap_interval(rows["distance"], annotations["group"])
+    answers = np.array([taxonomy.node(name) for name in rows["prediction"]])
+    truths = np.array([taxonomy.node(name) for name in rows["truth"]])
+    assert figures["depth"] == np.mean([taxonomy.depths[node] for node in answers])
+    assert figures["depth_truth"] == np.mean([taxonomy.depths[node] for node in truths])
+    wrong = truths != answers
+    shares = mistakes_by_meeting_rank(taxonomy, truths[wrong], answers[wrong])
+    assert {rank: figures[f"mistakes_meet_at_{rank}"] for rank in shares} == shares
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_confidence_and_calibration_are_those_of_the_answer(taxonomy, unsure):
+    logits, annotations = unsure
+    result = evaluate(logits, annotations, CLASSES, taxonomy, replace(CONFIG, decoder="risk"), "tree")
+    mass = probabilities(logits) @ taxonomy.membership(CLASSES).T
+    nodes = [taxonomy.node(name) for name in result.rows["prediction"]]
+    assert result.rows["confidence"].tolist() == pytest.approx(mass[np.arange(90), nodes].tolist())
+    of_genus = [node for node in nodes if taxonomy.ranked_ancestors[node, 5] >= 0]
+    assert 0 < len(of_genus) < 90
+    rows = [row for row, node in enumerate(nodes) if node in of_genus]
+    right = np.array([label.startswith("Sebastes") for label in annotations["label"].iloc[rows]])
+    sebastes = mass[rows, taxonomy.node("Sebastes")]
+    assert result.metrics["ece_genus"] == pytest.approx(expected_calibration_error(sebastes, right))
+
+
+def test_fitted_thresholds_judge_and_go_into_the_rule(taxonomy, unsure):
+    logits, annotations = unsure
+    config = replace(CONFIG, decoder="threshold")
+    given = evaluate(logits, annotations, CLASSES, taxonomy, config, "labels")
+    fitted = evaluate(logits, annotations, CLASSES, taxonomy, replace(config, fit_thresholds=True), "labels")
+    assert given.rule.thresholds == config.thresholds != fitted.rule.thresholds
+    decoder = Decoder(taxonomy, CLASSES, "labels", config.thresholds)
+    truth = decoder.class_nodes[[CLASSES.index(name) for name in annotations["label"]]]
+    assert fitted.rule.thresholds == fit_thresholds(decoder, probabilities(logits), truth)
+    row = fitted.decoders.query("decoder == 'threshold' and candidates == 'labels' and thresholds == 'fitted'").iloc[0]
+    assert fitted.metrics["mhd_threshold"] == row["mhd"]
+
+
+def test_perfect_answers_have_no_mistakes_to_share_out(taxonomy):
+    figures = evaluate(logits_for("Porifera"), held_out("Porifera"), CLASSES, taxonomy, CONFIG, "labels").metrics
+    assert figures["mhd"] == 0
+    assert not [name for name in figures if name.startswith("mistakes")]
+    assert "accuracy_class" not in figures
+    assert "ece_class" not in figures
 
 
 def test_calibration_spreads_an_overconfident_models_mass(taxonomy):
@@ -62,6 +135,12 @@ def test_the_constant_to_beat_is_the_candidate_nearest_to_all_truths(taxonomy):
     assert (taxonomy.nodes[node].name, mean) == ("Sebastes", pytest.approx(8 / 3))
 
 
+def test_common_truths_weigh_more_in_the_constant_to_beat(taxonomy):
+    truth = np.array([taxonomy.node(name) for name in ["Sebastes diploproa"] * 8 + ["Sebastes ruberrimus"] * 2])
+    node, mean = best_constant(taxonomy, truth, np.array([taxonomy.node(name) for name in CLASSES]))
+    assert (taxonomy.nodes[node].name, mean) == ("Sebastes diploproa", pytest.approx(0.4))
+
+
 def test_the_rule_for_submit_carries_what_was_settled(taxonomy):
     result = evaluate(logits_for("Porifera"), held_out("Porifera"), CLASSES, taxonomy, CONFIG, "tree")
     assert (result.rule.decoder, result.rule.candidates, result.rule.fallback) == ("argmax", "tree", "Porifera")
@@ -76,4 +155,4 @@ def test_no_rows_and_logits_that_are_no_numbers_are_named(taxonomy):
 
 def test_thresholds_need_each_rank_once():
     with pytest.raises(ValueError, match="expected exactly kingdom, phylum"):
-        EvaluateConfig("argmax", False, {"species": 0.5})
+        EvaluateConfig("argmax", False, {"species": 0.5}, False)

@@ -1,8 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from fathomline.decide import metrics
-from fathomline.taxonomy.ranks import Rank
+from fathomline.taxonomy.lineage import Lineage
+from fathomline.taxonomy.ranks import RANKS, Rank
+from fathomline.taxonomy.tree import Taxonomy
 
 
 def nodes(taxonomy, *names: str) -> np.ndarray:
@@ -38,10 +42,90 @@ def test_the_interval_treats_a_frame_as_one_draw():
     assert 3.5 < independent[0] < 4.5 < 5.5 < independent[1] < 6.5
 
 
+def test_the_interval_weighs_a_frame_by_its_rois():
+    # Frames of 1 and of 9 ROIs: a mean of frame means would be 5, and its interval would centre there.
+    values, groups = np.array([10.0] + [0.0] * 9), np.array([0] + [1] * 9)
+    assert metrics.bootstrap_interval(np.tile(values, 50), np.concatenate([groups + 2 * n for n in range(50)]))[1] < 2
+
+
+def test_the_interval_is_of_percentiles_and_the_same_each_time():
+    values = np.random.default_rng(0).normal(size=400)
+    low, high = metrics.bootstrap_interval(values, np.arange(400))
+    error = values.std() / 20
+    assert (low, high) == metrics.bootstrap_interval(values, np.arange(400))
+    assert (high - low) / error == pytest.approx(2 * 1.96, rel=0.08)
+    assert (low + high) / 2 == pytest.approx(values.mean(), abs=0.2 * error)
+
+
+def test_drawing_the_interval_in_blocks_takes_little_memory():
+    values = np.arange(9000) % 7
+    tracemalloc.start()
+    metrics.bootstrap_interval(values, np.arange(9000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+
+
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
-    probabilities = np.array([[0.9, 0.1]] * 10)
-    assert metrics.expected_calibration_error(probabilities, np.zeros(10, dtype=int)) == pytest.approx(0.1)
-    assert metrics.expected_calibration_error(probabilities, np.ones(10, dtype=int)) == pytest.approx(0.9)
+    confidence = np.full(10, 0.9)
+    assert metrics.expected_calibration_error(confidence, np.ones(10, dtype=bool)) == pytest.approx(0.1)
+    assert metrics.expected_calibration_error(confidence, np.zeros(10, dtype=bool)) == pytest.approx(0.9)
+
+
+def test_too_sure_here_does_not_make_up_for_too_unsure_there():
+    confidence, right = np.repeat([0.9, 0.5], 10), np.arange(20) % 10 < np.repeat([7, 7], 10)
+    assert metrics.expected_calibration_error(confidence, right) == pytest.approx((0.2 + 0.2) / 2)
+
+
+def test_within_a_bin_errors_cancel_and_certainty_has_a_bin():
+    assert metrics.expected_calibration_error(np.array([0.97, 0.99]), np.array([True, True])) == pytest.approx(0.02)
+    assert metrics.expected_calibration_error(np.array([1.0]), np.array([False])) == 1.0
+
+
+def test_calibration_at_a_rank_judges_what_is_stated_there(taxonomy):
+    truth = nodes(taxonomy, "Sebastes ruberrimus", "Sebastes", "Porifera")
+    prediction = nodes(taxonomy, "Sebastes diploproa", "Sebastes diploproa", "Porifera")
+    masses = np.array([[1, 1, 1, 1, 1, 0.9, 0.6], [1, 1, 1, 1, 1, 0.8, 0.5], [1, 0.7, *[np.nan] * 5]])
+    errors = metrics.calibration_error_at_ranks(taxonomy, truth, prediction, masses)
+    assert errors[Rank.KINGDOM] == 0
+    assert errors[Rank.PHYLUM] == pytest.approx(0.3 / 3)
+    # The genus is right twice, stated with 0.9 and 0.8, which are bins of their own; the sponge states no genus.
+    assert errors[Rank.GENUS] == pytest.approx((0.1 + 0.2) / 2)
+    # Neither species holds: not the other one, and not the genus whose species nobody knows.
+    assert errors[Rank.SPECIES] == pytest.approx((0.6 + 0.5) / 2)
+
+
+def test_calibration_at_a_rank_that_no_answer_reaches_is_none(taxonomy):
+    porifera = nodes(taxonomy, "Porifera")
+    masses = np.array([[1, 1, *[np.nan] * 5]])
+    assert metrics.calibration_error_at_ranks(taxonomy, porifera, porifera, masses)[Rank.CLASS] is None
+
+
+def test_an_answer_and_its_truth_meet_at_their_lowest_common_ancestor(taxonomy):
+    truth = nodes(taxonomy, "Sebastes diploproa", "Sebastes diploproa", "Sebastes", "Tunicata", "Porifera", "Tunicata")
+    prediction = nodes(taxonomy, "Sebastes ruberrimus", "Sebastes", "Sebastes", "Sebastes", "Sebastes", "Tunicata")
+    depths = metrics.meeting_ranks(taxonomy, truth, prediction)
+    expected = [Rank.GENUS, Rank.GENUS, Rank.GENUS, Rank.PHYLUM, Rank.KINGDOM, Rank.PHYLUM]
+    assert [RANKS[depth] for depth in depths] == expected
+
+
+def test_mistakes_are_shared_out_over_where_they_meet(taxonomy):
+    truth = nodes(taxonomy, "Sebastes diploproa", "Sebastes diploproa", "Porifera", "Sebastes", "Tunicata")
+    prediction = nodes(taxonomy, "Sebastes ruberrimus", "Sebastes", "Sebastes", "Sebastes", "Sebastes")
+    shares = metrics.mistakes_by_meeting_rank(taxonomy, truth, prediction)
+    assert {rank: share for rank, share in shares.items() if share} == {"genus": 0.5, "kingdom": 0.25, "phylum": 0.25}
+    assert list(shares) == ["none", "kingdom", "phylum", "class", "order", "family", "genus", "species"]
+
+
+def test_kingdoms_meet_nowhere():
+    trees = Taxonomy(
+        Lineage(kingdom, kingdom, "kingdom", {Rank.KINGDOM: kingdom}) for kingdom in ("Animalia", "Chromista")
+    )
+    assert metrics.mistakes_by_meeting_rank(trees, np.array([0, 1]), np.array([1, 1]))["none"] == 1.0
+
+
+def test_without_a_mistake_there_is_nothing_to_share_out(taxonomy):
+    assert metrics.mistakes_by_meeting_rank(taxonomy, nodes(taxonomy, "Porifera"), nodes(taxonomy, "Porifera")) == {}
 
 
 def test_confusion_marks_what_stops_above_the_rank(taxonomy):

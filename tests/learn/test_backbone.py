@@ -5,11 +5,13 @@ import torch
 from safetensors.torch import save_file
 
 from fathomline.errors import InputError
-from fathomline.learn.backbone import build, design, parameter_groups
+from fathomline.learn.backbone import add_adapters, build, design, parameter_groups, set_training
 
 
 def test_an_unknown_backbone_is_named_with_some_that_are_known(config):
-    with pytest.raises(InputError, match=r"train.backbone is 'resnet_51'; expected a model of timm, for example \w+"):
+    with pytest.raises(
+        InputError, match=r"train.backbone is 'resnet_51'; expected a model of timm, for example resnet51q"
+    ):
         design(replace(config, backbone="resnet_51"), views=1, classes=3)
 
 
@@ -17,6 +19,14 @@ def test_options_that_a_backbone_does_not_take_are_named(config):
     architecture = design(replace(config, backbone_options={"wings": 2}), views=1, classes=3)
     with pytest.raises(InputError, match=r"train.backbone_options: test_resnet does not take them.*wings"):
         build(architecture)
+
+
+def test_bad_options_are_not_blamed_on_good_weights(config, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_file(build(design(config, views=1, classes=3)).backbone.state_dict(), path)
+    architecture = design(replace(config, backbone_options={"wings": 2}), views=1, classes=3)
+    with pytest.raises(InputError, match=r"train.backbone_options: test_resnet does not take them.*wings"):
+        build(architecture, pretrained=str(path))
 
 
 @pytest.mark.parametrize("options", [{"in_chans": 1}, {"checkpoint_path": "x.pth"}, {"features_only": True}])
@@ -82,6 +92,31 @@ def test_weight_decay_spares_biases_norms_and_embeddings(config):
     }
     assert {"head.weight", "backbone.blocks.0.attn.qkv.weight"} <= decayed
     assert not decayed & {"head.bias", "backbone.pos_embed", "backbone.cls_token", "backbone.norm.weight"}
+
+
+def test_training_mode_leaves_frozen_batch_norms_alone(config):
+    classifier = build(design(config, views=1, classes=3))
+    norms = [layer for layer in classifier.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    norms[0].requires_grad_(False)
+    set_training(classifier)
+    assert [norm.training for norm in norms] == [False] + [True] * (len(norms) - 1)
+    assert classifier.head.training
+
+
+def test_views_are_normalised_by_mean_and_standard_deviation(config):
+    seen = []
+    classifier = build(replace(design(config, views=1, classes=3), mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0)))
+    classifier.backbone.register_forward_pre_hook(lambda _, images: seen.append(images[0]))
+    classifier(torch.full((1, 1, 3, 16, 16), 255.0))
+    assert seen[0][0, :, 0, 0].tolist() == pytest.approx([1.0, 3.0, 1.0])
+
+
+def test_adapters_have_the_rank_and_the_scale_asked_for(config):
+    classifier = build(design(replace(config, backbone="test_vit", image_size=32), views=1, classes=3))
+    add_adapters(classifier, replace(config, lora_r=3, lora_alpha=12))
+    adapter = classifier.backbone.base_model.model.blocks[0].attn.qkv
+    assert adapter.lora_A["default"].weight.shape[0] == 3
+    assert adapter.scaling["default"] == 4.0
 
 
 def test_weights_that_would_run_code_when_loaded_are_refused(config, tmp_path):

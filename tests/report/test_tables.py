@@ -1,6 +1,8 @@
 import pandas as pd
 import pytest
 
+from fathomline.decide.evaluate import Evaluation
+from fathomline.decide.rule import DecisionRule
 from fathomline.report.tables import mean_history, write_tables
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
@@ -23,9 +25,22 @@ def history(tmp_path):
     return path
 
 
-def test_the_confusion_table_names_phyla_one_row_an_roi(taxonomy, history, tmp_path):
+@pytest.fixture
+def evaluation() -> Evaluation:
     rows = pd.DataFrame({"truth": ["Porifera", "Gastropoda"], "prediction": ["Gastropoda", "Animalia"]})
-    write_tables(tmp_path / "reports", rows, taxonomy, [history])
+    rule = DecisionRule("risk", "tree", 1.0, {}, "Porifera")
+    return Evaluation({}, rows, pd.DataFrame({"decoder": ["risk"], "mhd": [2.5]}), rule)
+
+
+def test_every_table_is_written(taxonomy, history, evaluation, tmp_path):
+    write_tables(tmp_path / "reports", evaluation, taxonomy, [history])
+    assert pd.read_csv(tmp_path / "reports/validation.csv").equals(evaluation.rows)
+    assert pd.read_csv(tmp_path / "reports/decoders.csv").equals(evaluation.decoders)
+    assert (tmp_path / "reports/history.csv").exists()
+
+
+def test_the_confusion_table_names_phyla_one_row_an_roi(taxonomy, history, evaluation, tmp_path):
+    write_tables(tmp_path / "reports", evaluation, taxonomy, [history])
     table = pd.read_csv(tmp_path / "reports/confusion_phylum.csv")
     assert table.to_numpy().tolist() == [["Porifera", "Mollusca"], ["Mollusca", "Animalia (no phylum)"]]
 

@@ -42,6 +42,11 @@ def test_a_skipped_rank_is_skipped(write_table):
     assert list(lineages["G"].names) == [Rank.KINGDOM, Rank.PHYLUM, Rank.GENUS]
 
 
+@pytest.mark.parametrize("rank", ["suborder", "subspecies", "superfamily", "gigaclass", "tribe", "section", "variety"])
+def test_ranks_between_the_seven_are_taken_as_they_are(write_table, rank):
+    assert read_lineage_table(write_table(f"X,,{rank},Animalia,Chordata,,,,,"))["X"].rank == rank
+
+
 FAULTY = {
     "a duplicate": ([SELACHII, FRATERCULA, SELACHII], "row 4: 'Selachii' stands in row 2 already"),
     "a bad AphiaID": (["Aves,x12,class,Animalia,Chordata,Aves,,,,"], "row 2: `aphia_id` of 'Aves' is 'x12'"),
@@ -51,6 +56,10 @@ FAULTY = {
     "no rank": (["Aves,,,Animalia,Chordata,Aves,,,,"], "row 2: `rank` is empty"),
     "an empty column at its rank": (["Aves,,class,Animalia,Chordata,,,,,"], "its column `class` is empty"),
     "a name below its rank": (["Aves,,class,Animalia,Chordata,Aves,O,,,"], "row 2: lineage of 'Aves'"),
+    "a misspelt rank": (
+        ["Aves,,clas,Animalia,Chordata,Aves,,,,"],
+        "row 2: the rank of 'Aves' is 'clas'; did you mean class?",
+    ),
     "no path": (["Caridea,,infraorder,,,,,,,"], "row 2: lineage of 'Caridea'"),
     "two places": ([SELACHII, "X,,class,Animalia,Selachii,X,,,,"], "row 3: 'Selachii' is Animalia"),
     "two parents": (

@@ -1,0 +1,62 @@
+"""Held-out ROIs judged by what was fitted on the others, so that a fold may report on itself."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from fathomline.decide.calibrate import fit_temperature, probabilities
+from fathomline.decide.decode import Decoder, DecoderName
+from fathomline.decide.thresholds import fit_thresholds
+
+PARTS = 5
+
+
+@dataclass(frozen=True)
+class CrossFitting:
+    """Groups are dealt in sorted order to five parts (fewer where there are fewer groups). Each part is judged by the
+    temperature and the thresholds that the other parts ask for; a single group by none, as nothing is left to fit on.
+    """
+
+    logits: np.ndarray
+    """(rois, classes)"""
+    labels: np.ndarray
+    """(rois,) int64, column indices"""
+    groups: np.ndarray
+    """(rois,), for example the frame of each row"""
+
+    @cached_property
+    def parts(self) -> np.ndarray:
+        """(rois,) int64, 0 to 4."""
+        return np.unique(self.groups, return_inverse=True)[1] % PARTS
+
+    @cached_property
+    def temperatures(self) -> np.ndarray:
+        """(parts,) float64, the temperature of each part, fitted on the others."""
+        rests = [self.parts != part for part in range(self.parts.max() + 1)]
+        return np.array([fit_temperature(self.logits[rest], self.labels[rest]) for rest in rests])
+
+    def probabilities(self, calibrate: bool) -> np.ndarray:
+        """(rois, classes) float64; as the model gives them, or at the temperature of each row's part."""
+        return self._calibrated if calibrate else self._raw
+
+    @cached_property
+    def _raw(self) -> np.ndarray:
+        return probabilities(self.logits)
+
+    @cached_property
+    def _calibrated(self) -> np.ndarray:
+        return probabilities(self.logits, self.temperatures[self.parts])
+
+    def decode(self, name: DecoderName, decoder: Decoder, *, calibrate: bool, fit: bool) -> np.ndarray:
+        """Answers, (rois,) nodes. `fit`: the decoder `threshold` takes thresholds fitted on the other parts."""
+        judged = self.probabilities(calibrate)
+        if name != "threshold" or not fit:
+            return decoder.decode(name, judged)
+        answers = np.empty(len(judged), dtype=np.int64)
+        truth = decoder.class_nodes[self.labels]
+        for part, temperature in enumerate(self.temperatures if calibrate else np.ones(self.parts.max() + 1)):
+            rest = self.parts != part
+            fitted = fit_thresholds(decoder, probabilities(self.logits[rest], temperature), truth[rest])
+            answers[~rest] = replace(decoder, thresholds=fitted).threshold(judged[~rest])
+        return answers

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from fathomline.decide.calibrate import fit_temperature, probabilities
+from fathomline.decide.cross_fit import CrossFitting
+from fathomline.decide.decode import Decoder
+from tests.decide.test_calibrate import drawn
+from tests.decide.test_thresholds import CLASSES, DIPLOPROA_OR_TUNICATE, SEED_THRESHOLDS
+
+
+def test_a_row_does_not_take_part_in_its_own_temperature():
+    logits, labels = drawn(4.0, rois=500)
+    groups = np.arange(500) // 5
+    before = CrossFitting(logits, labels, groups)
+    changed = np.where(groups == 7, (labels + 1) % 5, labels)
+    after = CrossFitting(logits, changed, groups)
+    mine = groups == 7
+    assert (before.probabilities(True)[mine] == after.probabilities(True)[mine]).all()
+    assert (before.probabilities(True) != after.probabilities(True)).any()
+
+
+def test_each_part_has_the_temperature_that_the_rest_asks_for():
+    logits, labels = drawn(3.0, rois=200)
+    groups = np.array([f"dive {number % 10}" for number in range(200)])
+    held_out = CrossFitting(logits, labels, groups)
+    of_dive_6 = groups == "dive 6"
+    rest = ~np.isin(groups, ["dive 1", "dive 6"])  # five parts: the second and the seventh of ten dives share one
+    expected = probabilities(logits[of_dive_6], fit_temperature(logits[rest], labels[rest]))
+    assert held_out.probabilities(True)[of_dive_6] == pytest.approx(expected)
+    assert held_out.probabilities(False) == pytest.approx(probabilities(logits))
+
+
+def test_a_single_group_leaves_the_logits_as_they_are():
+    logits, labels = drawn(4.0, rois=20)
+    assert CrossFitting(logits, labels, np.zeros(20)).temperatures.tolist() == [1.0]
+
+
+def test_a_part_is_judged_by_thresholds_that_its_own_truth_has_no_part_in(taxonomy):
+    decoder = Decoder(taxonomy, CLASSES, "tree", SEED_THRESHOLDS)
+    with np.errstate(divide="ignore"):
+        logits = np.maximum(np.log([DIPLOPROA_OR_TUNICATE] * 10), -50)
+    # Nine ROIs are tunicates, and say that 0.6 is not enough; the tenth, alone in its part, is the species.
+    labels = np.array([CLASSES.index("Tunicata")] * 9 + [CLASSES.index("Sebastes diploproa")])
+    groups = np.array([*"aabbccdd", "d", "e"])
+    held_out = CrossFitting(logits, labels, groups)
+    fitted = held_out.decode("threshold", decoder, calibrate=False, fit=True)
+    assert decoder.names(fitted) == ["Chordata"] * 10
+    assert set(decoder.names(held_out.decode("threshold", decoder, calibrate=False, fit=False))) == {
+        "Sebastes diploproa"
+    }
+
+
+def test_fitting_thresholds_leaves_the_other_decoders_alone(taxonomy):
+    generator = np.random.default_rng(0)
+    logits, labels, groups = generator.normal(size=(60, 6)), generator.integers(6, size=60), np.arange(60) // 3
+    held_out = CrossFitting(logits, labels, groups)
+    decoder = Decoder(taxonomy, CLASSES, "tree", SEED_THRESHOLDS)
+    for name in ("argmax", "risk"):
+        fitted, given = (held_out.decode(name, decoder, calibrate=True, fit=fit) for fit in (True, False))
+        assert (fitted == given).all()

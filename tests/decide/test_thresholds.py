@@ -1,0 +1,78 @@
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies
+
+from fathomline.decide.decode import Decoder
+from fathomline.decide.metrics import row_distances
+from fathomline.decide.thresholds import fit_thresholds
+from fathomline.taxonomy.ranks import RANKS
+from tests.decide.conftest import random_taxonomies
+
+SEED_THRESHOLDS = dict(zip(map(str, RANKS), [0.85, 0.80, 0.75, 0.70, 0.65, 0.60, 0.55], strict=True))
+CLASSES = ["Poecilosclerida", "Porifera", "Sebastes", "Sebastes diploproa", "Sebastes ruberrimus", "Tunicata"]
+UNSURE_OF_A_SPECIES = [0.0, 0.0, 0.05, 0.5, 0.4, 0.05]
+DIPLOPROA_OR_TUNICATE = [0.0, 0.0, 0.0, 0.6, 0.0, 0.4]
+
+
+def mhd(decoder: Decoder, thresholds: dict[str, float], probabilities: np.ndarray, truth: np.ndarray) -> float:
+    answers = replace(decoder, thresholds=thresholds).threshold(probabilities)
+    return row_distances(decoder.taxonomy, truth, answers).mean()
+
+
+def fitted(taxonomy, candidates: str, rows: list[tuple[list[float], str]]) -> tuple[Decoder, dict[str, float], float]:
+    decoder = Decoder(taxonomy, CLASSES, candidates, SEED_THRESHOLDS)
+    probabilities = np.array([row for row, _ in rows])
+    truth = np.array([taxonomy.node(name) for _, name in rows])
+    thresholds = fit_thresholds(decoder, probabilities, truth)
+    return decoder, thresholds, mhd(decoder, thresholds, probabilities, truth)
+
+
+def test_a_threshold_falls_where_the_unsure_are_right(taxonomy):
+    _, thresholds, least = fitted(taxonomy, "labels", [(UNSURE_OF_A_SPECIES, "Sebastes diploproa")] * 3)
+    assert least == 0
+    assert thresholds["species"] <= 0.5
+    assert {rank: thresholds[rank] for rank in SEED_THRESHOLDS if rank != "species"} == {
+        rank: value for rank, value in SEED_THRESHOLDS.items() if rank != "species"
+    }
+
+
+def test_a_threshold_rises_where_the_sure_are_wrong(taxonomy):
+    _, thresholds, least = fitted(taxonomy, "tree", [(DIPLOPROA_OR_TUNICATE, "Tunicata")] * 3)
+    # Climbing from the species, Chordata is as near to Tunicata as the path comes.
+    assert least == 1
+    assert thresholds["species"] > 0.6
+
+
+def test_what_decides_nothing_stays_as_it_was(taxonomy):
+    sure = [(np.eye(6)[3].tolist(), "Sebastes diploproa")] * 3
+    assert fitted(taxonomy, "labels", sure)[1] == SEED_THRESHOLDS
+
+
+def test_no_rows_leave_the_thresholds_as_they_are(taxonomy):
+    decoder = Decoder(taxonomy, CLASSES, "labels", SEED_THRESHOLDS)
+    assert fit_thresholds(decoder, np.zeros((0, 6)), np.zeros(0, dtype=np.int64)) == SEED_THRESHOLDS
+
+
+@given(random_taxonomies(), strategies.integers(0, 2**32 - 1), strategies.sampled_from(["labels", "tree"]))
+@settings(max_examples=40, deadline=None)
+def test_fitting_is_never_worse_than_the_start_and_no_single_threshold_betters_it(taxonomy, seed, candidates):
+    generator = np.random.default_rng(seed)
+    probabilities = generator.dirichlet(np.full(len(taxonomy.concepts), 0.4), size=30)
+    truth = taxonomy.concept_nodes[[generator.choice(len(row), p=row) for row in probabilities]]
+    decoder = Decoder(taxonomy, taxonomy.concepts, candidates, SEED_THRESHOLDS)
+    thresholds = fit_thresholds(decoder, probabilities, truth)
+    least = mhd(decoder, thresholds, probabilities, truth)
+    assert least <= mhd(decoder, SEED_THRESHOLDS, probabilities, truth)
+    for rank, value in product(map(str, RANKS), np.linspace(0, 1, 41)):
+        assert least <= mhd(decoder, thresholds | {rank: value}, probabilities, truth) + 1e-9
+    assert all(0 <= value <= 1 for value in thresholds.values())
+
+
+def test_fitted_thresholds_are_plain_numbers(taxonomy):
+    _, thresholds, _ = fitted(taxonomy, "labels", [(UNSURE_OF_A_SPECIES, "Sebastes diploproa")])
+    assert list(thresholds) == [str(rank) for rank in RANKS]
+    assert {type(value) for value in thresholds.values()} == {float}
+    assert thresholds["species"] == pytest.approx(0.25), "halfway between the only mass, 0.5, and none"
