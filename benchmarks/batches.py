@@ -1,0 +1,132 @@
+"""Shuffled, augmented training batches: rows of pixels.npy against loaders that open a PNG for each ROI."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import timm.data
+import torch
+from torchvision import transforms
+
+from benchmarks.frames import write_dataset
+from benchmarks.side_by_side import Contestant, Timing, keep, time_in_turns, timing_table
+from fathomline.config import load_section
+from fathomline.images.crop import CropConfig, crop
+from fathomline.images.download import DownloadConfig, download
+from fathomline.learn.augment import augmented, to_tensor
+from fathomline.learn.config import TrainConfig
+from fathomline.learn.dataset import Crops, batches, read_crops
+
+FRAMES = 900
+BATCH = 64
+WORKERS = 2
+CONCEPTS = ["Porifera", "Cnidaria", "Mollusca"]
+
+
+class RoiPngs(torch.utils.data.Dataset):
+    """ROI PNGs and their labels, opened one at a time."""
+
+    def __init__(self, crops: Path, transform) -> None:
+        table = read_crops(crops).annotations
+        self.paths = [crops / path for path in table["path"]]
+        self.labels = table["label"].map(CONCEPTS.index).tolist()
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, place: int):
+        from PIL import Image
+
+        with Image.open(self.paths[place]) as image:
+            return self.transform(image.convert("RGB")), self.labels[place]
+
+
+def from_pixels(crops: Crops, config: TrainConfig) -> int:
+    """One epoch as `train` makes it."""
+    generator = torch.Generator().manual_seed(0)
+    order = np.random.default_rng(0).permutation(len(crops.annotations))
+    done = 0
+    for batch in batches(crops.pixels, order, BATCH):
+        done += len(augmented(to_tensor(torch.from_numpy(batch)), config, generator))
+    return done
+
+
+def exhaust(loader) -> int:
+    return sum(len(labels) for _, labels in loader)
+
+
+def torchvision_loader(folder: Path, config: TrainConfig) -> torch.utils.data.DataLoader:
+    steps = [
+        transforms.RandomResizedCrop(config.image_size, scale=(config.min_crop**2, 1.0)),
+        transforms.RandomHorizontalFlip(),
+        transforms.RandomVerticalFlip(),
+        transforms.ToTensor(),
+        transforms.Normalize((0.5,) * 3, (0.5,) * 3),
+    ]
+    dataset = RoiPngs(folder, transforms.Compose(steps))
+    return torch.utils.data.DataLoader(dataset, BATCH, shuffle=True, num_workers=WORKERS, persistent_workers=True)
+
+
+def timm_loader(folder: Path, config: TrainConfig):
+    return timm.data.create_loader(
+        RoiPngs(folder, None),
+        input_size=(3, config.image_size, config.image_size),
+        batch_size=BATCH,
+        is_training=True,
+        use_prefetcher=False,
+        scale=(config.min_crop**2, 1.0),
+        hflip=0.5,
+        vflip=0.5,
+        color_jitter=None,
+        num_workers=WORKERS,
+        persistent_workers=True,
+    )
+
+
+def measure(folder: Path, config: TrainConfig) -> list[Timing]:
+    crops = read_crops(folder)
+    png, of_timm = torchvision_loader(folder, config), timm_loader(folder, config)
+    exhaust(png), exhaust(of_timm)  # their processes start once for a training, not once an epoch
+    return time_in_turns(
+        [
+            Contestant("fathomline: rows of pixels.npy, augmented as a batch", lambda: from_pixels(crops, config)),
+            Contestant(f"DataLoader over ROI PNGs, torchvision, {WORKERS} processes", lambda: exhaust(png)),
+            Contestant(f"timm.data.create_loader over ROI PNGs, {WORKERS} processes", lambda: exhaust(of_timm)),
+        ],
+        rounds=5,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[96, 224], help="sides of the model's input, in pixels")
+    sizes = parser.parse_args().sizes
+    base = load_section(Path("presets/fathomnet-2025.yaml"), "train", TrainConfig)
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        frames, raw = Path(scratch) / "frames", Path(scratch) / "raw"
+        dataset = write_dataset(frames, FRAMES, [(720, 486)], CONCEPTS, seed=0, different=100)
+        settings = DownloadConfig(
+            workers=8, allowed_missing=0.0, allow_private_hosts=False, timeout=30.0, retries=0, max_megabytes=100.0
+        )
+        download(str(dataset), str(frames / "images"), raw, settings, labelled=True)
+        for size in sizes:
+            out = Path(scratch) / f"crops-{size}"
+            crop(raw, out, CropConfig(views=[1.0], size=size * 8 // 7, square=True, padding="edge", workers=0), None)
+            values = {
+                **base.__dict__,
+                "image_size": size,
+                "min_crop": 0.8,
+                "horizontal_flip": True,
+                "vertical_flip": True,
+            }
+            timings = measure(out, TrainConfig(**values))
+            described = f"{size} px: {timings[0].items} ROIs, batches of {BATCH}, random crop and flips."
+            lines += [described, "", *timing_table(timings, "ROI"), ""]
+    keep("batches", "Training batches", lines[:-1])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Fetching frames from a server 50 ms away, against the official script's loop."""
+
+import asyncio
+import multiprocessing
+import shutil
+import tempfile
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+
+from benchmarks.frames import write_dataset
+from benchmarks.side_by_side import Contestant, keep, time_in_turns, timing_table
+from fathomline.images.download import DownloadConfig, download
+
+FRAMES = 600
+LATENCY = 0.050
+WORKERS = 16
+SIZE = (96, 54)
+"""Small frames: the wire's latency is measured here, not its width."""
+
+
+class FarAway(SimpleHTTPRequestHandler):
+    """Answers as late as a server on another continent, on connections that stay open."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        time.sleep(LATENCY)
+        super().do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 64
+    daemon_threads = True
+
+
+def serve(folder: str, ports: multiprocessing.Queue) -> None:
+    with Server(("127.0.0.1", 0), partial(FarAway, directory=folder)) as server:
+        ports.put(server.server_address[1])
+        server.serve_forever()
+
+
+def official_loop(urls: list[str], folder: Path) -> int:
+    """The official script's way: one httpx client, a semaphore, the body written in place, nothing checked."""
+
+    async def fetch(client: httpx.AsyncClient, limit: asyncio.Semaphore, url: str) -> None:
+        async with limit:
+            response = await client.get(url)
+            response.raise_for_status()
+            (folder / url.rsplit("/", 1)[1]).write_bytes(response.content)
+
+    async def fetch_all() -> None:
+        limit = asyncio.Semaphore(WORKERS)
+        async with httpx.AsyncClient() as client:
+            for task in asyncio.as_completed([fetch(client, limit, url) for url in urls]):
+                await task
+
+    folder.mkdir(parents=True)
+    asyncio.run(fetch_all())
+    return len(urls)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        frames, out = Path(scratch) / "frames", Path(scratch) / "out"
+        frames.mkdir()
+        context = multiprocessing.get_context("spawn")
+        ports = context.Queue()
+        server = context.Process(target=serve, args=(str(frames), ports), daemon=True)
+        server.start()
+        base = f"http://127.0.0.1:{ports.get()}"
+        dataset = write_dataset(frames, FRAMES, [SIZE], ["Porifera"], seed=0, different=16, base_url=base)
+        urls = [f"{base}/images/{number}.png" for number in range(FRAMES)]
+        settings = DownloadConfig(
+            workers=WORKERS, allowed_missing=0.0, allow_private_hosts=True, timeout=30.0, retries=5, max_megabytes=100.0
+        )
+
+        def ours() -> int:
+            shutil.rmtree(out, ignore_errors=True)
+            return download(str(dataset), None, out, settings, labelled=True).fetched
+
+        def official() -> int:
+            shutil.rmtree(out, ignore_errors=True)
+            return official_loop(urls, out)
+
+        try:
+            timings = time_in_turns(
+                [
+                    Contestant("fathomline: decoded, hashed, flushed, renamed, journaled", ours),
+                    Contestant("the official loop: written in place", official),
+                ],
+                rounds=7,
+            )
+        finally:
+            server.terminate()
+    ideal = LATENCY * FRAMES / WORKERS
+    described = (
+        f"{FRAMES} frames, {LATENCY * 1000:.0f} ms latency, {WORKERS} connections. latency × frames / connections is "
+        f"{ideal:.2f} s; fathomline's median is {timings[0].median / ideal - 1:.0%} above it."
+    )
+    keep("download", "Fetching frames", [described, "", *timing_table(timings, "frame")])
+
+
+if __name__ == "__main__":
+    main()
