@@ -14,7 +14,7 @@ from benchmarks.side_by_side import Contestant, Timing, keep, time_in_turns, tim
 from fathomline.config import load_section
 from fathomline.images.crop import CropConfig, crop
 from fathomline.images.download import DownloadConfig, download
-from fathomline.learn.augment import augmented, to_tensor
+from fathomline.learn.augment import augmented
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops, batches, read_crops
 
@@ -43,13 +43,13 @@ class RoiPngs(torch.utils.data.Dataset):
             return self.transform(image.convert("RGB")), self.labels[place]
 
 
-def from_pixels(crops: Crops, config: TrainConfig) -> int:
-    """One epoch as `train` makes it."""
+def from_pixels(crops: Crops, config: TrainConfig, dtype: torch.dtype) -> int:
+    """One epoch as `train` makes it: floats on a CPU; a GPU gets the bytes and makes floats of them itself."""
     generator = torch.Generator().manual_seed(0)
     order = np.random.default_rng(0).permutation(len(crops.annotations))
     done = 0
-    for batch in batches(crops.pixels, order, BATCH):
-        done += len(augmented(to_tensor(torch.from_numpy(batch)), config, generator))
+    for rows in batches(order, BATCH):
+        done += len(augmented(crops.pixels, rows, config, generator, torch.device("cpu")).to(dtype))
     return done
 
 
@@ -91,7 +91,10 @@ def measure(folder: Path, config: TrainConfig) -> list[Timing]:
     exhaust(png), exhaust(of_timm)  # their processes start once for a training, not once an epoch
     return time_in_turns(
         [
-            Contestant("fathomline: rows of pixels.npy, augmented as a batch", lambda: from_pixels(crops, config)),
+            Contestant(
+                "fathomline: pixels.npy, augmented in batches", lambda: from_pixels(crops, config, torch.float32)
+            ),
+            Contestant("fathomline: the same as bytes", lambda: from_pixels(crops, config, torch.uint8)),
             Contestant(f"DataLoader over ROI PNGs, torchvision, {WORKERS} processes", lambda: exhaust(png)),
             Contestant(f"timm.data.create_loader over ROI PNGs, {WORKERS} processes", lambda: exhaust(of_timm)),
         ],

@@ -57,9 +57,9 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(architecture.std).view(3, 1, 1) * scale, persistent=False)
 
     def forward(self, views: Tensor) -> Tensor:
-        """(rois, views, 3, side, side) float, 0 to 255 -> (rois, classes) logits."""
-        images = (views.flatten(0, 1) - self.mean) / self.std
-        features = self.backbone(images)
+        """(rois, views, 3, side, side) uint8 or float, 0 to 255 -> (rois, classes) logits."""
+        images = (views.flatten(0, 1).float() - self.mean) / self.std
+        features = self.backbone(images.contiguous(memory_format=torch.channels_last))
         return self.head(features.reshape(len(views), -1))
 
 

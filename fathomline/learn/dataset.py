@@ -63,7 +63,7 @@ def fold_rows(annotations: pd.DataFrame, folds: pd.DataFrame, fold: int) -> tupl
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
-def batches(pixels: np.ndarray, rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """(≤ size, views, side, side, 3) uint8 for `rows` in their order."""
+def batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """`rows` in their order, at most `size` at once."""
     for start in range(0, len(rows), size):
-        yield pixels[rows[start : start + size]]
+        yield rows[start : start + size]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from fathomline.decide.calibrate import probabilities
 from fathomline.errors import InputError, listing
@@ -78,4 +79,5 @@ def _predict(model: Model, crops: Crops, rows: np.ndarray) -> np.ndarray:
             f"pixels.npy has {crops.pixels.shape[1]} view(s) and the model takes {model.architecture.views}; "
             "run `dvc repro` so that both follow crop.views"
         )
-    return predict_logits(model.classifier.to(best_device()), crops.pixels, rows, model.architecture.image_size)
+    classifier = model.classifier.to(best_device(), memory_format=torch.channels_last)
+    return predict_logits(classifier, crops.pixels, rows, model.architecture.image_size)

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 import torch
 
-from fathomline.learn.augment import plain, to_tensor
+from fathomline.learn.augment import whole
 from fathomline.learn.backbone import Classifier
 from fathomline.learn.dataset import batches
 
@@ -35,10 +35,7 @@ def predict_logits(
     """
     device = next(classifier.parameters()).device
     classifier.eval()
-    logits = [
-        classifier(plain(to_tensor(torch.from_numpy(batch).to(device)), image_size)).float().cpu()
-        for batch in batches(pixels, rows, batch_size)
-    ]
+    logits = [classifier(whole(pixels, batch, image_size, device)).float().cpu() for batch in batches(rows, batch_size)]
     if not logits:
         return np.zeros((0, classifier.head.out_features), dtype=np.float32)
     return torch.cat(logits).numpy()

@@ -14,7 +14,7 @@ from torch import Tensor
 from fathomline.decide.calibrate import negative_log_likelihood
 from fathomline.decide.metrics import row_distances
 from fathomline.errors import InputError
-from fathomline.learn.augment import augmented, to_tensor
+from fathomline.learn.augment import augmented
 from fathomline.learn.backbone import (
     Architecture,
     Classifier,
@@ -91,7 +91,8 @@ def train(
     classifier = build(architecture, config.pretrained)
     if config.lora:
         add_adapters(classifier, config)
-    classifier.to(device)
+    # Convolutions with channels last take half the time on a CPU, and less on CUDA.
+    classifier.to(device, memory_format=torch.channels_last)
     run = _Run(classifier, architecture, crops, rows, taxonomy, classes, config, device)
     best, best_weights = None, None
     for number in progress(range(1, config.epochs + 1), label="train", unit="epoch"):
@@ -171,14 +172,13 @@ class _Run:
         labels = torch.from_numpy(self.labels[rows]).to(self.device).split(self.batch_size)
         # Summed where they are computed: asking for a number at each step would make the device wait for it.
         sums = torch.zeros(3, device=self.device)
-        for batch, batch_labels in zip(batches(self.pixels, rows, self.batch_size), labels, strict=True):
-            sums += self._step(torch.from_numpy(batch).to(self.device), batch_labels)
+        for batch, batch_labels in zip(batches(rows, self.batch_size), labels, strict=True):
+            sums += self._step(augmented(self.pixels, batch, self.config, self.generator, self.device), batch_labels)
         return sums.tolist()
 
     def _step(self, views: Tensor, labels: Tensor) -> Tensor:
-        images = augmented(to_tensor(views), self.config, self.generator)
         with arithmetic(self.device, self.config.precision):
-            logits = self.forward(images)
+            logits = self.forward(views)
         parts = self.loss(logits, labels)
         self.optimizer.zero_grad(set_to_none=True)
         parts.total.backward()

@@ -1,56 +1,94 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from fathomline.learn.augment import augmented, plain, to_tensor
+from fathomline.learn.augment import augmented, whole
+
+CPU = torch.device("cpu")
+ROWS = np.arange(64)
 
 
 @pytest.fixture
-def views() -> torch.Tensor:
-    """(64, 2, 3, 16, 16): brightness grows to the right and, in the second channel, downwards."""
-    ramp = torch.arange(16.0).expand(16, 16)
-    return torch.stack([ramp, ramp.T, torch.zeros(16, 16)]).expand(64, 2, 3, 16, 16)
+def pixels() -> np.ndarray:
+    """(64, 2, 16, 16, 3): red grows by 10 a pixel to the right, green downwards, blue from ROI to ROI."""
+    ramp = np.broadcast_to(np.arange(0, 160, 10, dtype=np.uint8), (16, 16))
+    view = np.stack([ramp, ramp.T, np.zeros((16, 16), dtype=np.uint8)], axis=-1)
+    pixels = np.tile(view, (64, 2, 1, 1, 1))
+    pixels[..., 2] = np.arange(64)[:, None, None, None]
+    return pixels
 
 
-def generator() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
+def drawn(pixels, config, rows: np.ndarray = ROWS, seed: int = 0) -> torch.Tensor:
+    return augmented(pixels, rows, config, torch.Generator().manual_seed(seed), CPU).float()
 
 
-def test_stored_views_become_channels_first_floats():
-    stored = torch.arange(2 * 1 * 4 * 4 * 3, dtype=torch.uint8).view(2, 1, 4, 4, 3)
-    tensor = to_tensor(stored)
-    assert tensor.shape == (2, 1, 3, 4, 4)
-    assert tensor[1, 0, 2, 3, 1] == stored[1, 0, 3, 1, 2]
-
-
-def test_without_augmentation_the_view_comes_back(views, config):
+def test_without_augmentation_the_view_comes_back_channels_first(pixels, config):
     still = replace(config, min_crop=1.0, horizontal_flip=False, vertical_flip=False)
-    assert torch.allclose(augmented(views, still, generator()), views, atol=1e-4)
-    assert torch.equal(plain(views, 16), views)
+    images = drawn(pixels, still)
+    assert images.shape == (64, 2, 3, 16, 16)
+    assert (images.numpy() == pixels.transpose(0, 1, 4, 2, 3)).all()
+    assert torch.equal(whole(pixels, ROWS, 16, CPU).float(), images)
 
 
-def test_each_flip_mirrors_about_half_of_the_rois_along_its_own_axis(views, config):
-    flipped = augmented(views, replace(config, min_crop=1.0, vertical_flip=False), generator())
-    to_the_left = flipped[:, 0, 0, 8, 0] > flipped[:, 0, 0, 8, 15]
-    assert 20 < to_the_left.sum() < 44
-    assert torch.allclose(flipped[:, :, 1], views[:, :, 1], atol=1e-4)
+def test_rows_come_in_the_order_asked_for(pixels, config):
+    rows = np.array([5, 60, 5, 1, 33, 2, 7])
+    for images in (drawn(pixels, config, rows), whole(pixels, rows, 16, CPU)):
+        assert images[:, 0, 2, 8, 8].tolist() == rows.tolist()
 
 
-def test_views_of_one_roi_are_turned_alike(views, config):
-    images = augmented(views, config, generator())
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_batch_smaller_than_the_hands_is_whole(pixels, config, count):
+    assert len(drawn(pixels, config, ROWS[:count])) == count
+
+
+def test_each_flip_mirrors_half_of_the_rois_along_its_own_axis(pixels, config):
+    images = drawn(pixels, replace(config, min_crop=1.0, vertical_flip=False))
+    leftward = images[:, 0, 0, 8, 0] > images[:, 0, 0, 8, 15]
+    assert leftward.sum() == 32
+    assert (images[:, :, 1].numpy() == pixels[..., 1]).all()
+    images = drawn(pixels, replace(config, min_crop=1.0, horizontal_flip=False))
+    upward = images[:, 0, 1, 0, 8] > images[:, 0, 1, 15, 8]
+    assert upward.sum() == 32
+    assert (images[:, :, 0].numpy() == pixels[..., 0]).all()
+
+
+def test_both_flips_give_four_kinds_equally_often(pixels, config):
+    images = drawn(pixels, replace(config, min_crop=1.0))
+    leftward = images[:, 0, 0, 8, 0] > images[:, 0, 0, 8, 15]
+    upward = images[:, 0, 1, 0, 8] > images[:, 0, 1, 15, 8]
+    kinds = torch.bincount(2 * leftward.int() + upward.int())
+    assert kinds.tolist() == [16] * 4
+
+
+def test_views_of_one_roi_are_turned_alike(pixels, config):
+    images = drawn(pixels, replace(config, min_crop=0.5))
     assert torch.equal(images[:, 0], images[:, 1])
 
 
-def test_a_crop_keeps_at_least_the_share_asked_for(views, config):
-    cropped = augmented(views, replace(config, min_crop=0.5, horizontal_flip=False, vertical_flip=False), generator())
-    width = cropped[:, 0, 0].amax(dim=(1, 2)) - cropped[:, 0, 0].amin(dim=(1, 2))
-    assert width.min() >= 15 * 0.5 - 1.0
-    assert width.max() <= 15.0
-    assert width.std() > 1.0
+def test_a_crop_keeps_at_least_the_share_asked_for_and_lies_anywhere(pixels, config):
+    cropping = replace(config, min_crop=0.5, horizontal_flip=False, vertical_flip=False)
+    images = torch.cat([drawn(pixels, cropping, seed=seed) for seed in range(20)])
+    red = images[:, 0, 0]
+    width = (red.amax(dim=(1, 2)) - red.amin(dim=(1, 2))) / 10 + 1
+    assert 8 <= width.min() < 9
+    assert 15 < width.max() <= 16
+    left, top = red.amin(dim=(1, 2)) / 10, images[:, 0, 1].amin(dim=(1, 2)) / 10
+    assert (left.min(), top.min()) == (0, 0)
+    assert left.max() > 6
+    assert top.max() > 6
+    assert abs(np.corrcoef(left[width < 12], top[width < 12])[0, 1]) < 0.3, "drawn apart from each other"
 
 
-def test_a_plain_view_is_the_whole_view_made_smaller(views):
-    small = plain(views, 8)
-    assert small.shape[-2:] == (8, 8)
-    assert small.mean().item() == pytest.approx(views.mean().item(), rel=1e-3)
+def test_another_draw_is_another_crop(pixels, config):
+    assert torch.equal(drawn(pixels, config), drawn(pixels, config))
+    assert not torch.equal(drawn(pixels, config), drawn(pixels, config, seed=1))
+
+
+def test_a_whole_view_made_smaller_is_averaged_not_sampled(pixels):
+    fine = np.zeros((1, 1, 16, 16, 3), dtype=np.uint8)
+    fine[:, :, ::4] = 200  # every fourth line: sampling at every fourth would see all of them, or none
+    small = whole(fine, np.array([0]), 4, CPU).float()
+    assert small.mean().item() == pytest.approx(50, abs=4)
+    assert small.amax() < 80

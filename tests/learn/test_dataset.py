@@ -3,7 +3,9 @@ import pandas as pd
 import pytest
 
 from fathomline.errors import InputError
-from fathomline.learn.dataset import batches, fold_rows
+from fathomline.files import write_csv
+from fathomline.images.annotations import COLUMNS
+from fathomline.learn.dataset import batches, fold_rows, read_crops
 from tests.learn.conftest import CLASSES
 
 
@@ -35,8 +37,16 @@ def test_a_concept_that_is_no_class_is_named(crops):
         crops.labels(CLASSES[:2])
 
 
-def test_batches_follow_the_order_of_the_rows(crops):
-    rows = np.array([5, 3, 100, 7, 7])
-    got = list(batches(crops.pixels, rows, 2))
-    assert [len(batch) for batch in got] == [2, 2, 1]
-    assert np.array_equal(np.concatenate(got), crops.pixels[rows])
+def test_batches_follow_the_order_of_the_rows():
+    got = [batch.tolist() for batch in batches(np.array([5, 3, 100, 7, 7]), 2)]
+    assert got == [[5, 3], [100, 7], [7]]
+
+
+def test_pixels_and_annotations_of_different_length_are_refused(crops, tmp_path):
+    table = pd.DataFrame({column: np.arange(3) for column in COLUMNS})
+    write_csv(table.assign(label="Porifera", path="rois/1.png"), tmp_path / "annotations.csv")
+    np.save(tmp_path / "pixels.npy", crops.pixels[:2])
+    with pytest.raises(InputError, match=r"pixels.npy has 2 rows and annotations.csv 3"):
+        read_crops(tmp_path)
+    np.save(tmp_path / "pixels.npy", crops.pixels[:3])
+    assert len(read_crops(tmp_path).annotations) == 3
