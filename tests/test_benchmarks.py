@@ -1,0 +1,61 @@
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import batches, crop, download, frames, scale, side_by_side
+from benchmarks.side_by_side import Contestant, Timing, time_in_turns, timing_table
+
+
+@pytest.mark.parametrize("module", [batches, crop, download, scale])
+def test_each_benchmark_has_a_kept_table_with_its_command(module):
+    name = module.__name__.split(".")[-1]
+    kept = (side_by_side.FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    assert f"`python -m benchmarks.{name}`, 20" in kept
+    assert "|---|" in kept
+
+
+def test_contestants_run_in_turns():
+    calls = []
+    contestants = [Contestant(name, lambda name=name: calls.append(name) or 5) for name in ("ours", "theirs")]
+    timings = time_in_turns(contestants, rounds=2)
+    assert calls == ["ours", "theirs"] * 2
+    assert [(timing.name, len(timing.seconds), timing.items) for timing in timings] == [
+        ("ours", 2, 5),
+        ("theirs", 2, 5),
+    ]
+
+
+def test_the_ratio_is_of_seconds_an_item():
+    lines = timing_table([Timing("ours", (1.0, 2.0, 9.0), 100), Timing("theirs", (8.0,), 200)], "ROI")
+    assert lines[2] == "| ours | 50 | 2.00 (1.00 to 9.00) | 1.00 |"
+    assert lines[3] == "| theirs | 25 | 8.00 (8.00 to 8.00) | 2.00 |"
+
+
+def test_made_up_boxes_are_as_many_and_as_large_as_the_competitions():
+    generator = np.random.default_rng(0)
+    found = [frames.boxes(1920, 1080, generator) for _ in range(2000)]
+    areas = [width * height for boxes in found for _, _, width, height in boxes]
+    assert len(areas) / len(found) == pytest.approx(frames.BOXES_A_FRAME, rel=0.05)
+    assert np.median(areas) == pytest.approx(frames.MEDIAN_AREA, rel=0.1)
+    assert all(x >= 0 and x + width <= 1920 for boxes in found for x, _, width, _ in boxes)
+
+
+def test_a_made_up_dataset_is_a_coco_file_with_its_frames(tmp_path):
+    file = frames.write_dataset(tmp_path, 4, [(96, 54)], ["Porifera"], seed=0, different=2, base_url="http://x")
+    dataset = json.loads(file.read_text())
+    assert [image["coco_url"] for image in dataset["images"]] == [
+        f"http://x/images/{number}.png" for number in range(4)
+    ]
+    assert (tmp_path / "images/2.png").read_bytes() == (tmp_path / "images/0.png").read_bytes()
+    assert (tmp_path / "images/1.png").read_bytes() != (tmp_path / "images/0.png").read_bytes()
+    assert {annotation["image_id"] for annotation in dataset["annotations"]} == {0, 1, 2, 3}
+
+
+def test_the_official_way_to_crop_writes_each_box(tmp_path):
+    file = frames.write_dataset(tmp_path, 3, [(96, 54)], ["Porifera"], seed=0)
+    annotations = json.loads(file.read_text())["annotations"]
+    assert crop.box_by_box(tmp_path, tmp_path / "rois") == len(annotations)
+    assert {path.name for path in (tmp_path / "rois").iterdir()} == {
+        f"{a['image_id']}_{a['id']}.png" for a in annotations
+    }
