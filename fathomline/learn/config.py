@@ -48,6 +48,15 @@ class TrainConfig:
     expected_distance: Annotated[float, Ge(0)]
     """Weight of the expected hierarchical distance, Σ_c p(c)·D(c, truth), in the loss."""
 
+    rank_loss: Annotated[float, Ge(0)]
+    """Weight of the cross-entropy on summed class mass, averaged over the truth's ranks from phylum down."""
+
+    label_smoothing: Annotated[float, Interval(ge=0, lt=1)]
+    """Share of each label spread over all classes, in the cross-entropy."""
+
+    class_balance: Annotated[float, Interval(ge=0, le=1)]
+    """Weigh an ROI by the frequency of its concept to the power of minus this: 0 all alike, 1 all concepts alike."""
+
     min_crop: Annotated[float, Interval(gt=0, le=1)]
     """Augmentation: least side of the random crop as a share of the stored view; 1 for no crop."""
 
@@ -79,8 +88,8 @@ class TrainConfig:
     """Seed of weights, order and augmentation."""
 
     def __post_init__(self) -> None:
-        if self.cross_entropy == 0 and self.expected_distance == 0:
-            raise ValueError("`cross_entropy` and `expected_distance` are both 0; at least one must be above")
+        if self.cross_entropy == self.expected_distance == self.rank_loss == 0:
+            raise ValueError("`cross_entropy`, `expected_distance` and `rank_loss` are all 0; one must be above")
         if self.min_lr > self.lr:
             raise ValueError(f"`min_lr` is {self.min_lr}, above `lr`, {self.lr}; the cosine goes down")
         if len(set(self.folds)) != len(self.folds):

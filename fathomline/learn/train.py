@@ -28,7 +28,7 @@ from fathomline.learn.backbone import (
 from fathomline.learn.checkpoint import Model
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops, batches
-from fathomline.learn.loss import HierarchicalLoss
+from fathomline.learn.loss import HierarchicalLoss, LossParts
 from fathomline.learn.predict import arithmetic, best_device, predict_logits
 from fathomline.progress import progress
 from fathomline.taxonomy.tree import Taxonomy
@@ -45,6 +45,7 @@ class Epoch:
     train_loss: float
     train_cross_entropy: float
     train_expected_distance: float
+    train_rank_loss: float
     validation_cross_entropy: float
     validation_mhd: float
     """Of the arg-max."""
@@ -126,8 +127,8 @@ class _Run:
         self.training_rows, self.held_out_rows = rows
         self.taxonomy = taxonomy
         self.class_nodes = np.array([taxonomy.node(name) for name in classes])
-        distances = taxonomy.distances(self.class_nodes, self.class_nodes)
-        self.loss = HierarchicalLoss(distances, config.cross_entropy, config.expected_distance).to(device)
+        counts = np.bincount(self.labels[self.training_rows], minlength=len(classes))
+        self.loss = HierarchicalLoss(taxonomy, self.class_nodes, counts, config).to(device)
         # A batch of one has no variance, on which batch norm fails: a shorter last batch is left out, and another
         # shuffle each epoch sees to it that no ROI is left out for good.
         self.batch_size = min(config.batch_size, len(self.training_rows))
@@ -160,9 +161,7 @@ class _Run:
                 f"the loss is {sums[0]} in epoch {number}, expected a finite number; try a lower train.lr "
                 f"(it is {self.config.lr}) or train.precision: fp32"
             )
-        loss, cross_entropy, expected_distance = (value / self.steps for value in sums)
-        validation = self._validate()
-        self.history.append(Epoch(number, lr, loss, cross_entropy, expected_distance, *validation))
+        self.history.append(Epoch(number, lr, *(value / self.steps for value in sums), *self._validate()))
         return self.history[-1]
 
     def _pass_over_training_rows(self) -> list[float]:
@@ -171,7 +170,7 @@ class _Run:
         rows = self.training_rows[order[: self.steps * self.batch_size]]
         labels = torch.from_numpy(self.labels[rows]).to(self.device).split(self.batch_size)
         # Summed where they are computed: asking for a number at each step would make the device wait for it.
-        sums = torch.zeros(3, device=self.device)
+        sums = torch.zeros(len(LossParts._fields), device=self.device)
         for batch, batch_labels in zip(batches(rows, self.batch_size), labels, strict=True):
             sums += self._step(augmented(self.pixels, batch, self.config, self.generator, self.device), batch_labels)
         return sums.tolist()
