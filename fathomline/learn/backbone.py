@@ -9,7 +9,6 @@ import timm
 import torch
 from safetensors import SafetensorError
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from timm.optim import param_groups_weight_decay
 from torch import Tensor, nn
 
 from fathomline.errors import InputError, listing
@@ -217,12 +216,3 @@ def merge_adapters(classifier: Classifier) -> None:
     """Fold the adapters into the weights they adapt, in place, so that inference needs no peft."""
     if hasattr(classifier.backbone, "merge_and_unload"):
         classifier.backbone = classifier.backbone.merge_and_unload()
-
-
-def parameter_groups(classifier: Classifier, weight_decay: float) -> list[dict]:
-    """Trainable parameters in timm's two groups: weight decay is for matrices, not for biases, norms and what the
-    backbone itself exempts, such as position embeddings and class tokens."""
-    exempt = getattr(classifier.backbone, "no_weight_decay", set)()
-    return param_groups_weight_decay(
-        classifier, weight_decay, no_weight_decay_list={f"backbone.{name}" for name in exempt}
-    )

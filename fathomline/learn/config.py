@@ -33,14 +33,41 @@ class TrainConfig:
     batch_size: Annotated[int, Ge(2)]
     """ROIs in a step."""
 
+    accumulation: Annotated[int, Ge(1)]
+    """Parts that a batch is computed in, one after the other, to save memory; the step is that of the whole batch."""
+
+    optimizer: Annotated[str, MinLen(1)]
+    """Name of a timm optimiser, as `timm.optim.list_optimizers()` gives them."""
+
     lr: Annotated[float, Gt(0)]
-    """Learning rate at the start."""
+    """Highest learning rate."""
 
     min_lr: Annotated[float, Ge(0)]
-    """Learning rate at the end of the cosine."""
+    """Learning rate at the end of the schedule, and at the start of the warm-up."""
+
+    schedule: Literal["cosine", "tanh", "poly"]
+    """How the learning rate goes down, step by step: timm's schedules."""
+
+    warmup_epochs: Annotated[float, Ge(0)]
+    """Epochs in which the learning rate rises to its highest; 0 for none."""
 
     weight_decay: Annotated[float, Ge(0)]
-    """AdamW's weight decay, on matrices only."""
+    """Weight decay, on matrices only."""
+
+    layer_decay: Annotated[float, Interval(gt=0, le=1)]
+    """Learning rate of each layer of the backbone as a share of the next layer's; 1: all alike."""
+
+    clip_norm: Annotated[float, Ge(0)]
+    """Largest L2 norm of the gradient; longer ones are shortened to it. 0: as they are."""
+
+    ema_decay: Annotated[float, Interval(ge=0, lt=1)]
+    """Decay a step of the weights' moving average, which then is what is validated and saved; 0: no average."""
+
+    patience: Annotated[int, Ge(0)]
+    """Epochs without a better validation MHD after which training stops; 0: never."""
+
+    min_delta: Annotated[float, Ge(0)]
+    """By how much the MHD must fall to count as better, for `patience`."""
 
     cross_entropy: Annotated[float, Ge(0)]
     """Weight of the cross-entropy in the loss."""
@@ -91,6 +118,17 @@ class TrainConfig:
         if self.cross_entropy == self.expected_distance == self.rank_loss == 0:
             raise ValueError("`cross_entropy`, `expected_distance` and `rank_loss` are all 0; one must be above")
         if self.min_lr > self.lr:
-            raise ValueError(f"`min_lr` is {self.min_lr}, above `lr`, {self.lr}; the cosine goes down")
+            raise ValueError(f"`min_lr` is {self.min_lr}, above `lr`, {self.lr}; the schedule goes down")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"`warmup_epochs` is {self.warmup_epochs}, expected less than `epochs`, {self.epochs}")
+        if 2 * self.accumulation > self.batch_size:
+            raise ValueError(
+                f"`accumulation` is {self.accumulation}, above half of `batch_size`, {self.batch_size}: batch norm "
+                "needs two ROIs at once"
+            )
+        if self.lora and self.layer_decay != 1:
+            raise ValueError(
+                f"`layer_decay` is {self.layer_decay}, but adapters have no layers to tell apart; set it to 1"
+            )
         if len(set(self.folds)) != len(self.folds):
             raise ValueError(f"`folds` is {self.folds}; name each fold once")

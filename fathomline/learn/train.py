@@ -15,22 +15,14 @@ from fathomline.decide.calibrate import negative_log_likelihood
 from fathomline.decide.metrics import row_distances
 from fathomline.errors import InputError
 from fathomline.learn.augment import augmented
-from fathomline.learn.backbone import (
-    Architecture,
-    Classifier,
-    add_adapters,
-    build,
-    design,
-    merge_adapters,
-    parameter_groups,
-    set_training,
-)
+from fathomline.learn.backbone import Classifier, add_adapters, build, design, merge_adapters, set_training
 from fathomline.learn.checkpoint import Model
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops, batches
 from fathomline.learn.loss import HierarchicalLoss, LossParts
+from fathomline.learn.optimize import Optimization
 from fathomline.learn.predict import arithmetic, best_device, predict_logits
-from fathomline.progress import progress
+from fathomline.progress import progress, warning
 from fathomline.taxonomy.tree import Taxonomy
 
 
@@ -42,6 +34,8 @@ class Epoch:
     """Counted from 1."""
     lr: float
     """Learning rate of the epoch's first step."""
+    gradient_norm: float
+    """Mean L2 norm of the gradient, before it is clipped."""
     train_loss: float
     train_cross_entropy: float
     train_expected_distance: float
@@ -76,10 +70,11 @@ def train(
 ) -> Trained:
     """Train on `rows[0]` of `crops`, select on `rows[1]`, which training never sees.
 
-    Same seed, same machine, same weights on a CPU. `on_epoch` is told of each epoch as it ends.
+    Same seed, same machine, same weights on a CPU. `on_epoch` is told of each epoch as it ends. Training ends early
+    when `patience` runs out, or, with a warning, when the loss stops being finite and an epoch before it can be kept.
 
     Raises InputError when a backbone or its weights cannot be had, when the views are smaller than the model's
-    input, or when the loss stops being finite.
+    input, or when the loss stops being finite in the first epoch.
     """
     if config.image_size > crops.pixels.shape[2]:
         raise InputError(
@@ -94,56 +89,79 @@ def train(
         add_adapters(classifier, config)
     # Convolutions with channels last take half the time on a CPU, and less on CUDA.
     classifier.to(device, memory_format=torch.channels_last)
-    run = _Run(classifier, architecture, crops, rows, taxonomy, classes, config, device)
-    best, best_weights = None, None
-    for number in progress(range(1, config.epochs + 1), label="train", unit="epoch"):
-        epoch = run.epoch(number)
-        on_epoch(epoch)
-        if best is None or epoch.validation_mhd < best.validation_mhd:
-            best, best_weights = epoch, copy.deepcopy(classifier.state_dict())
+    class_nodes = np.array([taxonomy.node(name) for name in classes], dtype=np.int64)
+    run = _Run(classifier, _Task(crops.pixels, crops.labels(classes), *rows, taxonomy, class_nodes), config)
+    best, best_weights = _keep_the_best(run, config, on_epoch)
     classifier.load_state_dict(best_weights)
     merge_adapters(classifier)
     model = Model(classifier.cpu(), architecture, tuple(classes), taxonomy.hash)
     return Trained(model, tuple(run.history), best, run.images_per_second)
 
 
+def _keep_the_best(run: "_Run", config: TrainConfig, on_epoch: Callable[[Epoch], None]) -> tuple[Epoch, dict]:
+    """Run the epochs; returns the one with the least MHD, and its weights."""
+    best, best_weights, to_beat, waited = None, {}, math.inf, 0
+    for number in progress(range(1, config.epochs + 1), label="train", unit="epoch"):
+        try:
+            epoch = run.epoch(number)
+        except _Diverged as error:
+            if best is None:
+                raise InputError(f"{error}; {error.remedy}") from None
+            warning(f"train: {error}; the model of epoch {best.epoch} is kept. For a better one {error.remedy}")
+            break
+        on_epoch(epoch)
+        if best is None or epoch.validation_mhd < best.validation_mhd:
+            best, best_weights = epoch, copy.deepcopy(run.optimization.best_guess.state_dict())
+        waited = 0 if epoch.validation_mhd < to_beat - config.min_delta else waited + 1
+        to_beat = to_beat if waited else epoch.validation_mhd
+        if config.patience and waited >= config.patience:
+            break
+    return best, best_weights
+
+
+class _Diverged(Exception):
+    """The loss is no number any more."""
+
+    def __init__(self, loss: float, number: int, config: TrainConfig) -> None:
+        super().__init__(f"the loss is {loss} in epoch {number}, expected a finite number")
+        self.remedy = (
+            f"try a lower train.lr (it is {config.lr}), train.warmup_epochs or train.clip_norm above 0, "
+            "or train.precision: fp32"
+        )
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is to be learned."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    """(all rois,) int64, class indices"""
+    training_rows: np.ndarray
+    held_out_rows: np.ndarray
+    taxonomy: Taxonomy
+    class_nodes: np.ndarray
+
+
 class _Run:
     """The state that one training carries from step to step."""
 
-    def __init__(
-        self,
-        classifier: Classifier,
-        architecture: Architecture,
-        crops: Crops,
-        rows: tuple[np.ndarray, np.ndarray],
-        taxonomy: Taxonomy,
-        classes: Sequence[str],
-        config: TrainConfig,
-        device: torch.device,
-    ) -> None:
-        self.classifier, self.config, self.device = classifier, config, device
-        self.image_size = architecture.image_size
-        self.pixels, self.labels = crops.pixels, crops.labels(classes)
-        self.training_rows, self.held_out_rows = rows
-        self.taxonomy = taxonomy
-        self.class_nodes = np.array([taxonomy.node(name) for name in classes])
-        counts = np.bincount(self.labels[self.training_rows], minlength=len(classes))
-        self.loss = HierarchicalLoss(taxonomy, self.class_nodes, counts, config).to(device)
+    def __init__(self, classifier: Classifier, task: _Task, config: TrainConfig) -> None:
+        self.classifier, self.task, self.config = classifier, task, config
+        self.device = next(classifier.parameters()).device
+        counts = np.bincount(task.labels[task.training_rows], minlength=len(task.class_nodes))
+        self.loss = HierarchicalLoss(task.taxonomy, task.class_nodes, counts, config).to(self.device)
         # A batch of one has no variance, on which batch norm fails: a shorter last batch is left out, and another
         # shuffle each epoch sees to it that no ROI is left out for good.
-        self.batch_size = min(config.batch_size, len(self.training_rows))
-        self.steps = len(self.training_rows) // self.batch_size
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(classifier, config.weight_decay), lr=config.lr, fused=device.type == "cuda"
-        )
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            self.optimizer, T_max=config.epochs * self.steps, eta_min=config.min_lr
-        )
+        self.batch_size = min(config.batch_size, len(task.training_rows))
+        self.steps = len(task.training_rows) // self.batch_size
+        self.optimization = Optimization(classifier, config, self.steps)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.forward = torch.compile(classifier) if config.compile and device.type == "cuda" else classifier
+        compiled = config.compile and self.device.type == "cuda"
+        self.forward = torch.compile(classifier) if compiled else classifier
         self.history: list[Epoch] = []
         self.seconds = 0.0
-        if device.type == "cuda":
+        if self.device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
             torch.backends.cudnn.benchmark = True
 
@@ -152,42 +170,46 @@ class _Run:
         return len(self.history) * self.steps * self.batch_size / self.seconds
 
     def epoch(self, number: int) -> Epoch:
+        """Raises _Diverged when the loss is not finite."""
         start = time.perf_counter()
-        lr = self.optimizer.param_groups[0]["lr"]
-        sums = self._pass_over_training_rows()
+        lr = self.optimization.lr
+        means = self._pass_over_training_rows()
         self.seconds += time.perf_counter() - start
-        if not all(map(math.isfinite, sums)):
-            raise InputError(
-                f"the loss is {sums[0]} in epoch {number}, expected a finite number; try a lower train.lr "
-                f"(it is {self.config.lr}) or train.precision: fp32"
-            )
-        self.history.append(Epoch(number, lr, *(value / self.steps for value in sums), *self._validate()))
+        if not all(map(math.isfinite, means)):
+            raise _Diverged(means[1], number, self.config)
+        self.history.append(Epoch(number, lr, *means, *self._validate()))
         return self.history[-1]
 
     def _pass_over_training_rows(self) -> list[float]:
+        """Means over the epoch's steps: the gradient's norm, and the parts of the loss."""
         set_training(self.classifier)
-        order = torch.randperm(len(self.training_rows), generator=self.generator).numpy()
-        rows = self.training_rows[order[: self.steps * self.batch_size]]
-        labels = torch.from_numpy(self.labels[rows]).to(self.device).split(self.batch_size)
+        rows = self.task.training_rows
+        order = torch.randperm(len(rows), generator=self.generator).numpy()
+        rows = rows[order[: self.steps * self.batch_size]]
         # Summed where they are computed: asking for a number at each step would make the device wait for it.
-        sums = torch.zeros(len(LossParts._fields), device=self.device)
-        for batch, batch_labels in zip(batches(rows, self.batch_size), labels, strict=True):
-            sums += self._step(augmented(self.pixels, batch, self.config, self.generator, self.device), batch_labels)
-        return sums.tolist()
+        sums = torch.zeros(1 + len(LossParts._fields), device=self.device)
+        for batch in batches(rows, self.batch_size):
+            sums += self._step(batch)
+        return (sums / self.steps).tolist()
 
-    def _step(self, views: Tensor, labels: Tensor) -> Tensor:
-        with arithmetic(self.device, self.config.precision):
-            logits = self.forward(views)
-        parts = self.loss(logits, labels)
-        self.optimizer.zero_grad(set_to_none=True)
-        parts.total.backward()
-        self.optimizer.step()
-        self.schedule.step()
-        return torch.stack(parts).detach()
+    def _step(self, rows: np.ndarray) -> Tensor:
+        views = augmented(self.task.pixels, rows, self.config, self.generator, self.device)
+        labels = torch.from_numpy(self.task.labels[rows]).to(self.device)
+        sums = torch.zeros(len(LossParts._fields), device=self.device)
+        count = self.config.accumulation
+        for some_views, some_labels in zip(views.tensor_split(count), labels.tensor_split(count), strict=True):
+            share = len(some_labels) / len(rows)
+            with arithmetic(self.device, self.config.precision):
+                logits = self.forward(some_views)
+            parts = self.loss(logits, some_labels)
+            (parts.total * share).backward()
+            sums += torch.stack(parts).detach() * share
+        return torch.cat([self.optimization.step().detach().view(1), sums])
 
     def _validate(self) -> tuple[float, float, float]:
         """Cross-entropy, MHD of the arg-max, accuracy."""
-        logits = predict_logits(self.classifier, self.pixels, self.held_out_rows, self.image_size)
-        labels, predicted = self.labels[self.held_out_rows], logits.argmax(axis=1)
-        distances = row_distances(self.taxonomy, self.class_nodes[labels], self.class_nodes[predicted])
+        task, classifier = self.task, self.optimization.best_guess
+        logits = predict_logits(classifier, task.pixels, task.held_out_rows, self.config.image_size)
+        labels, predicted = task.labels[task.held_out_rows], logits.argmax(axis=1)
+        distances = row_distances(task.taxonomy, task.class_nodes[labels], task.class_nodes[predicted])
         return negative_log_likelihood(logits, labels), float(distances.mean()), float((predicted == labels).mean())

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from fathomline.errors import InputError
-from fathomline.learn.backbone import add_adapters, build, design, parameter_groups, set_training
+from fathomline.learn.backbone import add_adapters, build, design, set_training
 
 
 def test_an_unknown_backbone_is_named_with_some_that_are_known(config):
@@ -79,19 +79,6 @@ def test_weights_of_a_deeper_backbone_are_refused(config, tmp_path):
     save_file(weights | {"layer9.weight": torch.zeros(3)}, tmp_path / "deeper.safetensors")
     with pytest.raises(InputError, match=r"1 weights are in one and not in the other \(layer9.weight\)"):
         build(design(config, views=1, classes=3), pretrained=str(tmp_path / "deeper.safetensors"))
-
-
-def test_weight_decay_spares_biases_norms_and_embeddings(config):
-    classifier = build(design(replace(config, backbone="test_vit", image_size=32), views=1, classes=3))
-    names = {id(parameter): name for name, parameter in classifier.named_parameters()}
-    decayed = {
-        names[id(parameter)]
-        for group in parameter_groups(classifier, 0.05)
-        for parameter in group["params"]
-        if group["weight_decay"] == 0.05
-    }
-    assert {"head.weight", "backbone.blocks.0.attn.qkv.weight"} <= decayed
-    assert not decayed & {"head.bias", "backbone.pos_embed", "backbone.cls_token", "backbone.norm.weight"}
 
 
 def test_training_mode_leaves_frozen_batch_norms_alone(config):

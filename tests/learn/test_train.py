@@ -3,8 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from fathomline.errors import InputError
+from fathomline.learn.augment import augmented
+from fathomline.learn.backbone import Classifier, build, design
+from fathomline.learn.optimize import Optimization
 from fathomline.learn.predict import predict_logits
 from fathomline.learn.train import train
 from tests.learn.conftest import CLASSES
@@ -79,6 +83,126 @@ def test_several_views_feed_one_head(crops, rows, taxonomy, config):
 def test_a_view_smaller_than_the_input_is_refused(crops, rows, taxonomy, config):
     with pytest.raises(InputError, match=r"train.image_size is 32, above crop.size, 20"):
         train(crops, rows, taxonomy, CLASSES, replace(config, image_size=32))
+
+
+class Scores:
+    """Stands in for validation: the MHD of each epoch is as told, and the weights of each are noted."""
+
+    def __init__(self, *mhds: float) -> None:
+        self.mhds, self.heads = list(mhds), []
+
+    def validate(self, run) -> tuple[float, float, float]:
+        self.heads.append(run.optimization.best_guess.head.weight.detach().clone())
+        return 1.0, self.mhds[len(self.heads) - 1], len(self.heads) / 100
+
+
+@pytest.fixture
+def scores(monkeypatch):
+    def told(*mhds: float) -> Scores:
+        stand_in = Scores(*mhds)
+        monkeypatch.setattr("fathomline.learn.train._Run._validate", lambda run: stand_in.validate(run))
+        return stand_in
+
+    return told
+
+
+def test_the_weights_of_the_epoch_with_the_least_mhd_are_kept(crops, rows, taxonomy, config, scores):
+    told = scores(3.0, 1.0, 2.0)
+    trained = train(crops, rows, taxonomy, CLASSES, config)
+    assert trained.best.epoch == 2, "by MHD: the accuracy grows to the last"
+    assert torch.equal(weights(trained)["head.weight"], told.heads[1])
+    assert not torch.equal(told.heads[1], told.heads[2])
+
+
+def test_the_first_of_equal_epochs_is_kept(crops, rows, taxonomy, config, scores):
+    scores(2.0, 1.0, 1.0)
+    assert train(crops, rows, taxonomy, CLASSES, config).best.epoch == 2
+
+
+def test_training_ends_when_patience_runs_out(crops, rows, taxonomy, config, scores):
+    patient = replace(config, epochs=8, patience=2, min_delta=0.1)
+    scores(3.0, 2.0, 1.95, 1.95, 1.0, 1.0, 1.0, 1.0)
+    trained = train(crops, rows, taxonomy, CLASSES, patient)
+    assert [epoch.epoch for epoch in trained.history] == [1, 2, 3, 4]
+    assert trained.best.epoch == 3, "better by too little to wait for, and still better"
+
+
+def test_without_patience_every_epoch_is_run(crops, rows, taxonomy, config, scores):
+    scores(1.0, 2.0, 3.0, 4.0)
+    assert len(train(crops, rows, taxonomy, CLASSES, replace(config, epochs=4)).history) == 4
+
+
+def test_the_moving_average_is_what_is_validated_and_saved(crops, rows, taxonomy, config):
+    plain = train(crops, rows, taxonomy, CLASSES, replace(config, epochs=1))
+    averaged = train(crops, rows, taxonomy, CLASSES, replace(config, epochs=1, ema_decay=0.9))
+    assert not torch.equal(weights(plain)["head.weight"], weights(averaged)["head.weight"])
+    logits = predict_logits(averaged.model.classifier, crops.pixels, rows[1], config.image_size)
+    accuracy = (logits.argmax(axis=1) == crops.labels(CLASSES)[rows[1]]).mean()
+    assert accuracy == averaged.best.validation_accuracy
+
+
+def test_a_batch_in_parts_gives_the_step_of_the_whole_batch(crops, rows, taxonomy, config):
+    # A transformer: batch norm sees the parts, and would differ.
+    vit = replace(config, backbone="test_vit", epochs=1, batch_size=15, optimizer="sgd", lr=0.01)
+    at_once, in_parts = (
+        weights(train(crops, rows, taxonomy, CLASSES, replace(vit, accumulation=parts))) for parts in (1, 4)
+    )
+    assert all(torch.allclose(at_once[name], in_parts[name], atol=1e-5) for name in at_once)
+
+
+def test_training_starts_from_the_weights_given(crops, rows, taxonomy, config, tmp_path):
+    known = build(design(config, views=1, classes=3))
+    save_file(known.backbone.state_dict(), tmp_path / "known.safetensors")
+    still = replace(config, epochs=1, lr=1e-12, min_lr=0.0, pretrained=str(tmp_path / "known.safetensors"))
+    started = weights(train(crops, rows, taxonomy, CLASSES, still))
+    assert torch.allclose(started["backbone.conv1.0.weight"], known.backbone.state_dict()["conv1.0.weight"], atol=1e-6)
+
+
+def test_each_epoch_sees_another_order_and_other_crops(crops, rows, taxonomy, config, monkeypatch):
+    seen = []
+
+    def note(pixels, batch, *others):
+        images = augmented(pixels, batch, *others)
+        seen.append((batch.tolist(), images))
+        return images
+
+    monkeypatch.setattr("fathomline.learn.train.augmented", note)
+    train(crops, rows, taxonomy, CLASSES, replace(config, epochs=2, batch_size=30))
+    orders = [[row for batch, _ in seen[start : start + 3] for row in batch] for start in (0, 3)]
+    assert sorted(orders[0]) == sorted(orders[1]) == rows[0].tolist()
+    assert orders[0] != orders[1]
+    assert [len(images) for _, images in seen] == [30] * 6
+    assert all(images.shape[-1] == 16 for _, images in seen), "cropped and resized from 20 px"
+
+
+def test_dropout_is_on_in_training_and_off_in_validation(crops, rows, taxonomy, config, monkeypatch):
+    modes = []
+    forward = Classifier.forward
+
+    def note(classifier, views):
+        modes.append((classifier.training, torch.is_grad_enabled()))
+        return forward(classifier, views)
+
+    monkeypatch.setattr(Classifier, "forward", note)
+    train(crops, rows, taxonomy, CLASSES, replace(config, epochs=2, batch_size=45))
+    assert modes == [(True, True), (True, True), (False, False)] * 2
+
+
+def test_a_loss_that_explodes_later_keeps_the_best_epoch_so_far(crops, rows, taxonomy, config, monkeypatch, capsys):
+    step = Optimization.step
+
+    def breaking(optimization):
+        if optimization.steps == 7:  # in the second of three epochs
+            optimization.best_guess.head.weight.grad.fill_(torch.nan)
+        return step(optimization)
+
+    monkeypatch.setattr(Optimization, "step", breaking)
+    trained = train(crops, rows, taxonomy, CLASSES, config)
+    assert trained.best.epoch == 1 == len(trained.history)
+    assert all(torch.isfinite(tensor).all() for tensor in weights(trained).values())
+    told = " ".join(capsys.readouterr().err.split())
+    assert "the loss is nan in epoch 2" in told
+    assert "the model of epoch 1 is kept" in told
 
 
 def test_an_exploding_loss_stops_with_what_to_try(crops, rows, taxonomy, config):

@@ -1,0 +1,80 @@
+"""From gradients to weights: timm's optimiser, schedule and moving average, set up from params."""
+
+import math
+
+import torch
+from timm.optim import create_optimizer_v2, param_groups_layer_decay, param_groups_weight_decay
+from timm.scheduler import create_scheduler_v2
+from timm.utils import ModelEmaV3
+from torch import Tensor
+
+from fathomline.errors import InputError
+from fathomline.learn.backbone import Classifier
+from fathomline.learn.config import TrainConfig
+
+
+class Optimization:
+    """One optimiser with its schedule, and the moving average of the weights where one is asked for."""
+
+    def __init__(self, classifier: Classifier, config: TrainConfig, steps_per_epoch: int) -> None:
+        self._classifier, self._config = classifier, config
+        self._weights = [weight for weight in classifier.parameters() if weight.requires_grad]
+        groups = parameter_groups(classifier, config)
+        fused = {"fused": True} if config.optimizer == "adamw" and self._weights[0].is_cuda else {}
+        try:
+            self.optimizer = create_optimizer_v2(groups, config.optimizer, config.lr, config.weight_decay, **fused)
+        # timm passes on whatever the optimiser, or a package that it lacks, raises.
+        except (ValueError, TypeError, RuntimeError, ImportError, AssertionError) as error:
+            raise InputError(
+                f"train.optimizer is {config.optimizer!r}, which timm cannot set up: {error}; adamw always works"
+            ) from error
+        self._schedule, _ = create_scheduler_v2(
+            self.optimizer,
+            sched=config.schedule,
+            num_epochs=config.epochs,
+            min_lr=config.min_lr,
+            warmup_epochs=config.warmup_epochs,
+            warmup_lr=min(config.min_lr, config.lr),
+            step_on_epochs=False,
+            updates_per_epoch=steps_per_epoch,
+        )
+        self._schedule.step_update(0)  # timm scales the rates of layers from its second step on only
+        self._average = ModelEmaV3(classifier, config.ema_decay, use_warmup=True) if config.ema_decay else None
+        self.steps = 0
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the next step, of the layers that it is not scaled down for."""
+        return max(group["lr"] for group in self.optimizer.param_groups)
+
+    @property
+    def best_guess(self) -> Classifier:
+        """The classifier to validate and to save: the moving average where there is one."""
+        return self._classifier if self._average is None else self._average.module
+
+    def step(self) -> Tensor:
+        """Take one step along the gradients that have gathered, and clear them. Returns their L2 norm, a scalar."""
+        norm = torch.nn.utils.clip_grad_norm_(self._weights, self._config.clip_norm or math.inf)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.steps += 1
+        self._schedule.step_update(self.steps)
+        if self._average is not None:
+            self._average.update(self._classifier, self.steps)
+        return norm
+
+
+def parameter_groups(classifier: Classifier, config: TrainConfig) -> list[dict]:
+    """Trainable parameters in timm's groups.
+
+    Weight decay is for matrices, not for biases, norms and what the backbone itself exempts, such as position
+    embeddings and class tokens. With a layer decay, each layer of the backbone learns that much slower than the next.
+    """
+    backbone, decay = classifier.backbone, config.weight_decay
+    exempt = set(getattr(backbone, "no_weight_decay", set)())
+    if config.layer_decay == 1:
+        return param_groups_weight_decay(
+            classifier, decay, no_weight_decay_list={f"backbone.{name}" for name in exempt}
+        )
+    layers = param_groups_layer_decay(backbone, decay, no_weight_decay_list=exempt, layer_decay=config.layer_decay)
+    return [*layers, *param_groups_weight_decay(classifier.head, decay)]
