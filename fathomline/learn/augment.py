@@ -7,12 +7,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from fathomline.learn.appearance import blurred, degraded, erased, recoloured, rotated
 from fathomline.learn.config import TrainConfig
 
-HANDS = 4
-"""A batch is dealt into this many hands. The ROIs of a hand are cropped to one size and flipped one way, so that a hand
+HANDS = 8
+"""A batch is dealt into this many hands. The ROIs of a hand are cropped to one size and turned one way, so that a hand
 is resized and turned at once: some ten times as fast as a transform for each ROI. As batches are shuffled, each ROI
 comes to each hand equally often."""
+
+STRONGEST_BLUR = 2.0
+"""Standard deviation in pixels of the input."""
+
+COARSEST = 0.01
+"""Least scale of `degradation`: the competition's winners drew from U(0.01, 1)."""
 
 
 def whole(pixels: np.ndarray, rows: np.ndarray, size: int, device: torch.device) -> Tensor:
@@ -27,23 +34,67 @@ def whole(pixels: np.ndarray, rows: np.ndarray, size: int, device: torch.device)
 def augmented(
     pixels: np.ndarray, rows: np.ndarray, config: TrainConfig, generator: torch.Generator, device: torch.device
 ) -> Tensor:
-    """Views of `rows` with a random crop and random flips, the same for all views of an ROI.
+    """Views of `rows`, changed at random as `config` asks, in the same way for all views of an ROI.
 
     Args: as for `whole`; a CPU generator, so that every device sees the same draws.
-    Returns: (rois, views, 3, image_size, image_size) as `whole` gives them.
+    Returns: (rois, views, 3, image_size, image_size), 0 to 255; float32, or as `whole` gives them where only crops,
+        flips and quarter turns are asked for.
     """
+    hands = [
+        _hand(pixels, hand, number, config, generator, device)
+        for number, hand in enumerate(np.array_split(rows, min(HANDS, len(rows))))
+    ]
+    images = torch.cat(hands)
+    if config.rotation:
+        images = rotated(images.float(), config.rotation, generator)
+    if config.color_jitter:
+        images = recoloured(images.float(), config.color_jitter, generator)
+    if config.erasing:
+        images = erased(images.float(), config.erasing, generator)
+    return images
+
+
+def _hand(
+    pixels: np.ndarray,
+    rows: np.ndarray,
+    number: int,
+    config: TrainConfig,
+    generator: torch.Generator,
+    device: torch.device,
+) -> Tensor:
+    """One hand of a batch: a crop of one size, flipped, turned, blurred and coarsened in one way."""
+
+    def draw() -> float:
+        return torch.rand((), generator=generator).item()
+
     side = pixels.shape[2]
-    down, across = ([False, True] if allowed else [False] for allowed in (config.vertical_flip, config.horizontal_flip))
-    ways = list(product(down, across))
-    hands = []
-    for number, hand in enumerate(np.array_split(rows, min(HANDS, len(rows)))):
-        share = config.min_crop + (1 - config.min_crop) * torch.rand((), generator=generator).item()
-        window = max(1, round(share * side))
-        corners = torch.randint(side - window + 1, (len(hand), 2), generator=generator).tolist()
-        views = _resized(_windows(pixels, hand, corners, window), config.image_size, device)
-        axes = [axis for axis, flipped in zip((-2, -1), ways[number % len(ways)], strict=True) if flipped]
-        hands.append(views.flip(axes) if axes else views)
-    return torch.cat(hands)
+    window = max(1, round((config.min_crop + (1 - config.min_crop) * draw()) * side))
+    corners = torch.randint(side - window + 1, (len(rows), 2), generator=generator).tolist()
+    images = _resized(_windows(pixels, rows, corners, window), config.image_size, device)
+    ways = _ways(config)
+    transposed, *flipped = ways[number % len(ways)]
+    if transposed:
+        images = images.transpose(-2, -1)
+    axes = [axis for axis, flip in zip((-2, -1), flipped, strict=True) if flip]
+    if axes:
+        images = images.flip(axes)
+    if config.blur and draw() < config.blur:
+        images = blurred(images.float(), 0.1 + (STRONGEST_BLUR - 0.1) * draw())
+    if config.degradation and draw() < config.degradation:
+        images = degraded(images.float(), COARSEST + (1 - COARSEST) * draw())
+    return images.float() if config.blur or config.degradation else images
+
+
+def _ways(config: TrainConfig) -> list[tuple[bool, bool, bool]]:
+    """The ways to turn a hand: whether it is transposed, and flipped top to bottom and left to right."""
+    mirrored = config.vertical_flip or config.horizontal_flip
+    if config.quarter_turns and not mirrored:
+        # A quarter turn is a transposition and one flip; without the flip it would be a mirror image.
+        return [(False, False, False), (True, True, False), (False, True, True), (True, False, True)]
+    allowed = (config.quarter_turns, config.vertical_flip, config.horizontal_flip)
+    if config.quarter_turns:
+        allowed = (True, True, True)  # quarter turns and one mirror image make the other
+    return list(product(*([False, True] if way else [False] for way in allowed)))
 
 
 def _windows(pixels: np.ndarray, rows: np.ndarray, corners: list[list[int]], side: int) -> np.ndarray:

@@ -93,6 +93,30 @@ class TrainConfig:
     vertical_flip: bool
     """Augmentation: mirror half of the ROIs top to bottom."""
 
+    quarter_turns: bool
+    """Augmentation: turn ROIs by 0, 90, 180 or 270 degrees; with both flips, all eight ways to lay a picture."""
+
+    rotation: Annotated[float, Interval(ge=0, le=180)]
+    """Augmentation: turn each ROI by up to this many degrees either way."""
+
+    color_jitter: Annotated[float, Interval(ge=0, lt=1)]
+    """Augmentation: change saturation, contrast and brightness by up to this share."""
+
+    blur: Annotated[float, Interval(ge=0, le=1)]
+    """Augmentation: share of the ROIs that are blurred, by up to 2 pixels."""
+
+    degradation: Annotated[float, Interval(ge=0, le=1)]
+    """Augmentation: share of the ROIs that are scaled down by U(0.01, 1) and up again, as if they were smaller."""
+
+    erasing: Annotated[float, Interval(ge=0, le=1)]
+    """Augmentation: share of the ROIs in which a rectangle of up to a fifth is blotted out."""
+
+    mixup: Annotated[float, Ge(0)]
+    """Alpha of mixup, which blends each ROI with another of its batch; 0: none."""
+
+    cutmix: Annotated[float, Ge(0)]
+    """Alpha of CutMix, which pastes a part of another ROI; with `mixup` too, a batch gets one of the two. 0: none."""
+
     lora: bool
     """Train low-rank adapters on the backbone's linear layers, and the head, in place of the whole backbone."""
 

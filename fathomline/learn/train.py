@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 import torch
+from timm.data import Mixup
 from torch import Tensor
 
 from fathomline.decide.calibrate import negative_log_likelihood
@@ -119,6 +120,12 @@ def _keep_the_best(run: "_Run", config: TrainConfig, on_epoch: Callable[[Epoch],
     return best, best_weights
 
 
+def _mixer(config: TrainConfig, classes: int) -> Mixup | None:
+    if not (config.mixup or config.cutmix):
+        return None
+    return Mixup(config.mixup, config.cutmix, label_smoothing=0.0, num_classes=classes)
+
+
 class _Diverged(Exception):
     """The loss is no number any more."""
 
@@ -154,6 +161,9 @@ class _Run:
         # A batch of one has no variance, on which batch norm fails: a shorter last batch is left out, and another
         # shuffle each epoch sees to it that no ROI is left out for good.
         self.batch_size = min(config.batch_size, len(task.training_rows))
+        self.mix = _mixer(config, len(task.class_nodes))
+        if self.mix:
+            self.batch_size -= self.batch_size % 2  # timm mixes pairs
         self.steps = len(task.training_rows) // self.batch_size
         self.optimization = Optimization(classifier, config, self.steps)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -183,6 +193,9 @@ class _Run:
     def _pass_over_training_rows(self) -> list[float]:
         """Means over the epoch's steps: the gradient's norm, and the parts of the loss."""
         set_training(self.classifier)
+        if self.mix:
+            # timm's mixup draws from NumPy's global generator.
+            np.random.seed(int(torch.randint(2**31, (), generator=self.generator)))  # noqa: NPY002
         rows = self.task.training_rows
         order = torch.randperm(len(rows), generator=self.generator).numpy()
         rows = rows[order[: self.steps * self.batch_size]]
@@ -195,6 +208,9 @@ class _Run:
     def _step(self, rows: np.ndarray) -> Tensor:
         views = augmented(self.task.pixels, rows, self.config, self.generator, self.device)
         labels = torch.from_numpy(self.task.labels[rows]).to(self.device)
+        if self.mix:
+            mixed, labels = self.mix(views.flatten(1, 2).float(), labels)
+            views = mixed.view(views.shape)
         sums = torch.zeros(len(LossParts._fields), device=self.device)
         count = self.config.accumulation
         for some_views, some_labels in zip(views.tensor_split(count), labels.tensor_split(count), strict=True):

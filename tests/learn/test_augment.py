@@ -54,6 +54,72 @@ def test_each_flip_mirrors_half_of_the_rois_along_its_own_axis(pixels, config):
     assert (images[:, :, 0].numpy() == pixels[..., 0]).all()
 
 
+def corner_of(images: torch.Tensor) -> list[str]:
+    """Where the pixel that is stored at the top left, dark in red and green, has gone; and whether sides changed."""
+    found = []
+    for red, green in images[:, 0, :2]:
+        place = (
+            ("top" if green[0, 0] + green[0, -1] < green[-1, 0] + green[-1, -1] else "bottom")
+            if (abs(green[0, 0] - green[-1, 0]) > 10)
+            else ("top" if red[0, 0] < red[-1, 0] else "bottom")
+        )
+        across = red if abs(red[0, 0] - red[0, -1]) > 10 else green
+        found.append(
+            f"{place} {'left' if across[0, 0] < across[0, -1] else 'right'} {'as is' if across is red else 'turned'}"
+        )
+    return found
+
+
+def test_quarter_turns_alone_give_four_turns_and_no_mirror_image(pixels, config):
+    turned = replace(config, min_crop=1.0, horizontal_flip=False, vertical_flip=False, quarter_turns=True)
+    kinds = set(corner_of(drawn(pixels, turned)))
+    assert kinds == {"top left as is", "bottom right as is", "top right turned", "bottom left turned"}
+
+
+@pytest.mark.parametrize("flips", [(True, True), (True, False), (False, True)])
+def test_quarter_turns_with_a_flip_give_all_eight_ways(pixels, config, flips):
+    turned = replace(config, min_crop=1.0, horizontal_flip=flips[0], vertical_flip=flips[1], quarter_turns=True)
+    kinds = corner_of(drawn(pixels, turned))
+    assert sorted(kinds.count(kind) for kind in set(kinds)) == [8] * 8
+
+
+@pytest.fixture
+def rough(pixels) -> np.ndarray:
+    """The same picture twice an ROI, all detail: what blurs or coarsens it changes it."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 1, 16, 16, 3), dtype=np.uint8)
+    return np.repeat(noise, 2, axis=1)
+
+
+CHANGES = {
+    "rotation": 30.0,
+    "color_jitter": 0.4,
+    "blur": 1.0,
+    "degradation": 1.0,
+    "erasing": 1.0,
+}
+
+
+@pytest.mark.parametrize(("name", "value"), CHANGES.items())
+def test_each_change_is_made_when_asked_for_and_alike_in_all_views(rough, config, name, value):
+    still = replace(config, min_crop=1.0, horizontal_flip=False, vertical_flip=False)
+    before, after = drawn(rough, still), drawn(rough, replace(still, **{name: value}))
+    changed = (before - after).abs().amax(dim=(1, 2, 3, 4)) > 1
+    assert changed.float().mean() > 0.7
+    assert torch.allclose(after[:, 0], after[:, 1], atol=1e-3)
+    assert after.min() >= -1e-3
+    assert after.max() <= 255
+
+
+@pytest.mark.parametrize("name", ["blur", "degradation", "erasing"])
+def test_a_share_of_the_rois_is_changed_and_no_more(rough, config, name):
+    still = replace(config, min_crop=1.0, horizontal_flip=False, vertical_flip=False)
+    changed = [
+        (drawn(rough, still) - drawn(rough, replace(still, **{name: 0.5}), seed=seed)).abs().amax(dim=(1, 2, 3, 4)) > 1
+        for seed in range(12)
+    ]
+    assert 0.3 < torch.cat(changed).float().mean() < 0.7
+
+
 def test_both_flips_give_four_kinds_equally_often(pixels, config):
     images = drawn(pixels, replace(config, min_crop=1.0))
     leftward = images[:, 0, 0, 8, 0] > images[:, 0, 0, 8, 15]

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from fathomline.errors import InputError
 from fathomline.learn.augment import augmented
 from fathomline.learn.backbone import Classifier, build, design
+from fathomline.learn.loss import HierarchicalLoss
 from fathomline.learn.optimize import Optimization
 from fathomline.learn.predict import predict_logits
 from fathomline.learn.train import train
@@ -148,6 +149,27 @@ def test_a_batch_in_parts_gives_the_step_of_the_whole_batch(crops, rows, taxonom
         weights(train(crops, rows, taxonomy, CLASSES, replace(vit, accumulation=parts))) for parts in (1, 4)
     )
     assert all(torch.allclose(at_once[name], in_parts[name], atol=1e-5) for name in at_once)
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_mixing_blends_rois_and_labels_and_repeats_itself(crops, rows, taxonomy, config, name, monkeypatch):
+    seen = []
+    monkeypatch.setattr(HierarchicalLoss, "forward", noting(HierarchicalLoss.forward, seen))
+    mixing = replace(config, epochs=1, batch_size=15, **{name: 1.0})
+    first, second = (train(crops, rows, taxonomy, CLASSES, mixing) for _ in range(2))
+    targets = torch.cat(seen)
+    assert targets.shape[1] == 3, "a distribution for each ROI"
+    assert torch.allclose(targets.sum(dim=1), torch.ones(len(targets)), atol=1e-5)
+    assert (targets.amax(dim=1) < 0.999).float().mean() > 0.3
+    assert all(torch.equal(weights(first)[key], weights(second)[key]) for key in weights(first))
+
+
+def noting(forward, seen: list):
+    def noted(loss, logits, truth):
+        seen.append(truth)
+        return forward(loss, logits, truth)
+
+    return noted
 
 
 def test_training_starts_from_the_weights_given(crops, rows, taxonomy, config, tmp_path):

@@ -1,0 +1,80 @@
+"""What light, water and a camera do to a picture: turning, colour, blur, low resolution, things in between.
+
+Pictures are (rois, views, 3, side, side) float, 0 to 255; the views of an ROI always change alike. All draws come from
+a CPU generator, so that every device sees the same ones.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+GREY = (0.299, 0.587, 0.114)
+"""Share of red, green and blue in what the eye takes for brightness (ITU-R BT.601)."""
+
+LARGEST_GAP = 0.2
+"""Share of a picture that erasing takes away at most."""
+
+
+def rotated(images: Tensor, degrees: float, generator: torch.Generator) -> Tensor:
+    """Each ROI turned around its centre by up to `degrees` either way; corners show the nearest pixel."""
+    rois, views = images.shape[:2]
+    angles = torch.deg2rad(degrees * (2 * torch.rand(rois, generator=generator) - 1))
+    cosine, sine, zero = angles.cos(), angles.sin(), torch.zeros(rois)
+    turns = torch.stack([cosine, -sine, zero, sine, cosine, zero], dim=1).view(rois, 2, 3)
+    flat = images.flatten(0, 1)
+    grid = functional.affine_grid(
+        turns.repeat_interleave(views, dim=0).to(images.device), list(flat.shape), align_corners=False
+    )
+    turned = functional.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return turned.view_as(images)
+
+
+def recoloured(images: Tensor, amount: float, generator: torch.Generator) -> Tensor:
+    """Saturation, contrast and brightness of each ROI times a factor each, drawn from 1 − amount to 1 + amount."""
+    factors = 1 + amount * (2 * torch.rand(len(images), 3, 1, 1, 1, 1, generator=generator) - 1)
+    saturation, contrast, brightness = factors.to(images.device).unbind(dim=1)
+    weights = torch.tensor(GREY, device=images.device).view(1, 1, 3, 1, 1)
+    grey = (images * weights).sum(dim=2, keepdim=True)
+    images = grey + saturation * (images - grey)
+    middle = grey.mean(dim=(1, 3, 4), keepdim=True)
+    return (brightness * (middle + contrast * (images - middle))).clamp(0, 255)
+
+
+def blurred(images: Tensor, sigma: float) -> Tensor:
+    """A Gaussian blur of `sigma` pixels, above 0; the border shows the nearest pixel."""
+    reach = max(1, math.ceil(3 * sigma))
+    offsets = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    flat = images.flatten(0, 2).unsqueeze(1)
+    across = functional.conv2d(functional.pad(flat, (reach, reach, 0, 0), mode="replicate"), kernel.view(1, 1, 1, -1))
+    both = functional.conv2d(functional.pad(across, (0, 0, reach, reach), mode="replicate"), kernel.view(1, 1, -1, 1))
+    return both.view_as(images)
+
+
+def degraded(images: Tensor, scale: float) -> Tensor:
+    """Scaled down to `scale` of the side, above 0 up to 1, and up again: a small ROI's lack of detail."""
+    side = images.shape[-1]
+    small = max(1, round(side * scale))
+    if small == side:
+        return images
+    flat = images.flatten(0, 1)
+    down = functional.interpolate(flat, size=(small, small), mode="bilinear", antialias=True, align_corners=False)
+    up = functional.interpolate(down, size=(side, side), mode="bilinear", align_corners=False)
+    return up.view_as(images)
+
+
+def erased(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """In about `share` of the ROIs a rectangle of up to a fifth of the picture gets the picture's mean colour."""
+    rois, side = len(images), images.shape[-1]
+    area = LARGEST_GAP * torch.rand(rois, generator=generator)
+    aspect = torch.exp(math.log(3) * (2 * torch.rand(rois, generator=generator) - 1))
+    size = torch.stack([(area * aspect).sqrt(), (area / aspect).sqrt()], dim=1).clamp(max=1.0)
+    corner = (1 - size) * torch.rand(rois, 2, generator=generator)
+    size[torch.rand(rois, generator=generator) >= share] = 0.0
+    places = (torch.arange(side) + 0.5) / side
+    inside = (places >= corner[..., None]) & (places < (corner + size)[..., None])
+    gap = (inside[:, 0, :, None] & inside[:, 1, None, :])[:, None, None].to(images.device)
+    return torch.where(gap, images.mean(dim=(3, 4), keepdim=True), images)
