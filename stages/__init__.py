@@ -24,5 +24,10 @@ def run(main: Callable[[], None]) -> None:
         main()
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(
+            f"error: {error.filename or 'a file of this stage'}: {error.strerror or error}. Mend what is in the way, "
+            "for example free some space, and run `dvc repro` again"
+        )
     except KeyboardInterrupt:
         sys.exit(130)

@@ -42,8 +42,9 @@ def read_coco(path: Path, *, labelled: bool) -> Coco:
         text = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a COCO JSON") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a COCO JSON") from None
+    except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
+        cause = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({cause}); expected a COCO JSON") from None
     return parse_coco(text, str(path), labelled=labelled)
 
 

@@ -1,5 +1,6 @@
 """Cut every box out of its frame: ROI pictures for eyes, and one array of views for training."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pandas as pd
-from annotated_types import Ge, Gt, Interval, MinLen
+from annotated_types import Ge, Interval, MinLen
 
 from fathomline.config import section
 from fathomline.errors import InputError, listing
@@ -15,7 +16,7 @@ from fathomline.files import write_csv, written_whole
 from fathomline.images.annotations import COLUMNS
 from fathomline.images.coco import Coco, read_coco
 from fathomline.images.cut import Box, CutFrame, CutPlan, FrameJob, roi_name
-from fathomline.images.manifest import Record, read_manifest
+from fathomline.images.manifest import Record, one_line, read_manifest
 from fathomline.images.pixels import create_pixels, keep_rows
 from fathomline.images.processes import cut_all
 from fathomline.images.unusable import Unusable
@@ -25,7 +26,7 @@ from fathomline.progress import warning
 
 @section
 class CropConfig:
-    views: Annotated[list[Annotated[float, Gt(0)] | Literal["frame"]], MinLen(1)]
+    views: Annotated[list[Annotated[float, Interval(ge=0.1, le=100)] | Literal["frame"]], MinLen(1)]
     """What each ROI is shown as: 1.0 is the box, 3.0 three times the box, `frame` the whole frame."""
 
     size: Annotated[int, Interval(ge=16, le=1024)]
@@ -74,11 +75,11 @@ def crop(raw: Path, destination: Path, config: CropConfig, group: str | None) ->
     """
     coco = read_coco(raw / "dataset.json", labelled=False)
     manifest = read_manifest(raw / "manifest.csv")
-    groups = _groups(coco.images, group, raw / "dataset.json")
-    _remove_former(destination)
+    groups = _groups(coco.images, group, manifest, raw / "dataset.json")
     rectangles, reasons = _sound_boxes(coco.annotations, manifest)
-    _refuse_nothing(rectangles, reasons, raw)
     try:
+        _remove_former(destination)
+        _refuse_nothing(rectangles, reasons, raw)
         with written_whole(destination / "pixels.npy") as temporary:
             pixels = create_pixels(temporary, (len(rectangles), len(config.views), config.size, config.size, 3))
             plan = CutPlan(destination / "rois", pixels, tuple(config.views), config.square, config.padding)
@@ -90,15 +91,28 @@ def crop(raw: Path, destination: Path, config: CropConfig, group: str | None) ->
         _remove_strays(destination / "rois", annotations["path"])
         write_csv(_quarantine_table(coco.annotations, reasons), destination / "quarantine.csv")
         write_csv(annotations, destination / "annotations.csv")
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{error.filename or destination}: taken away while crop was at work, most likely by another crop of the "
+            "same folder; let that one end, and run the stage again"
+        ) from error
     except OSError as error:
-        raise InputError(f"{error.filename or destination}: {error.strerror or error}; crop stopped") from error
+        raise InputError(
+            f"{error.filename or destination}: {error.strerror or error}; crop stopped. Mend what is in the way, for "
+            "example free some space, and run the stage again"
+        ) from error
     return _told(rectangles, cut, reasons, frames, coco)
 
 
-def _groups(images: list[dict], field: str | None, where: Path) -> dict[int, str]:
-    """The group of each image, by image id."""
+def _groups(images: list[dict], field: str | None, manifest: dict[int, Record], where: Path) -> dict[int, str]:
+    """The group of each image, by image id. Without a field, images of the same bytes are one group."""
     if field is None:
-        return {image["id"]: str(image["id"]) for image in images}
+        first: dict[str, int] = {}
+        bodies = {image["id"]: record.sha256 for image in images if (record := manifest.get(image["id"]))}
+        return {
+            image["id"]: str(first.setdefault(bodies.get(image["id"]) or f"image {image['id']}", image["id"]))
+            for image in images
+        }
     groups = {image["id"]: image.get(field) for image in images}
     lacking = [
         image_id
@@ -110,7 +124,11 @@ def _groups(images: list[dict], field: str | None, where: Path) -> dict[int, str
             f"{where}: {len(lacking)} of {len(images)} images lack the field `{field}` that `split.group` names: "
             f"images {listing(lacking)}; an image has the fields {listing(images[0])}"
         )
-    return {image_id: str(value) for image_id, value in groups.items()}
+    # A whole number is the same group however JSON writes it; a line break would break the table.
+    return {
+        image_id: one_line(str(int(value) if isinstance(value, float) and value.is_integer() else value))
+        for image_id, value in groups.items()
+    }
 
 
 def _sound_boxes(annotations: list[dict], manifest: dict[int, Record]) -> tuple[dict[int, Rectangle], dict[int, str]]:
@@ -136,15 +154,30 @@ def _jobs(coco: Coco, manifest: dict[int, Record], rectangles: dict[int, Rectang
             box = Box(rows[annotation["id"]], annotation["id"], rectangles[annotation["id"]])
             boxes.setdefault(annotation["image_id"], []).append(box)
     return [
-        FrameJob(image["id"], raw / manifest[image["id"]].file, _described(image), tuple(boxes[image["id"]]))
+        FrameJob(
+            image["id"],
+            raw / manifest[image["id"]].file,
+            manifest[image["id"]].sha256,
+            _described(image),
+            tuple(boxes[image["id"]]),
+        )
         for image in coco.images
         if image["id"] in boxes
     ]
 
 
 def _described(image: dict) -> tuple[int, int] | None:
-    size = (image.get("width"), image.get("height"))
-    return size if all(isinstance(side, int) for side in size) else None
+    width, height = (_whole_number(image.get(side)) for side in ("width", "height"))
+    return (width, height) if width and height else None
+
+
+def _whole_number(value: object) -> int | None:
+    """What JSON files write for a number of pixels: 640, 640.0 or "640"; None for anything else."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return int(number) if math.isfinite(number) and number.is_integer() else None
 
 
 def _cut_boxes(frames: Iterable[CutFrame], reasons: dict[int, str]) -> dict[int, tuple[CutFrame, Rectangle]]:

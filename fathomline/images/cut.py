@@ -1,5 +1,6 @@
 """One frame, opened once, cut into the ROIs and views of all its boxes. This is what crop's processes run."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,7 +11,7 @@ from PIL import Image
 from fathomline.images.decode import Frame, decode, in_box_grid
 from fathomline.images.pixels import PixelFile
 from fathomline.images.unusable import Unusable
-from fathomline.images.views import Rectangle, clip, render, view_rectangle, whole_pixels
+from fathomline.images.views import Rectangle, clip, mean_colour, render, view_rectangle, whole_pixels
 
 COMPRESSION = 1
 """zlib level of the ROI PNGs: half the time of the default for files a tenth larger."""
@@ -33,6 +34,9 @@ class FrameJob:
 
     image_id: int
     path: Path
+    sha256: str
+    """Of the file, as the manifest has it."""
+
     described: tuple[int, int] | None
     """Width and height that the JSON gives, None when it gives none."""
 
@@ -85,20 +89,23 @@ def cut_frame(job: FrameJob, plan: CutPlan) -> CutFrame:
     Raises OSError when a result cannot be written.
     """
     try:
-        frame = _read(job.path)
+        frame = _read(job)
     except Unusable as error:
         return CutFrame(job.image_id, (0, 0), tuple(CutBox(box.annotation_id, None, str(error)) for box in job.boxes))
     image, turn = in_box_grid(frame, job.described)
     whole_frame: dict[int, np.ndarray] = {}
-    boxes = tuple(_cut_box(box, job.image_id, image, turn, plan, whole_frame) for box in job.boxes)
+    beyond = mean_colour(image) if plan.padding == "mean" else None
+    boxes = tuple(_cut_box(box, job.image_id, image, turn, beyond, plan, whole_frame) for box in job.boxes)
     return CutFrame(job.image_id, image.size, boxes)
 
 
-def _read(path: Path) -> Frame:
+def _read(job: FrameJob) -> Frame:
     try:
-        body = path.read_bytes()
+        body = job.path.read_bytes()
     except OSError as error:
         raise Unusable(f"frame cannot be read: {error.strerror}") from None
+    if hashlib.sha256(body).hexdigest() != job.sha256:
+        raise Unusable("frame has changed since its download; `dvc repro --force` of the download fetches it again")
     return decode(body)
 
 
@@ -107,6 +114,7 @@ def _cut_box(
     image_id: int,
     image: Image.Image,
     turn: Image.Transpose | None,
+    beyond: tuple[int, int, int] | None,
     plan: CutPlan,
     whole_frame: dict[int, np.ndarray],
 ) -> CutBox:
@@ -126,7 +134,7 @@ def _cut_box(
             row[place] = whole_frame[place]
             continue
         shown = view_rectangle(rectangle, view, image.size, plan.square)
-        row[place] = _turned(render(image, shown, size, plan.padding), turn)
+        row[place] = _turned(render(image, shown, size, beyond), turn)
         if view == "frame":
             whole_frame[place] = row[place].copy()
     plan.pixels.write(box.row, row)

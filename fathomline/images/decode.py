@@ -29,6 +29,7 @@ MOST_PIXELS = 89_478_485
 
 MALFORMED = (
     ArithmeticError,
+    AssertionError,
     AttributeError,
     EOFError,
     LookupError,
@@ -54,6 +55,15 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """What makes a stored picture upright, by its EXIF orientation."""
+
+STORED_AGAIN = {turn: turn for turn in UPRIGHT.values()} | {
+    Image.Transpose.ROTATE_90: Image.Transpose.ROTATE_270,
+    Image.Transpose.ROTATE_270: Image.Transpose.ROTATE_90,
+}
+"""What takes each turn back."""
+
+TIFF_BITS, TIFF_PHOTOMETRIC = 258, 262
+TIFF_WHITE_IS_ZERO = 0
 
 # Pillow warns of malformed metadata, which no pixel depends on, and of bombs, which `decode` refuses.
 warnings.filterwarnings("ignore", module="PIL")
@@ -86,9 +96,12 @@ def decode(body: bytes) -> Frame:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise Unusable(_too_large(width, height))
-            image.load()
             turn = UPRIGHT.get(_orientation(image))
+            image.load()
             pixels = _rgb(image)
+            if turn is not None and image.format == "TIFF":
+                # Of all formats, Pillow turns this one upright by itself.
+                pixels = pixels.transpose(STORED_AGAIN[turn])
             pixels.info = {}  # colour profiles and the like would go on into every cut
             return Frame(pixels, turn, _extension(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -118,8 +131,7 @@ def _extension(image: Image.Image) -> str:
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
-        high_bytes = (np.asarray(image) >> 8).astype(np.uint8)
-        return Image.fromarray(high_bytes).convert("RGB")
+        return Image.fromarray(_eight_bits(image)).convert("RGB")
     if image.mode in ("I", "F"):
         raise Unusable(f"32-bit pixels (mode {image.mode}): which value is white is not defined")
     if image.has_transparency_data:
@@ -127,6 +139,16 @@ def _rgb(image: Image.Image) -> Image.Image:
         page.alpha_composite(image.convert("RGBA"))
         return page.convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> np.ndarray:
+    """(height, width) uint8, the upper bits of a grey picture of up to 16 bits; what is transparent is white."""
+    values = np.asarray(image)
+    tags = getattr(image, "tag_v2", {})
+    grey = (values >> (max(tags.get(TIFF_BITS, (16,))) - 8)).astype(np.uint8)
+    if tags.get(TIFF_PHOTOMETRIC) == TIFF_WHITE_IS_ZERO:
+        grey = 255 - grey
+    return np.where(values == image.info.get("transparency", -1), np.uint8(255), grey)
 
 
 def _orientation(image: Image.Image) -> int | None:

@@ -195,7 +195,7 @@ def _tell_failed(records: list[Record], allowed_missing: float, destination: Pat
     lines = [f"  {len(ids)} × {reason} (images {listing(ids)})" for reason, ids in by_reason.items()]
     shown = "\n".join(lines[:MOST_REASONS])
     told = f"download: {len(failed)} of {len(records)} images failed, see {destination / 'manifest.csv'}:\n{shown}"
-    if len(failed) <= allowed_missing * len(records):
+    if len(failed) / len(records) <= allowed_missing:
         warning(told)
         return
     raise InputError(

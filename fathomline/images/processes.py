@@ -1,11 +1,13 @@
 """Cut many frames at once, in order, in bounded memory."""
 
 import os
+import threading
 import warnings
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import parent_process
 
 from fathomline.errors import InputError
 from fathomline.images.cut import CutFrame, CutPlan, FrameJob, cut_frame
@@ -42,12 +44,22 @@ def _in_processes(jobs: list[FrameJob], plan: CutPlan, workers: int) -> Iterator
 
 
 def _started(workers: int) -> ProcessPoolExecutor:
-    pool = ProcessPoolExecutor(workers)
+    pool = ProcessPoolExecutor(workers, initializer=_end_with_the_parent)
     with warnings.catch_warnings():
         # From 3.12 on Python warns of forking beside threads, which NumPy has; our processes take no lock of theirs.
         warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
         pool.submit(int).result()  # where processes fork, all do so with the first task
     return pool
+
+
+def _end_with_the_parent() -> None:
+    """A parent that is killed outright tells nobody, and its processes would wait for work for ever."""
+
+    def wait() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _cores() -> int:

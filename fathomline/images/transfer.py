@@ -35,6 +35,14 @@ class Passing(Exception):
         self.response = response
 
 
+class Silence(Passing):
+    """A host that gave no answer at all."""
+
+    def __init__(self, reason: str, host: str) -> None:
+        super().__init__(reason)
+        self.host = host
+
+
 @dataclass
 class Partial:
     """The bytes of a body that arrived so far, over several attempts."""
@@ -69,7 +77,7 @@ class Outages:
         self._lock = Lock()
 
     def check(self, host: str) -> None:
-        """Raise Unusable when the last `patience` bodies asked of `host` all ended without an answer."""
+        """Raise Unusable when the last `patience` bodies asked of `host` all ended without any answer."""
         if self._lost[host] >= self._patience:
             raise Unusable(f"not tried: {host} had stopped answering")
 
@@ -107,25 +115,23 @@ class Fetcher:
 
         Raises Unusable when there is none to be had: refused, missing, too large, or troubles that did not pass.
         """
-        partial, retry, host = Partial(), self._retry, requests.compat.urlsplit(url).netloc
+        partial, retry = Partial(), self._retry
         with self._connections:
             while not self.stopped.is_set():
-                self._outages.check(host)
                 try:
-                    found = self._attempt(url, partial, most_bytes)
-                    self._outages.note(host, answered=True)
-                    return found
-                except (Passing, HostNotFound) as trouble:
-                    retry = self._wait(retry, host, trouble)
+                    return self._attempt(url, partial, most_bytes)
+                except Passing as trouble:
+                    retry = self._wait(retry, trouble)
         raise Unusable("stopped")
 
-    def _wait(self, retry: Retry, host: str, trouble: Passing | HostNotFound) -> Retry:
+    def _wait(self, retry: Retry, trouble: Passing) -> Retry:
         """Spend one of the attempts left: wait as long as it takes, or raise Unusable when none is left."""
         try:
             retry = retry.increment(error=trouble)
         except MaxRetryError:
             attempts = len(retry.history) + 1
-            self._outages.note(host, answered=getattr(trouble, "response", None) is not None)
+            if isinstance(trouble, Silence):
+                self._outages.note(trouble.host, answered=False)
             raise Unusable(f"{trouble}; gave up after {attempts} attempt(s)") from None
         self.stopped.wait(max(retry.get_backoff_time(), _asked_wait(retry, trouble)))
         return retry
@@ -150,7 +156,8 @@ class Fetcher:
     def _receive(self, response: requests.Response, body: bytearray, most_bytes: int) -> None:
         length = response.headers.get("Content-Length", "")
         too_large = Unusable(f"larger than {most_bytes / 1e6:g} MB; see `download.max_megabytes`")
-        if length.isdecimal() and len(body) + int(length) > most_bytes:
+        # A number of thousands of digits is more than Python reads, and than anyone has to send.
+        if length.isdecimal() and (len(length) > 18 or len(body) + int(length) > most_bytes):
             raise too_large
         for chunk in response.iter_content(CHUNK):
             body += chunk
@@ -162,11 +169,15 @@ class Fetcher:
     def _follow(self, url: str, headers: dict[str, str]) -> tuple[requests.Response, str]:
         for _ in range(MOST_REDIRECTS + 1):
             response = self._get(url, headers)
-            target = self._session.get_redirect_target(response)
-            if target is None:
-                return response, url
+            try:
+                target = self._session.get_redirect_target(response)
+                if target is None:
+                    return response, url
+                url = requests.compat.urljoin(url, target)
+            except ValueError:
+                response.close()
+                raise Unusable("redirected to what is no URL") from None
             response.close()
-            url = requests.compat.urljoin(url, target)
         raise Unusable(f"more than {MOST_REDIRECTS} redirects")
 
     def _get(self, url: str, headers: dict[str, str]) -> requests.Response:
@@ -175,12 +186,19 @@ class Fetcher:
             request = requests.Request("GET", url, headers={**self._session.headers, **headers}).prepare()
         except (requests.RequestException, ValueError):
             raise Unusable(f"not a usable URL: {url[:200]!r}; expected http:// or https://") from None
-        on_this_machine = self.policy.check(request.url)
+        host = requests.compat.urlsplit(request.url).netloc
+        self._outages.check(host)
         try:
+            on_this_machine = self.policy.check(request.url)
             settings = self._settings(request.url, on_this_machine)
-            return self._session.send(request, allow_redirects=False, timeout=self.timeout, **settings)
+            # Past the session, which would read the body of a redirect to its end, however long that is.
+            response = self._session.get_adapter(request.url).send(request, timeout=self.timeout, **settings)
+        except HostNotFound as error:
+            raise Silence(str(error), host) from None
         except requests.RequestException as error:
-            raise Passing(self._reason(error, "no answer")) from None
+            raise Silence(self._reason(error, "no answer"), host) from None
+        self._outages.note(host, answered=True)
+        return response
 
     def _settings(self, url: str, on_this_machine: bool) -> dict:
         """Proxies and certificates as the environment has them; no proxy is asked for this machine."""
@@ -203,13 +221,12 @@ class Fetcher:
         return f"{what}: {told[-1]}" if told else f"{what}: connection closed"
 
 
-def _asked_wait(retry: Retry, trouble: Exception) -> float:
-    response = getattr(trouble, "response", None)
-    if response is None:
+def _asked_wait(retry: Retry, trouble: Passing) -> float:
+    if trouble.response is None:
         return 0.0
     try:
-        return retry.get_retry_after(response.raw) or 0.0
-    except InvalidHeader:
+        return retry.get_retry_after(trouble.response.raw) or 0.0
+    except (InvalidHeader, ValueError, OverflowError):  # no number, or a date that no calendar has
         return 0.0
 
 

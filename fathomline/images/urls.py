@@ -10,6 +10,9 @@ from urllib3.util import parse_url
 
 from fathomline.images.unusable import Unusable
 
+WRAPPING = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
+"""Where the last 32 bits of an IPv6 address are an IPv4 address: translation (RFC 6052), and an older form."""
+
 ASK_FIRST = "set `download.allow_private_hosts: true` if this is meant"
 
 
@@ -76,6 +79,9 @@ class HostNotFound(Unusable):
 def _unwrapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """An IPv6 address that only wraps an IPv4 address leads where that leads."""
     found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        return found.ipv4_mapped or found.sixtofour or found
-    return found
+    if isinstance(found, ipaddress.IPv4Address):
+        return found
+    inner = found.ipv4_mapped or found.sixtofour
+    if inner is None and any(found in network for network in WRAPPING) and int(found) > 1:
+        inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+    return inner or found

@@ -63,10 +63,16 @@ def view_rectangle(box: Rectangle, view: float | Literal["frame"], frame: tuple[
     return x - half_width, y - half_height, x + half_width, y + half_height
 
 
-def render(image: Image.Image, rectangle: Rectangle, size: int, padding: Literal["edge", "mean"]) -> np.ndarray:
+def mean_colour(image: Image.Image) -> tuple[int, int, int]:
+    return image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+
+
+def render(
+    image: Image.Image, rectangle: Rectangle, size: int, beyond: tuple[int, int, int] | None = None
+) -> np.ndarray:
     """Scale a rectangle of an RGB image, which may reach beyond it, to (size, size, 3) uint8.
 
-    What lies beyond the image is its nearest pixel (`edge`) or its mean colour (`mean`).
+    What lies beyond the image is of the colour `beyond`, or its nearest pixel when that is None.
     """
     left, top, right, bottom = rectangle
     inside = (max(left, 0.0), max(top, 0.0), min(right, float(image.width)), min(bottom, float(image.height)))
@@ -76,10 +82,10 @@ def render(image: Image.Image, rectangle: Rectangle, size: int, padding: Literal
     visible = image.resize(visible_size, Image.Resampling.BICUBIC, box=inside, reducing_gap=SHARPNESS)
     if visible_size == (size, size):
         return np.asarray(visible)
-    if padding == "edge":
+    if beyond is None:
         margins = ((first_row, size - last_row), (first_column, size - last_column), (0, 0))
         return np.pad(np.asarray(visible), margins, mode="edge")
-    canvas = Image.new("RGB", (size, size), image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)))
+    canvas = Image.new("RGB", (size, size), beyond)
     canvas.paste(visible, (first_column, first_row))
     return np.asarray(canvas)
 

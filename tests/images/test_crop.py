@@ -1,8 +1,16 @@
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from PIL import Image
 
@@ -11,6 +19,7 @@ from fathomline.files import write_json
 from fathomline.images.annotations import read_annotations
 from fathomline.images.coco import read_coco
 from fathomline.images.crop import CropConfig, crop
+from fathomline.images.decode import UPRIGHT, decode
 from fathomline.images.download import download
 from fathomline.images.manifest import Record, write_manifest
 from tests.images.world import dataset, download_config, encoded, picture, tree
@@ -36,7 +45,8 @@ class Raw:
         body = encoded(picture(40, 30, image_id)) if body is None else body
         (self.folder / f"images/{image_id}.png").write_bytes(body)
         self.images.append({"id": image_id, **fields})
-        self.records.append(Record(image_id, "u", f"images/{image_id}.png", len(body), "", "ok", ""))
+        digest = hashlib.sha256(body).hexdigest()
+        self.records.append(Record(image_id, "u", f"images/{image_id}.png", len(body), digest, "ok", ""))
 
     def failed(self, image_id: int) -> None:
         self.images.append({"id": image_id})
@@ -184,6 +194,161 @@ def test_the_same_animal_is_cut_whether_boxes_refer_to_stored_or_upright_pixels(
     rois = [np.asarray(Image.open(tmp_path / f"crops/rois/{name}.png")) for name in ("3_5", "4_6")]
     assert np.array_equal(*rois)
     assert np.array_equal(rois[0], stored)
+
+
+@pytest.mark.parametrize(("width", "height"), [(40.0, 30.0), ("40", "30")])
+def test_a_size_is_understood_however_the_json_writes_it(raw, tmp_path, width, height):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    raw.frame(3, encoded(picture(40, 30, 3), exif=exif), width=width, height=height)
+    crop(raw.write([box(5, 3, [4, 6, 16, 16])]), tmp_path / "crops", crop_config(views=[1.0]), None)
+    table = read_annotations(tmp_path / "crops/annotations.csv")
+    assert table.loc[0, ["frame_w", "frame_h"]].tolist() == [40, 30], "boxes refer to the stored grid"
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_of_every_format_gives_the_same_animal(raw, tmp_path, form, orientation):
+    smooth = Image.fromarray(np.add.outer(np.arange(30) * 4, np.arange(40) * 3).astype(np.uint8)).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    body = encoded(smooth, form, exif=exif, **({"quality": 100} if form in ("JPEG", "WEBP") else {}))
+    raw.frame(3, body, width=40, height=30)
+    crop(raw.write([box(5, 3, [4, 6, 16, 16])]), tmp_path / "crops", crop_config(views=[1.0]), None)
+    expected = smooth.crop((4, 6, 20, 22))
+    if orientation > 1:
+        expected = expected.transpose(UPRIGHT[orientation])
+    shown = np.load(tmp_path / "crops/pixels.npy")[0, 0].astype(int)
+    assert np.abs(shown - np.asarray(expected).astype(int)).max() <= 4
+
+
+def test_extreme_and_moving_pictures_are_cut(raw, tmp_path):
+    raw.frame(3, encoded(Image.new("RGB", (1, 1), "red")))
+    raw.frame(4, encoded(Image.new("RGB", (20_000, 1), "red")))
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+    raw.frame(5, encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True))
+    raw.frame(6, encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    folder = raw.write([box(image_id, image_id, [0, 0, 1, 1]) for image_id in (3, 4, 5, 6)])
+    assert crop(folder, tmp_path / "crops", crop_config(), None).rois == 4
+    assert (np.load(tmp_path / "crops/pixels.npy")[:, 0] == [255, 0, 0]).all()
+
+
+def test_a_frame_that_changed_since_its_download_is_quarantined(raw, tmp_path):
+    folder = raw.write([box(5, 1, [1, 1, 9, 9]), box(6, 2, [1, 1, 9, 9])])
+    path = folder / "images/1.png"
+    path.write_bytes(encoded(picture(40, 30, 99)))
+    crop(folder, tmp_path / "crops", crop_config(), None)
+    assert quarantine(tmp_path / "crops")[5].startswith("frame has changed since its download")
+    assert read_annotations(tmp_path / "crops/annotations.csv")["annotation_id"].tolist() == [6]
+
+
+def test_the_same_picture_under_two_ids_is_one_group(raw, tmp_path):
+    raw.frame(3, encoded(picture(40, 30, 1)))
+    folder = raw.write([box(4 + image_id, image_id, [1, 1, 9, 9]) for image_id in (1, 2, 3)])
+    crop(folder, tmp_path / "crops", crop_config(), None)
+    groups = read_annotations(tmp_path / "crops/annotations.csv").set_index("image_id")["group"]
+    assert groups[3] == groups[1] != groups[2]
+
+
+def test_a_group_is_one_however_json_writes_it_and_stays_on_its_line(raw, tmp_path):
+    for image_id, value in ((3, 7), (4, 7.0), (5, "7"), (6, "a\rb")):
+        raw.frame(image_id, video_id=value)
+    folder = raw.write([box(image_id, image_id, [1, 1, 9, 9]) for image_id in (3, 4, 5, 6)])
+    crop(folder, tmp_path / "crops", crop_config(), "video_id")
+    assert read_annotations(tmp_path / "crops/annotations.csv")["group"].tolist() == ["7", "7", "7", "a\\rb"]
+
+
+def test_each_frame_is_opened_once_for_all_its_boxes_and_views(raw, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("fathomline.images.cut.decode", lambda body: opened.append(body) or decode(body))
+    folder = raw.write([box(number, 1 + number % 2, [number, 1, 9, 9]) for number in range(12)])
+    crop(folder, tmp_path / "crops", crop_config(padding="mean"), None)
+    assert len(opened) == 2
+
+
+def many(raw, frames: int = 40, boxes: int = 6) -> Path:
+    for image_id in range(3, frames):
+        raw.frame(image_id)
+    return raw.write([box(10 * i + j, i, [j, 2 * j, 9, 12]) for i in range(1, frames) for j in range(boxes)])
+
+
+CROP = """
+import resource, sys
+from pathlib import Path
+from fathomline.images.crop import CropConfig, crop
+from fathomline.images.decode import UPRIGHT, decode
+from fathomline.errors import InputError
+if len(sys.argv) > 3:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+config = CropConfig(views=[1.0, 3.0, "frame"], size=16, square=True, padding="edge", workers=2)
+try:
+    crop(Path(sys.argv[1]), Path(sys.argv[2]), config, None)
+except InputError as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+def crop_process(*arguments: object) -> subprocess.Popen:
+    command = [sys.executable, "-c", CROP, *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_crop_that_is_killed_leaves_no_process_and_the_next_one_ends_as_if_it_had_not_been(raw, tmp_path):
+    folder = many(raw)
+    crop(folder, tmp_path / "undisturbed", crop_config(workers=2), None)
+    chance = random.Random(0)
+    for _ in range(5):
+        process = crop_process(folder, tmp_path / "killed")
+        while process.poll() is None and not list((tmp_path / "killed").glob("rois/*")):
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.03))
+        workers = psutil.Process(process.pid).children() if process.poll() is None else []
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert not psutil.wait_procs(workers, timeout=10)[1], "all processes ended with the one that was killed"
+    crop(folder, tmp_path / "killed", crop_config(workers=2), None)
+    assert tree(tmp_path / "killed") == tree(tmp_path / "undisturbed")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+def test_a_disk_that_takes_no_more_is_told_and_leaves_no_table(raw, tmp_path):
+    folder = many(raw)
+    process = crop_process(folder, tmp_path / "crops", 50_000)
+    message = process.communicate()[1]
+    assert process.returncode == 1
+    assert message.startswith("error: ")
+    assert "File too large; crop stopped. Mend what is in the way" in message
+    assert "Traceback" not in message
+    assert not list((tmp_path / "crops").glob("*.csv"))
+    crop(folder, tmp_path / "crops", crop_config(), None)
+    crop(folder, tmp_path / "undisturbed", crop_config(), None)
+    assert tree(tmp_path / "crops") == tree(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("way", ["file", "table"])
+def test_what_is_in_the_way_of_the_crops_is_named(raw, tmp_path, way):
+    if way == "file":
+        (tmp_path / "crops").write_text("no folder")
+    else:
+        (tmp_path / "crops/annotations.csv").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"crops.*; crop stopped"):
+        crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config(), None)
+
+
+def test_a_crop_whose_file_another_one_took_away_says_so(raw, tmp_path, monkeypatch):
+    def tidied(pixels, rows):
+        pixels.path.unlink()
+
+    monkeypatch.setattr("fathomline.images.crop.keep_rows", tidied)
+    with pytest.raises(InputError, match="taken away while crop was at work, most likely by another crop"):
+        crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config(), None)
+
+
+@pytest.mark.parametrize("view", [0.0, 1e-300, 1.7e308])
+def test_a_view_that_shows_nothing_or_everything_is_refused(view):
+    with pytest.raises(ValueError, match=r"greater than or equal to 0.1|less than or equal to 100"):
+        crop_config(views=[view])
 
 
 @pytest.mark.parametrize(("name", "count"), [("train", 909), ("test", 584)])

@@ -1,6 +1,9 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from fathomline.images import decode as decoding
 from fathomline.images.decode import decode, in_box_grid
@@ -76,6 +79,36 @@ def test_cmyk_gives_the_colour_of_its_inks():
     cyan = Image.new("CMYK", (8, 8), (255, 0, 0, 0))
     for form in ("JPEG", "TIFF"):
         assert np.abs(pixels(encoded(cyan, form)).astype(int) - [0, 255, 255]).max() <= 2
+
+
+def test_twelve_bits_are_all_the_brightness_there_is():
+    packed = bytes([0xFF, 0xF7, 0xF0])  # 4095 and 2032
+    entries = [(256, 2), (257, 1), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, 3)]
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", tag, 4, 1, n) for tag, n in entries)
+    body = b"II*\0" + struct.pack("<I", 12) + packed + b"\0" + directory + struct.pack("<I", 0)
+    assert pixels(body)[0, :, 0].tolist() == [255, 127]
+
+
+def test_sixteen_bits_may_count_from_white():
+    grey = np.array([[0, 4095]], dtype=np.uint16)
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[262] = 0
+    assert pixels(encoded(Image.fromarray(grey * 16), "TIFF", tiffinfo=tags))[0, :, 0].tolist() == [255, 0]
+
+
+def test_a_transparent_grey_of_sixteen_bits_shows_white():
+    grey = Image.fromarray(np.array([[300, 40_000]], dtype=np.uint16))
+    assert pixels(encoded(grey, transparency=300))[0, :, 0].tolist() == [255, 156]
+
+
+def test_a_palette_picture_without_a_palette_is_a_broken_image():
+    header = struct.pack(">IIBBBBB", 2, 1, 8, 3, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0\0\0")), (b"IEND", b"")]
+    body = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    with pytest.raises(Unusable, match="broken image"):
+        decode(body)
 
 
 def test_of_an_animation_the_first_picture_is_taken():

@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -231,6 +234,68 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_fetched(served, tmp_path, 
     assert bring(served, tmp_path).kept == 3
     bring(served, tmp_path / "fresh")
     assert tree(tmp_path / "fresh").items() <= tree(tmp_path).items()
+
+
+DOWNLOAD = """
+import resource, sys
+from pathlib import Path
+from fathomline.errors import InputError
+from fathomline.images.download import DownloadConfig, download
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]),) * 2)
+config = DownloadConfig(
+    workers=2, allowed_missing=0.0, allow_private_hosts=False, timeout=5.0, retries=0, max_megabytes=1.0
+)
+try:
+    download(sys.argv[1], sys.argv[2], Path(sys.argv[3]), config, labelled=True)
+except InputError as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+@pytest.mark.parametrize(("limit", "stopped_at"), [(500, "dataset.json"), (1500, "raw"), (4000, "images/5.png")])
+def test_wherever_the_disk_takes_no_more_it_is_told_and_the_rerun_ends_the_same(tmp_path, limit, stopped_at):
+    """The system refuses what is beyond the limit: of the JSON, of the journal, or of a frame."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(12):
+        (frames / f"{number}.png").write_bytes(png(number, width=8 if number != 5 else 80, height=40))
+    images = [{"id": number, "file_name": f"{number}.png"} for number in range(12)]
+    (tmp_path / "data.json").write_bytes(as_json(dataset(images, dataset(images)["annotations"][:1])))
+    arguments = [str(tmp_path / "data.json"), str(frames), tmp_path / "raw"]
+    command = [sys.executable, "-c", DOWNLOAD, *map(str, arguments), str(limit)]
+    stopped = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
+    assert stopped.returncode == 1
+    assert f"{stopped_at}: File too large; download stopped. What was fetched is kept" in stopped.stderr
+    assert not list(tmp_path.rglob("*.part"))
+    for folder in (arguments[2], tmp_path / "undisturbed"):
+        download(arguments[0], arguments[1], folder, download_config(), labelled=True)
+    assert tree(tmp_path / "raw") == tree(tmp_path / "undisturbed")
+
+
+def test_what_was_done_is_told_with_bytes_and_rate(served, tmp_path):
+    (tmp_path / "images").mkdir()
+    done = bring(served, tmp_path)
+    assert (done.images, done.fetched, done.kept, done.failed) == (4, 4, 0, 0)
+    assert done.bytes == sum(path.stat().st_size for path in (tmp_path / "images").iterdir())
+    told = str(replace(done, bytes=3_000_000, seconds=2.0))
+    assert told == "4 images: 4 fetched (3.0 MB at 1.5 MB/s), 0 kept, 0 failed"
+
+
+def test_the_manifest_is_written_once_however_many_frames_come(served, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr("fathomline.images.store.write_manifest", lambda *told: written.append(told))
+    bring(served, tmp_path)
+    assert len(written) == 1
+
+
+def test_exactly_the_allowed_share_may_be_missing(served, tmp_path):
+    images = [{"id": number, "coco_url": f"frames/{number}"} for number in range(100)]
+    served.routes["/data.json"] = as_json(dataset(images))
+    served.routes |= {f"/frames/{number}": png(1) for number in range(71)}
+    for number in range(71, 100):
+        served.routes.pop(f"/frames/{number}", None)
+    assert bring(served, tmp_path, allowed_missing=0.29, workers=8).failed == 29
 
 
 def test_two_runs_at_once_end_as_one(served, tmp_path):

@@ -177,6 +177,74 @@ def test_a_dead_server_costs_a_few_images_time_and_not_that_of_all(server):
     assert all(told.startswith("not tried: ") for told in reasons[3:])
 
 
+@pytest.mark.parametrize(
+    "location", ["/caf\xe9.png", "http://[::1", "http://a\u2100b/".encode().decode("latin-1"), "http://[x]/"]
+)
+def test_a_redirect_to_what_is_no_url_is_refused(server, location):
+    told = reason(server, redirecting(location), retries=0)
+    assert "URL" in told or "not found" in told or told == "status 404"
+
+
+@pytest.mark.parametrize("url", ["http://[::1/x.png", "http://a\u2100b/x.png", "http://\0/", "nothing"])
+def test_what_is_no_url_is_refused(url):
+    with pytest.raises(Unusable, match=r"not a usable URL|refused|not found"):
+        fetcher(retries=0).fetch(url, 10)
+
+
+def test_a_date_that_no_calendar_has_is_passed_over(server):
+    route = failing_first(1, 429, BODY, Retry_After="Fri, 31 Dec 99999 23:59:59 GMT")
+    assert fetched(server, route) == BODY
+
+
+def test_a_length_beyond_counting_is_too_large(server):
+    def route(handler, before):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "9" * 5000)
+        handler.end_headers()
+
+    assert reason(server, route).startswith("larger than")
+
+
+def test_the_body_of_a_redirect_is_not_read(server):
+    sent = []
+
+    def route(handler, before):
+        handler.send_response(302)
+        handler.send_header("Location", "/there")
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        for _ in range(2000):
+            handler.wfile.write(bytes(100_000))
+            sent.append(100_000)
+
+    server.routes["/there"] = BODY
+    assert fetched(server, route) == BODY
+    assert sum(sent) < 20e6, "200 MB were on offer"
+
+
+def test_a_server_that_answers_badly_is_not_taken_for_a_dead_one(server):
+    server.routes["/good"] = BODY
+    server.routes["/bad"] = breaking_first(99, BODY)
+    fetching = fetcher(retries=0, connections=1)
+    for _ in range(8):
+        with pytest.raises(Unusable, match=r"broken in mid-body|no answer"):
+            fetching.fetch(server.url("/bad"), 10**6)
+    assert fetching.fetch(server.url("/good"), 10**6)[0] == BODY
+
+
+def test_a_dead_host_that_is_redirected_to_does_not_close_the_one_that_redirects(server):
+    server.routes |= {"/good": BODY, "/away": redirecting("http://127.0.0.1:9/x")}
+    fetching = fetcher(retries=0, connections=1)
+    told = []
+    for _ in range(5):
+        with pytest.raises(Unusable) as caught:
+            fetching.fetch(server.url("/away"), 10)
+        told.append(str(caught.value))
+    assert told[0].startswith("no answer")
+    assert told[-1] == "not tried: 127.0.0.1:9 had stopped answering"
+    assert fetching.fetch(server.url("/good"), 10**6)[0] == BODY
+
+
 def test_stopping_ends_a_wait(server):
     fetching = fetcher(retries=9)
     fetching.stopped.set()

@@ -132,3 +132,13 @@ def test_behind_a_proxy_names_are_left_to_it_but_this_machine_is_not(strict, mon
     for host in ("localhost", "127.0.0.1"):
         with pytest.raises(Unusable, match="on this machine"):
             strict.check(f"http://{host}/a")
+
+
+@pytest.mark.parametrize("address", ["64:ff9b::a00:1", "64:ff9b::7f00:1", "::7f00:1", "::a00:1", "::ffff:10.0.0.1"])
+def test_a_private_address_wrapped_in_another_is_refused(strict, address):
+    with pytest.raises(Unusable, match=r"refused: host is (on this machine|in a private network)"):
+        strict.check_address("host", address)
+
+
+def test_a_public_address_wrapped_in_another_is_fine(strict):
+    assert strict.check_address("host", "64:ff9b::5db8:d70e") is False

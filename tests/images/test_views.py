@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fathomline.images.unusable import Unusable
-from fathomline.images.views import clip, parse_box, render, view_rectangle, whole_pixels
+from fathomline.images.views import clip, mean_colour, parse_box, render, view_rectangle, whole_pixels
 from tests.images.world import picture
 
 FRAME = (40, 30)
@@ -92,14 +92,14 @@ def test_views_keep_their_centre():
 
 def test_a_view_of_its_own_size_is_the_very_pixels():
     image = picture(40, 30)
-    shown = render(image, (8, 4, 24, 20), 16, "edge")
+    shown = render(image, (8, 4, 24, 20), 16)
     assert np.array_equal(shown, np.asarray(image.crop((8, 4, 24, 20))))
 
 
 def test_beyond_the_frame_lies_its_nearest_pixel_or_its_mean():
     image = picture(16, 16)
     pixels = np.asarray(image)
-    edge, mean = (render(image, (-16, 0, 16, 32), 32, padding) for padding in ("edge", "mean"))
+    edge, mean = (render(image, (-16, 0, 16, 32), 32, beyond) for beyond in (None, mean_colour(image)))
     for shown in (edge, mean):
         assert np.array_equal(shown[:16, 16:], pixels)
     assert np.array_equal(edge[:16, :16], np.repeat(pixels[:, :1], 16, axis=1))
@@ -111,7 +111,7 @@ def test_beyond_the_frame_lies_its_nearest_pixel_or_its_mean():
 def test_shrinking_averages_instead_of_skipping_pixels():
     stripes = np.zeros((240, 240, 3), dtype=np.uint8)
     stripes[:, ::2] = 255
-    shown = render(Image.fromarray(stripes), (0, 0, 240, 240), 16, "edge")
+    shown = render(Image.fromarray(stripes), (0, 0, 240, 240), 16)
     assert np.abs(shown.astype(int) - 127).max() <= 3
 
 
@@ -123,7 +123,9 @@ def test_a_plain_frame_gives_plain_views_whatever_the_box(bbox, view, square, pa
         rectangle = clipped(bbox)
     except Unusable:
         return
-    shown = render(image, view_rectangle(rectangle, view, FRAME, square), 16, padding)
+    shown = render(
+        image, view_rectangle(rectangle, view, FRAME, square), 16, mean_colour(image) if padding == "mean" else None
+    )
     assert shown.shape == (16, 16, 3)
     assert (shown == [7, 77, 177]).all()
 
@@ -132,5 +134,5 @@ def test_a_plain_frame_gives_plain_views_whatever_the_box(bbox, view, square, pa
 @pytest.mark.parametrize("square", [True, False])
 def test_extreme_frames_can_be_shown_whole(size, square):
     image = Image.new("RGB", size, (7, 77, 177))
-    shown = render(image, view_rectangle((0, 0, 1, 1), "frame", size, square), 16, "edge")
+    shown = render(image, view_rectangle((0, 0, 1, 1), "frame", size, square), 16)
     assert (shown == [7, 77, 177]).all()

@@ -1,0 +1,47 @@
+"""What a stage says when something stops it."""
+
+import errno
+
+import pytest
+
+from fathomline.errors import InputError
+from fathomline.files import write_json
+from stages import run
+
+
+def told(error: BaseException) -> str | int | None:
+    def stage() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as stopped:
+        run(stage)
+    return stopped.value.code
+
+
+def test_what_the_user_can_mend_is_told_without_a_traceback():
+    assert told(InputError("params.yaml: train.lr is missing")) == "error: params.yaml: train.lr is missing"
+
+
+def test_a_disk_that_is_full_is_told_with_the_file():
+    message = told(OSError(errno.ENOSPC, "No space left on device", "data/split.csv"))
+    assert message.startswith("error: data/split.csv: No space left on device. Mend what is in the way")
+
+
+def test_an_interruption_ends_the_way_a_shell_expects():
+    assert told(KeyboardInterrupt()) == 130
+
+
+def test_a_fault_of_the_code_keeps_its_traceback():
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(broken)
+
+
+def test_a_write_that_names_no_file_gets_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+    with pytest.raises(OSError, match="No space left") as raised:
+        write_json({}, tmp_path / "metrics.json")
+    assert raised.value.filename == str(tmp_path / "metrics.json")
+    assert not list(tmp_path.iterdir())
