@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,11 +61,14 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 def read_csv(path: Path, columns: list[str], **options) -> pd.DataFrame:
     """Read a CSV that must have `columns`; InputError names the file and what it lacks."""
     try:
-        table = pd.read_csv(path, **options)
+        with warnings.catch_warnings():
+            # A row longer than the header would otherwise be cut short, or shift all columns by one.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, index_col=False, **options)
     except OSError as error:
         raise InputError(_unreadable(path, error)) from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a CSV ({error})") from None
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a CSV, or a row is longer than the header ({error})") from None
     missing = [column for column in columns if column not in table.columns]
     if missing:
         found = ", ".join(map(str, table.columns))

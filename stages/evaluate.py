@@ -37,8 +37,11 @@ def main() -> None:
     histories = [arguments.models / f"fold-{fold}" / "history.csv" for fold in folds]
     write_tables(arguments.reports, result, taxonomy, histories)
     figures = result.metrics
+    interval = (
+        "[{mhd_low:.3f}, {mhd_high:.3f}]".format(**figures) if "mhd_low" in figures else "(no interval: one group)"
+    )
     summary(
-        f"evaluate: MHD {figures['mhd']:.3f} [{figures['mhd_low']:.3f}, {figures['mhd_high']:.3f}] by {config.decoder} "
+        f"evaluate: MHD {figures['mhd']:.3f} {interval} by {config.decoder} "
         f"on {figures['rois']} held-out ROIs (argmax {figures['mhd_argmax']:.3f}, threshold "
         f"{figures['mhd_threshold']:.3f}, risk {figures['mhd_risk']:.3f}, best constant {figures['mhd_constant']:.3f})"
     )

@@ -27,7 +27,7 @@ class CrossFitting:
 
     @cached_property
     def parts(self) -> np.ndarray:
-        """(rois,) int64, 0 to 4."""
+        """(rois,) int64, from 0 to 4, or to the number of groups less one."""
         return np.unique(self.groups, return_inverse=True)[1] % PARTS
 
     @cached_property

@@ -6,12 +6,16 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from scipy import sparse
 
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 
 DecoderName = Literal["argmax", "threshold", "risk"]
 CandidateSet = Literal["labels", "tree"]
+ROUNDING = 1e-9
+"""What sums of probabilities may be off by: masses and risks that differ by less count as equal."""
+
 DECODERS: tuple[DecoderName, ...] = ("argmax", "threshold", "risk")
 
 
@@ -40,10 +44,9 @@ class Decoder:
 
     @cached_property
     def candidate_nodes(self) -> np.ndarray:
-        """(candidates,) int64, ascending, so ancestors before descendants: the first of equals is the shallowest."""
-        if self.candidates == "tree":
-            return np.arange(len(self.taxonomy.nodes))
-        return np.unique(self.class_nodes)
+        """(candidates,) int64, from the kingdoms down: the first of equals is the shallowest."""
+        nodes = np.arange(len(self.taxonomy.nodes)) if self.candidates == "tree" else np.unique(self.class_nodes)
+        return nodes[np.argsort(self.taxonomy.depths[nodes], kind="stable")]
 
     def decode(self, name: DecoderName, probabilities: np.ndarray) -> np.ndarray:
         """Apply the decoder `name`."""
@@ -91,7 +94,12 @@ class Decoder:
 
     def masses(self, probabilities: np.ndarray) -> np.ndarray:
         """(rois, nodes), the summed probability of the classes at or below each node."""
-        return probabilities @ self.taxonomy.membership(self.classes).T.astype(probabilities.dtype)
+        return (self._members @ probabilities.T).T
+
+    @cached_property
+    def _members(self) -> sparse.csr_array:
+        """(nodes, classes) float64, 1 where a class lies at or below a node: some ten in each column."""
+        return sparse.csr_array(self.taxonomy.membership(self.classes), dtype=np.float64)
 
     def mass_at_ranks(self, probabilities: np.ndarray, nodes: np.ndarray) -> np.ndarray:
         """The mass of the ancestor of each answer, or of itself, at each of the seven ranks.
@@ -109,12 +117,23 @@ class Decoder:
         Over the whole tree this is the deepest node that holds more than half of the mass (Ramaswamy, Tewari and
         Agarwal, ICML 2015), as long as some kingdom holds that much: the root above the kingdoms is no candidate.
         """
-        return self.candidate_nodes[np.argmin(self.risks(probabilities), axis=1)]
+        risks = self.risks(probabilities)
+        least = risks.min(axis=1, keepdims=True)
+        return self.candidate_nodes[np.argmax(risks <= least + ROUNDING, axis=1)]
 
     def risks(self, probabilities: np.ndarray) -> np.ndarray:
-        """(rois, candidates), the expected distance of each candidate, in edges."""
-        distances = self.taxonomy.distances(self.class_nodes, self.candidate_nodes)
-        return probabilities @ distances.astype(probabilities.dtype)
+        """(rois, candidates), the expected distance of each candidate, in edges.
+
+        As E[depth of the truth] + depth of the candidate − 2 · (the mass summed over the path down to it): the number
+        of nodes that two paths share, in expectation, is that sum. It takes no matrix of distances.
+        """
+        depths = self.taxonomy.depths
+        on_path = self.masses(probabilities)
+        for depth in range(2, depths.max() + 1):
+            nodes = np.flatnonzero(depths == depth)
+            on_path[:, nodes] += on_path[:, self.taxonomy.parents[nodes]]
+        expected_depth = probabilities @ depths[self.class_nodes]
+        return expected_depth[:, None] + depths[self.candidate_nodes] - 2 * on_path[:, self.candidate_nodes]
 
     def names(self, nodes: np.ndarray) -> list[str]:
         """What to write for each of `nodes`: the class that stands there, else the node's own name."""
@@ -130,5 +149,5 @@ def first_passing(masses: np.ndarray, required: np.ndarray, present: np.ndarray)
     Args: (rois, steps) each; present says where there is a step, and each ROI has at least one.
     Returns: (rois,) int64.
     """
-    passing = (masses >= required) & present
+    passing = (masses >= required - ROUNDING) & present
     return np.where(passing.any(axis=1), passing.argmax(axis=1), present.sum(axis=1) - 1)

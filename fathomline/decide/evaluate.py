@@ -1,8 +1,9 @@
 """How good a trained model is on ROIs that it never saw, and the decision rule that follows from it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from annotated_types import Interval
 from fathomline.config import section
 from fathomline.decide import metrics
 from fathomline.decide.calibrate import fit_temperature, probabilities
+from fathomline.decide.classes import class_indices
 from fathomline.decide.compare import compare_decoders
 from fathomline.decide.cross_fit import CrossFitting
 from fathomline.decide.decode import DECODERS, CandidateSet, Decoder, DecoderName
@@ -23,7 +25,7 @@ from fathomline.taxonomy.tree import Taxonomy
 
 @section
 class EvaluateConfig:
-    decoder: Literal["argmax", "threshold", "risk"]
+    decoder: DecoderName
     """How probabilities become an answer: the most probable class, the first ancestor that is sure enough, or the
     least expected distance. All three are reported; this one is the headline, and what submit uses."""
 
@@ -65,7 +67,7 @@ def evaluate(
     """Decide for held-out ROIs in every way, and measure.
 
     The model's epoch was chosen on these ROIs, so the figures are a little better than new ROIs will give. The
-    temperature and the thresholds are not: what judges an ROI was fitted without its frame.
+    temperature and the thresholds are not: what judges an ROI was fitted without its group, its frame by default.
 
     Args:
         logits: (rois, classes) float, each row from a model that never saw its frame.
@@ -78,7 +80,7 @@ def evaluate(
         raise InputError("evaluate: no held-out ROI; train.folds and split.csv leave nothing to measure on")
     if not np.isfinite(logits).all():
         raise InputError("evaluate: the model's logits are not finite; train again with a lower train.lr")
-    labels = annotations["label"].map({name: index for index, name in enumerate(classes)}).to_numpy(dtype=np.int64)
+    labels = class_indices(annotations["label"], classes)
     held_out = CrossFitting(logits, labels, annotations["group"].to_numpy())
     decoder = Decoder(taxonomy, classes, candidates, config.thresholds)
     answers = _decide(held_out, decoder, config)
@@ -88,9 +90,7 @@ def evaluate(
         **_distance_figures(answers, held_out.groups),
         "mhd_constant": constant_mhd,
         **_rank_figures(answers),
-        "ece": metrics.expected_calibration_error(
-            answers.probabilities.max(axis=1), answers.probabilities.argmax(axis=1) == labels
-        ),
+        "ece": _calibration_error(answers),
         "temperature": rule.temperature,
         "rois": len(annotations),
         "frames": int(annotations["image_id"].nunique()),
@@ -131,14 +131,22 @@ def _settle(logits: np.ndarray, labels: np.ndarray, decoder: Decoder, config: Ev
 
 
 def _distance_figures(answers: _Answers, groups: np.ndarray) -> dict[str, float]:
+    """Of a single group there is no interval."""
     distances = answers.distances[answers.headline]
     low, high = metrics.bootstrap_interval(distances, groups)
     return {
         "mhd": float(distances.mean()),
-        "mhd_low": low,
-        "mhd_high": high,
+        **({} if math.isnan(low) else {"mhd_low": low, "mhd_high": high}),
         **{f"mhd_{name}": float(values.mean()) for name, values in answers.distances.items()},
     }
+
+
+def _calibration_error(answers: _Answers) -> float:
+    """Of the most probable taxon: two concepts that are one taxon count as one."""
+    taxa = np.unique(answers.decoder.class_nodes)
+    of_taxon = answers.probabilities @ (answers.decoder.class_nodes[:, None] == taxa)
+    right = taxa[of_taxon.argmax(axis=1)] == answers.truth
+    return metrics.expected_calibration_error(of_taxon.max(axis=1), right)
 
 
 def _rank_figures(answers: _Answers) -> dict[str, float]:

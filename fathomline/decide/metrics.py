@@ -1,5 +1,7 @@
 """How far predictions are from the truth, and how sure we are of that figure."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -17,11 +19,9 @@ def row_distances(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray)
     Args: truth and prediction (rois,) indices into `taxonomy.nodes`.
     Returns: (rois,) int64, in edges. Their mean is the mean hierarchical distance (MHD).
     """
-    pairs, places = np.unique(np.stack([truth, prediction], axis=1), axis=0, return_inverse=True)
-    left, left_places = np.unique(pairs[:, 0], return_inverse=True)
-    right, right_places = np.unique(pairs[:, 1], return_inverse=True)
-    between = taxonomy.distances(left, right)[left_places, right_places]
-    return between[places.reshape(-1)].astype(np.int64)
+    left, right = taxonomy.paths[truth], taxonomy.paths[prediction]
+    shared = ((left == right) & (left >= 0)).sum(axis=1)
+    return taxonomy.depths[truth] + taxonomy.depths[prediction] - 2 * shared
 
 
 def bootstrap_interval(values: np.ndarray, groups: np.ndarray, seed: int = 0) -> tuple[float, float]:
@@ -29,9 +29,12 @@ def bootstrap_interval(values: np.ndarray, groups: np.ndarray, seed: int = 0) ->
     independent).
 
     Args: values (rois,), groups (rois,), for example the frame of each row.
+    Returns: low and high; NaN for a single group, of which nothing can be said.
     """
     _, indices = np.unique(np.asarray(groups), return_inverse=True)
     sums, sizes = np.bincount(indices, weights=values), np.bincount(indices)
+    if len(sizes) < 2:
+        return math.nan, math.nan
     generator = np.random.default_rng(seed)
     means: list[np.ndarray] = []
     # A few samples at a time: all of a competition's frames, drawn 2,000 times, would take hundreds of megabytes.

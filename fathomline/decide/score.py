@@ -12,21 +12,25 @@ from fathomline.files import read_csv
 from fathomline.taxonomy.spelling import nearest
 from fathomline.taxonomy.tree import UNKNOWN_DISTANCE, Taxonomy
 
+WHOLE_NUMBER = r"\s*[+-]?\d{1,18}(\.0*)?\s*"
+"""With the ".0" that spreadsheets and pandas give a column that had gaps."""
+
 
 def read_answers(path: Path) -> pd.DataFrame:
     """Read `annotation_id` (int64) and `concept_name` (text, "" where empty) of a CSV; other columns are left out.
 
     Raises InputError naming the file and the rows whose annotation_id is no whole number, or stands there twice.
     """
-    table = read_csv(path, ["annotation_id", "concept_name"], dtype=str, keep_default_na=False)
-    numbers = pd.to_numeric(table["annotation_id"], errors="coerce")
-    wrong = table.index[numbers.isna() | (numbers % 1 != 0)]
+    table = read_csv(path, ["annotation_id", "concept_name"], dtype=str, keep_default_na=False, skip_blank_lines=False)
+    table = table[(table != "").any(axis=1)]
+    wrong = table.index[~table["annotation_id"].str.fullmatch(WHOLE_NUMBER).astype(bool)]
     if len(wrong):
         raise InputError(
-            f"{path}: annotation_id is no whole number in {len(wrong)} row(s): "
+            f"{path}: annotation_id is no whole number of up to 18 digits in {len(wrong)} row(s): "
             f"{listing(f'line {row + 2} ({table.annotation_id[row]!r})' for row in wrong)}"
         )
-    answers = pd.DataFrame({"annotation_id": numbers.astype("int64"), "concept_name": table["concept_name"]})
+    numbers = table["annotation_id"].str.partition(".")[0].astype("int64")
+    answers = pd.DataFrame({"annotation_id": numbers, "concept_name": table["concept_name"]}).reset_index(drop=True)
     repeated = answers.loc[answers["annotation_id"].duplicated(), "annotation_id"].unique()
     if len(repeated):
         raise InputError(

@@ -41,8 +41,11 @@ def predictions(
         no probabilities.
     Raises InputError when ROIs repeat, or probabilities are of ROIs that nobody asked for.
     """
-    if len(set(annotation_ids)) != len(annotation_ids):
-        raise InputError("submit: the test annotations hold the same annotation_id twice; each must be there once")
+    for ids, what in ((annotation_ids, "the test annotations"), (seen, "the test crops")):
+        if len(set(ids)) != len(ids):
+            raise InputError(f"submit: {what} hold the same annotation_id twice; each must be there once")
+    if not taxonomy.holds(rule.fallback):
+        raise InputError(f"submit: the decision rule's fallback {rule.fallback!r} is not in the taxonomy; run evaluate")
     answered = set(seen)
     unasked = sorted(answered - set(annotation_ids))
     if unasked:

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fathomline.decide.decode import Decoder, first_passing
+from fathomline.decide.decode import ROUNDING, Decoder, first_passing
 from fathomline.taxonomy.ranks import RANKS
 
 MOST_ROUNDS = 20
+
+CLOSE = 1e-8
+"""Masses nearer to each other than this differ by rounding only: no threshold is put between them."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def _climb(decoder: Decoder, probabilities: np.ndarray, truth: np.ndarray) -> _C
     truths, truth_rows = np.unique(truth, return_inverse=True)
     distances = decoder.taxonomy.distances(truths, np.arange(len(decoder.taxonomy.nodes)))
     return _Climbs(
-        masses=masses,
+        masses=np.minimum(masses, 1.0),
         depths=np.where(nodes >= 0, decoder.threshold_depths[nodes], -1),
         distances=distances[truth_rows[:, None], nodes].astype(np.int64),
     )
@@ -59,20 +62,23 @@ def _best_threshold(climbs: _Climbs, thresholds: np.ndarray, depth: int) -> floa
     """The threshold of one rank that is best while the others stand; the present one where none is better."""
     others = np.where(np.arange(len(RANKS)) == depth, np.inf, thresholds)
     ends = first_passing(climbs.masses, others[climbs.depths], climbs.depths >= 0)
-    here = climbs.depths == depth
-    at = here.argmax(axis=1)
-    # Only who comes by at this rank and would go on has a choice: to stay where it is, or to end where the others say.
-    rows = np.flatnonzero(here.any(axis=1) & (at < ends))
+    # Only who comes by at this rank and would go on has a choice: to stay there, or to end where the others say.
+    here = (climbs.depths == depth) & (np.arange(climbs.depths.shape[1]) < ends[:, None])
+    rows, steps = np.nonzero(here)
     if len(rows) == 0:
         return float(thresholds[depth])
-    masses = climbs.masses[rows, at[rows]]
-    saved = climbs.distances[rows, ends[rows]] - climbs.distances[rows, at[rows]]
-    distinct, places = np.unique(masses, return_inverse=True)
+    masses = climbs.masses[rows, steps]
+    saved = climbs.distances[rows, ends[rows]] - climbs.distances[rows, steps]
+    # A subspecies and its species are held to one threshold: it stops at the species when only that one reaches it.
+    again = np.append(False, rows[1:] == rows[:-1])
+    passed = np.where(again, np.append(0.0, masses[:-1]), 0.0)
+    distinct = np.unique(masses)
     # Thresholds halfway between two neighbouring masses, ascending, and one that nobody reaches.
-    options = np.append((distinct + np.append(0.0, distinct[:-1])) / 2, (distinct[-1] + 1) / 2)
-    gains = np.append(np.cumsum(np.bincount(places, weights=saved)[::-1])[::-1], 0.0)
-    if options[-1] <= distinct[-1]:
-        options, gains = options[:-1], gains[:-1]
+    edges = np.concatenate([[0.0], distinct, [1.0]])
+    options = (edges[1:] + edges[:-1]) / 2
+    stays, leaves = (np.bincount(np.searchsorted(edges, at), saved, len(edges)) for at in (masses, passed))
+    gains = np.cumsum((stays - leaves)[:0:-1])[::-1]
+    gains[np.diff(edges) < CLOSE] = -np.inf
     best = gains.argmax()
-    better = gains[best] > saved[masses >= thresholds[depth]].sum()
-    return float(min(options[best], 1.0)) if better else float(thresholds[depth])
+    staying = (masses >= thresholds[depth] - ROUNDING) & (passed < thresholds[depth] - ROUNDING)
+    return float(options[best]) if gains[best] > saved[staying].sum() else float(thresholds[depth])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fathomline.decide.classes import class_indices
 from fathomline.errors import InputError, listing
 from fathomline.images.annotations import read_annotations
 
@@ -23,14 +24,7 @@ class Crops:
 
     def labels(self, classes: Sequence[str]) -> np.ndarray:
         """(rois,) int64, the index of each ROI's concept in `classes`; InputError for a concept that is not there."""
-        index = {name: position for position, name in enumerate(classes)}
-        unknown = sorted(set(self.annotations["label"]) - set(index))
-        if unknown:
-            raise InputError(
-                f"{len(unknown)} concept(s) of annotations.csv are not among the {len(classes)} classes: "
-                f"{listing(unknown)}; run `dvc repro` so that the taxonomy is resolved for them"
-            )
-        return self.annotations["label"].map(index).to_numpy(dtype=np.int64)
+        return class_indices(self.annotations["label"], classes)
 
 
 def read_crops(folder: Path) -> Crops:

@@ -124,7 +124,8 @@ class Taxonomy:
         Args: names of concepts; None for all, in the order of `concepts`.
         Returns: (nodes, concepts) bool.
         """
-        chosen = self.concept_nodes if concepts is None else np.array([self.node(name) for name in concepts])
+        nodes = self.concept_nodes if concepts is None else [self.node(name) for name in concepts]
+        chosen = np.array(nodes, dtype=np.int64)
         members = np.zeros((len(self.nodes), len(chosen)), dtype=bool)
         for level in self.paths[chosen].T:
             present = level >= 0
@@ -148,7 +149,8 @@ class Taxonomy:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256, in hexadecimal, of what distances depend on: the concepts and their paths, and nothing else."""
+        """SHA-256, in hexadecimal, of what the metric depends on: the concepts and the ranked names on their paths, and
+        nothing else."""
         content = [
             [lineage.concept, *(f"{node.rank or ''}:{node.name}" for node in lineage.path)] for lineage in self.lineages
         ]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 from fathomline.decide.calibrate import fit_temperature, negative_log_likelihood, probabilities
 
@@ -33,6 +34,25 @@ def test_a_few_rois_that_are_all_right_do_not_make_the_model_certain():
 
 def test_nothing_to_fit_on_leaves_the_temperature_at_one():
     assert fit_temperature(np.zeros((0, 5)), np.zeros(0, dtype=int)) == 1.0
+
+
+def test_the_likelihood_is_a_mean_of_natural_logarithms_in_double_precision():
+    logits = np.log(np.array([[0.25, 0.75], [0.5, 0.5]])).astype(np.float32)
+    assert negative_log_likelihood(logits, np.array([0, 1])) == pytest.approx((np.log(4) + np.log(2)) / 2, abs=1e-7)
+    assert probabilities(np.array([[30.0, 0.0]], dtype=np.float32)).dtype == np.float64
+
+
+def test_the_prior_weighs_as_one_row_of_all():
+    logits, labels = drawn(4.0, rois=300)
+    without = minimize_scalar(lambda t: negative_log_likelihood(logits, labels, t), bounds=(1, 9), method="bounded").x
+    found = fit_temperature(logits, labels)
+    slope = 1e-4
+
+    def penalised(t: float) -> float:
+        return negative_log_likelihood(logits, labels, t) + np.log(t) ** 2 / 600
+
+    assert found < without
+    assert penalised(found) <= min(penalised(found - slope * 30), penalised(found + slope * 30))
 
 
 def test_rows_of_probabilities_sum_to_one_at_any_temperature():

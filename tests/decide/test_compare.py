@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fathomline.decide.compare import compare_decoders
 from fathomline.decide.cross_fit import CrossFitting
 from fathomline.decide.decode import Decoder
-from fathomline.decide.metrics import row_distances
+from fathomline.decide.metrics import bootstrap_interval, row_distances
 from tests.decide.test_thresholds import CLASSES, SEED_THRESHOLDS
 
 
@@ -30,19 +32,24 @@ def test_every_decoder_stands_there_before_and_after_calibration(held_out, decod
     assert table["calibrated"].tolist() == [False] * 7 + [True] * 7
 
 
-def test_the_figures_are_those_of_the_decoder_itself(held_out, decoder, taxonomy):
+def test_every_figure_is_that_of_the_way_it_stands_beside(held_out, decoder, taxonomy):
     table = compare_decoders(held_out, decoder)
-    row = table[table["calibrated"] & (table["decoder"] == "risk") & (table["candidates"] == "labels")].iloc[0]
-    nodes = decoder.risk(held_out.probabilities(True))
     truth = decoder.class_nodes[held_out.labels]
-    distances = row_distances(taxonomy, truth, nodes)
     of_argmax = row_distances(taxonomy, truth, decoder.argmax(held_out.probabilities(False)))
-    assert row["mhd"] == distances.mean()
-    assert row["mhd_low"] < row["mhd"] < row["mhd_high"]
-    assert row["gain"] == pytest.approx(of_argmax.mean() - distances.mean())
-    assert row["gain_low"] < row["gain"] < row["gain_high"]
-    assert row["accuracy"] == (nodes == truth).mean()
-    assert row["depth"] == taxonomy.depths[nodes].mean()
+    for row in table.to_dict("records"):
+        way = replace(decoder, candidates=row["candidates"])
+        fit = row["thresholds"] == "fitted"
+        nodes = held_out.decode(row["decoder"], way, calibrate=row["calibrated"], fit=fit)
+        distances = row_distances(taxonomy, truth, nodes)
+        assert row["mhd"] == distances.mean()
+        assert (row["mhd_low"], row["mhd_high"]) == bootstrap_interval(distances, held_out.groups)
+        assert row["gain"] == pytest.approx(of_argmax.mean() - distances.mean())
+        assert (row["gain_low"], row["gain_high"]) == bootstrap_interval(of_argmax - distances, held_out.groups)
+        assert row["accuracy"] == (nodes == truth).mean()
+        assert row["depth"] == taxonomy.depths[nodes].mean()
+    assert (table["thresholds"] != "").tolist() == (table["decoder"] == "threshold").tolist()
+    figures = table[["decoder", "mhd", "accuracy", "depth"]].round(9)
+    assert len(figures.drop_duplicates()) >= 11, "the ways differ here, so that none passes for another"
 
 
 def test_argmax_gains_nothing_on_itself_and_calibration_does_not_move_it(held_out, decoder):

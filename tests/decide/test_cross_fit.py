@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fathomline.decide.calibrate import fit_temperature, probabilities
 from fathomline.decide.cross_fit import CrossFitting
 from fathomline.decide.decode import Decoder
+from fathomline.decide.thresholds import fit_thresholds
 from tests.decide.test_calibrate import drawn
-from tests.decide.test_thresholds import CLASSES, DIPLOPROA_OR_TUNICATE, SEED_THRESHOLDS
+from tests.decide.test_thresholds import CLASSES, SEED_THRESHOLDS
 
 
 def test_a_row_does_not_take_part_in_its_own_temperature():
@@ -35,19 +38,25 @@ def test_a_single_group_leaves_the_logits_as_they_are():
     assert CrossFitting(logits, labels, np.zeros(20)).temperatures.tolist() == [1.0]
 
 
-def test_a_part_is_judged_by_thresholds_that_its_own_truth_has_no_part_in(taxonomy):
+@pytest.mark.parametrize("calibrate", [False, True])
+def test_a_part_is_judged_by_thresholds_and_temperature_that_its_own_truth_has_no_part_in(taxonomy, calibrate):
+    generator = np.random.default_rng(5)
     decoder = Decoder(taxonomy, CLASSES, "tree", SEED_THRESHOLDS)
-    with np.errstate(divide="ignore"):
-        logits = np.maximum(np.log([DIPLOPROA_OR_TUNICATE] * 10), -50)
-    # Nine ROIs are tunicates, and say that 0.6 is not enough; the tenth, alone in its part, is the species.
-    labels = np.array([CLASSES.index("Tunicata")] * 9 + [CLASSES.index("Sebastes diploproa")])
-    groups = np.array([*"aabbccdd", "d", "e"])
+    logits, labels = 2 * generator.normal(size=(40, 6)), generator.integers(6, size=40)
+    groups = np.arange(40) // 4
     held_out = CrossFitting(logits, labels, groups)
-    fitted = held_out.decode("threshold", decoder, calibrate=False, fit=True)
-    assert decoder.names(fitted) == ["Chordata"] * 10
-    assert set(decoder.names(held_out.decode("threshold", decoder, calibrate=False, fit=False))) == {
-        "Sebastes diploproa"
-    }
+    answers = held_out.decode("threshold", decoder, calibrate=calibrate, fit=True)
+    told_apart = 0
+    for part in range(5):
+        mine, truth = groups % 5 == part, decoder.class_nodes[labels]
+        temperature = fit_temperature(logits[~mine], labels[~mine]) if calibrate else 1.0
+        thresholds = fit_thresholds(decoder, probabilities(logits[~mine], temperature), truth[~mine])
+        judged = replace(decoder, thresholds=thresholds).threshold(probabilities(logits[mine], temperature))
+        assert answers[mine].tolist() == judged.tolist()
+        leaking = fit_thresholds(decoder, probabilities(logits, temperature), truth)
+        leaked = replace(decoder, thresholds=leaking).threshold(probabilities(logits[mine], temperature))
+        told_apart += int((leaked != judged).any())
+    assert told_apart, "fitting on its own truth would have been seen"
 
 
 def test_fitting_thresholds_leaves_the_other_decoders_alone(taxonomy):

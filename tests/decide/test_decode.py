@@ -124,6 +124,40 @@ def test_mass_at_ranks_sums_what_lies_below(taxonomy):
     assert np.isnan(decoder.mass_at_ranks(probabilities, np.array([taxonomy.node("Porifera")]))[0, 2:]).all()
 
 
+def test_of_equally_good_answers_the_shallowest_is_given(taxonomy):
+    assert answers(taxonomy, "risk", "labels", [0, 0.5, 0, 0.5, 0, 0]) == ["Porifera"]
+    assert answers(taxonomy, "risk", "tree", [0, 0.5, 0, 0.5, 0, 0]) == ["Animalia"]
+
+
+def test_rounding_makes_no_sure_answer_climb(taxonomy):
+    probabilities = np.random.default_rng(0).dirichlet(np.full(6, 0.5), size=500)
+    probabilities[:, [0, 1]] = 0  # all of the mass lies below Chordata, to the last bit or the one before
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    decoder = Decoder(taxonomy, CLASSES, "tree", dict.fromkeys(map(str, RANKS), 1.0))
+    names = decoder.names(decoder.threshold(probabilities))
+    assert "Animalia" not in names
+
+
+def test_thousands_of_classes_are_decided_in_little_time():
+    generator = np.random.default_rng(0)
+    lineages = []
+    for number in range(3000):
+        places = [0, number % 7, number % 43, number % 301, number % 1204, number // 2, number]
+        names = {rank: f"{rank} {place}" for rank, place in zip(RANKS, nested(places), strict=True)}
+        lineages.append(Lineage(names[RANKS[-1]], names[RANKS[-1]], "species", names))
+    taxonomy = Taxonomy(lineages)
+    probabilities = generator.dirichlet(np.full(3000, 0.01), size=50)
+    decoder = Decoder(taxonomy, taxonomy.concepts, "tree", SEED_THRESHOLDS)
+    start = time.process_time()
+    for name in DECODERS:
+        decoder.decode(name, probabilities)
+    assert time.process_time() - start < 5
+
+
+def nested(places: list[int]) -> list[str]:
+    return [".".join(map(str, places[: depth + 1])) for depth in range(len(places))]
+
+
 def test_two_concepts_of_one_taxon_are_answered_by_the_first_of_them():
     path = dict(zip(RANKS, ["Animalia", "Porifera"], strict=False))
     synonyms = Taxonomy(

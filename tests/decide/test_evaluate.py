@@ -4,13 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fathomline.decide.calibrate import probabilities
+from fathomline.decide.calibrate import fit_temperature, probabilities
+from fathomline.decide.cross_fit import CrossFitting
 from fathomline.decide.decode import DECODERS, Decoder
 from fathomline.decide.evaluate import EvaluateConfig, best_constant, evaluate
-from fathomline.decide.metrics import bootstrap_interval, expected_calibration_error, mistakes_by_meeting_rank
+from fathomline.decide.metrics import (
+    accuracy_at_ranks,
+    bootstrap_interval,
+    expected_calibration_error,
+    mistakes_by_meeting_rank,
+)
 from fathomline.decide.thresholds import fit_thresholds
 from fathomline.errors import InputError
+from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
+from fathomline.taxonomy.tree import Taxonomy
 
 CLASSES = ["Poecilosclerida", "Porifera", "Sebastes", "Sebastes diploproa", "Sebastes ruberrimus", "Tunicata"]
 CONFIG = EvaluateConfig("argmax", False, dict(zip(map(str, RANKS), [0.5] * 7, strict=True)), False)
@@ -43,7 +51,8 @@ def unsure() -> tuple[np.ndarray, pd.DataFrame]:
     generator = np.random.default_rng(3)
     labels = generator.choice(6, p=[0.05, 0.1, 0.1, 0.4, 0.25, 0.1], size=90)
     annotations = held_out(*np.array(CLASSES)[labels])
-    annotations["group"] = annotations["image_id"] = np.sqrt(np.arange(90) * 20).astype(int)
+    annotations["image_id"] = np.sqrt(np.arange(90) * 20).astype(int)
+    annotations["group"] = annotations["image_id"] // 2  # dives of two frames
     return generator.normal(size=(90, 6)) + 1.5 * np.eye(6)[labels], annotations
 
 
@@ -65,6 +74,18 @@ def test_every_figure_follows_from_the_rows(taxonomy, unsure, decoder):
     truths = np.array([taxonomy.node(name) for name in rows["truth"]])
     assert figures["depth"] == np.mean([taxonomy.depths[node] for node in answers])
     assert figures["depth_truth"] == np.mean([taxonomy.depths[node] for node in truths])
+    at_ranks = accuracy_at_ranks(taxonomy, truths, answers)
+    assert {rank: figures[f"accuracy_{rank}"] for rank in at_ranks} == at_ranks
+    assert figures["frames"] == annotations["image_id"].nunique() > annotations["group"].nunique()
+    assert figures["classes"] == 6
+    # Over the tree the best constant may be no class at all.
+    constants = [np.mean([taxonomy.distance(node.name, truth) for truth in rows["truth"]]) for node in taxonomy.nodes]
+    assert figures["mhd_constant"] == pytest.approx(min(constants))
+    labels = np.array([CLASSES.index(name) for name in rows["truth"]])
+    held_out_ = CrossFitting(logits, labels, annotations["group"].to_numpy())
+    assert figures["temperature"] == result.rule.temperature == fit_temperature(logits, labels)
+    judged = held_out_.probabilities(True)
+    assert figures["ece"] == expected_calibration_error(judged.max(axis=1), judged.argmax(axis=1) == labels)
     wrong = truths != answers
     shares = mistakes_by_meeting_rank(taxonomy, truths[wrong], answers[wrong])
     assert {rank: figures[f"mistakes_meet_at_{rank}"] for rank in shares} == shares
@@ -95,7 +116,42 @@ def test_fitted_thresholds_judge_and_go_into_the_rule(taxonomy, unsure):
     truth = decoder.class_nodes[[CLASSES.index(name) for name in annotations["label"]]]
     assert fitted.rule.thresholds == fit_thresholds(decoder, probabilities(logits), truth)
     row = fitted.decoders.query("decoder == 'threshold' and candidates == 'labels' and thresholds == 'fitted'").iloc[0]
-    assert fitted.metrics["mhd_threshold"] == row["mhd"]
+    assert fitted.metrics["mhd_threshold"] == row["mhd"] != given.metrics["mhd_threshold"]
+    calibrated = evaluate(
+        logits, annotations, CLASSES, taxonomy, replace(config, fit_thresholds=True, calibrate=True), "labels"
+    ).rule
+    assert calibrated.thresholds == fit_thresholds(decoder, probabilities(logits, calibrated.temperature), truth)
+
+
+def test_two_names_of_one_taxon_are_one_taxon_to_the_calibration():
+    path = dict(zip(RANKS, ["Animalia", "Porifera"], strict=False))
+    other = dict(zip(RANKS, ["Animalia", "Cnidaria"], strict=False))
+    taxonomy = Taxonomy(
+        [
+            Lineage("Porifera", "Porifera", "phylum", path),
+            Lineage("Spongia", "Porifera", "phylum", path),
+            Lineage("Cnidaria", "Cnidaria", "phylum", other),
+        ]
+    )
+    logits = np.log(np.array([[0.02, 0.48, 0.5]] * 4))
+    result = evaluate(
+        logits, held_out(*["Spongia"] * 4), ["Cnidaria", "Porifera", "Spongia"], taxonomy, CONFIG, "labels"
+    )
+    assert result.metrics["accuracy"] == 1.0
+    assert result.metrics["ece"] == pytest.approx(0.02)
+
+
+def test_a_label_that_the_model_has_no_class_for_is_named(taxonomy):
+    with pytest.raises(InputError, match=r"1 concept\(s\) .* not among the 6 classes: Nemo"):
+        evaluate(logits_for("Porifera"), held_out("Nemo"), CLASSES, taxonomy, CONFIG, "labels")
+
+
+def test_a_single_group_has_no_interval(taxonomy):
+    annotations = held_out("Porifera", "Tunicata", "Sebastes").assign(group="one dive")
+    result = evaluate(logits_for(*["Porifera"] * 3), annotations, CLASSES, taxonomy, CONFIG, "labels")
+    assert "mhd" in result.metrics
+    assert "mhd_low" not in result.metrics
+    assert result.decoders["mhd_low"].isna().all()
 
 
 def test_perfect_answers_have_no_mistakes_to_share_out(taxonomy):
@@ -151,6 +207,8 @@ def test_no_rows_and_logits_that_are_no_numbers_are_named(taxonomy):
         evaluate(np.zeros((0, 6)), held_out(), CLASSES, taxonomy, CONFIG, "labels")
     with pytest.raises(InputError, match="not finite"):
         evaluate(logits_for("Porifera") * np.nan, held_out("Porifera"), CLASSES, taxonomy, CONFIG, "labels")
+    with pytest.raises(InputError, match="not finite"):
+        evaluate(np.full((1, 6), np.inf), held_out("Porifera"), CLASSES, taxonomy, CONFIG, "labels")
 
 
 def test_thresholds_need_each_rank_once():

@@ -109,6 +109,26 @@ def test_an_answer_and_its_truth_meet_at_their_lowest_common_ancestor(taxonomy):
     assert [RANKS[depth] for depth in depths] == expected
 
 
+def test_meeting_where_a_lineage_skips_a_rank():
+    def worm(species: str) -> Lineage:
+        names = {Rank.KINGDOM: "Animalia", Rank.PHYLUM: "Annelida", Rank.GENUS: "Osedax", Rank.SPECIES: species}
+        return Lineage(species, species, "species", names)
+
+    worms = Taxonomy([worm("Osedax frankpressi"), worm("Osedax rubiplumus")])
+    depths = metrics.meeting_ranks(worms, *(np.array([node]) for node in worms.concept_nodes))
+    assert RANKS[depths[0]] is Rank.GENUS
+
+
+def test_a_single_group_says_nothing_about_the_spread():
+    assert np.isnan(metrics.bootstrap_interval(np.array([1.0, 5.0]), np.array([3, 3]))).all()
+
+
+def test_confidences_are_told_apart_to_a_fifteenth():
+    # 0.61 and 0.66 are in bins of their own, from 9/15 and from 9.9/15 on: their errors do not cancel.
+    confidence, right = np.repeat([0.61, 0.67], 100), np.repeat([1, 0], 100).astype(bool)
+    assert metrics.expected_calibration_error(confidence, right) == pytest.approx((0.39 + 0.67) / 2)
+
+
 def test_mistakes_are_shared_out_over_where_they_meet(taxonomy):
     truth = nodes(taxonomy, "Sebastes diploproa", "Sebastes diploproa", "Porifera", "Sebastes", "Tunicata")
     prediction = nodes(taxonomy, "Sebastes ruberrimus", "Sebastes", "Sebastes", "Sebastes", "Sebastes")

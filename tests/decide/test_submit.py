@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,9 @@ from fathomline.decide.rule import DecisionRule, read_rule
 from fathomline.decide.submit import predictions
 from fathomline.errors import InputError
 from fathomline.files import write_json
+from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
+from fathomline.taxonomy.tree import Taxonomy
 
 CLASSES = ["Poecilosclerida", "Porifera", "Sebastes", "Sebastes diploproa", "Sebastes ruberrimus", "Tunicata"]
 SEED_THRESHOLDS = dict(zip(map(str, RANKS), [0.85, 0.80, 0.75, 0.70, 0.65, 0.60, 0.55], strict=True))
@@ -68,7 +72,76 @@ def test_a_crop_that_nobody_asked_for_is_named(taxonomy):
         predictions([1], [7], np.array([SURE_OF_A_SPECIES]), CLASSES, taxonomy, RULE)
 
 
-def test_a_rule_that_evaluate_did_not_write_is_refused(tmp_path):
-    write_json({"decoder": "risk"}, tmp_path / "calibration.json")
-    with pytest.raises(InputError, match=r"calibration.json: expected exactly the keys decoder, candidates"):
+def test_crops_of_one_roi_twice_are_refused(taxonomy):
+    with pytest.raises(InputError, match="the test crops hold the same annotation_id twice"):
+        predictions([1, 2], [1, 1], np.array([SURE_OF_A_SPECIES] * 2), CLASSES, taxonomy, RULE)
+
+
+def test_a_row_tells_the_taxon_its_rank_and_its_mass():
+    sponge = dict(zip(RANKS, ["Animalia", "Porifera"], strict=False))
+    crab = dict(zip(RANKS, ["Animalia", "Arthropoda", "Malacostraca", "Decapoda"], strict=False))
+    taxonomy = Taxonomy(
+        [
+            Lineage("Spongia", "Porifera", "phylum", sponge, 558),
+            Lineage("Caridea", "Caridea", "infraorder", crab, 106674),
+            Lineage("Decapoda", "Decapoda", "order", crab, 1130),
+        ]
+    )
+    rule = replace(RULE, decoder="risk", fallback="Spongia")
+    masses = np.array([[0.1, 0.0, 0.9], [0.8, 0.1, 0.1], [0.45, 0.4, 0.15]])
+    table = predictions([5, 6, 7, 8], [7, 5, 6], masses[[2, 0, 1]], ("Caridea", "Decapoda", "Spongia"), taxonomy, rule)
+    told = table[["concept_name", "accepted_name", "rank", "aphia_id", "seen"]].to_numpy().tolist()
+    assert told == [
+        ["Spongia", "Porifera", "phylum", 558, True],
+        ["Caridea", "Caridea", "infraorder", 106674, True],
+        ["Decapoda", "Decapoda", "order", 1130, True],
+        ["Spongia", "Porifera", "phylum", 558, False],
+    ]
+    # Decapoda holds what Caridea has, too.
+    assert table["confidence"].tolist()[:3] == pytest.approx([0.9, 0.8, 0.85])
+    assert table["confidence"].isna().tolist() == [False, False, False, True]
+
+
+def test_the_rules_thresholds_decide(taxonomy):
+    rows = np.array([[0.0, 0.0, 0.1, 0.6, 0.3, 0.0]])
+    for threshold, answer in ((0.55, "Sebastes diploproa"), (0.65, "Sebastes")):
+        rule = replace(RULE, decoder="threshold", thresholds={**SEED_THRESHOLDS, "species": threshold})
+        assert predictions([1], [1], rows, CLASSES, taxonomy, rule)["concept_name"].tolist() == [answer]
+
+
+SOUND = {
+    "decoder": "risk",
+    "candidates": "labels",
+    "temperature": 1.5,
+    "thresholds": SEED_THRESHOLDS,
+    "fallback": "Porifera",
+}
+
+
+def test_a_rule_is_read_as_it_was_written(tmp_path):
+    write_json(SOUND, tmp_path / "calibration.json")
+    assert read_rule(tmp_path / "calibration.json") == DecisionRule(**SOUND)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        {"decoder": "risk"},
+        SOUND | {"decoder": "magic"},
+        SOUND | {"candidates": "trees"},
+        SOUND | {"temperature": None},
+        SOUND | {"temperature": 0.0},
+        SOUND | {"thresholds": {"species": 0.5}},
+        SOUND | {"surplus": 1},
+    ],
+)
+def test_a_rule_that_evaluate_did_not_write_is_refused(tmp_path, content):
+    write_json(content, tmp_path / "calibration.json")
+    with pytest.raises(InputError, match=r"calibration.json: .*run `dvc repro --force evaluate`"):
         read_rule(tmp_path / "calibration.json")
+
+
+def test_a_fallback_that_is_no_taxon_is_named(taxonomy):
+    with pytest.raises(InputError, match="fallback 'Nemo' is not in the taxonomy"):
+        predictions([1], [], np.zeros((0, 6)), CLASSES, taxonomy, replace(RULE, fallback="Nemo"))

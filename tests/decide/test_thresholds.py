@@ -8,7 +8,10 @@ from hypothesis import given, settings, strategies
 from fathomline.decide.decode import Decoder
 from fathomline.decide.metrics import row_distances
 from fathomline.decide.thresholds import fit_thresholds
+from fathomline.taxonomy import fgvc2025
+from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
+from fathomline.taxonomy.tree import Taxonomy
 from tests.decide.conftest import random_taxonomies
 
 SEED_THRESHOLDS = dict(zip(map(str, RANKS), [0.85, 0.80, 0.75, 0.70, 0.65, 0.60, 0.55], strict=True))
@@ -69,6 +72,55 @@ def test_fitting_is_never_worse_than_the_start_and_no_single_threshold_betters_i
     for rank, value in product(map(str, RANKS), np.linspace(0, 1, 41)):
         assert least <= mhd(decoder, thresholds | {rank: value}, probabilities, truth) + 1e-9
     assert all(0 <= value <= 1 for value in thresholds.values())
+
+
+@pytest.fixture
+def subspecies() -> Taxonomy:
+    """Two species of a genus, one with two subspecies: leaf and species are held to the same threshold."""
+    genus = ["Animalia", "Chordata", "Aves", "Charadriiformes", "Alcidae", "Fratercula"]
+    paths = {name: dict(zip(RANKS, [*genus, name], strict=True)) for name in ("F. arctica", "F. cirrhata")}
+    species = [Lineage(name, name, "species", path) for name, path in paths.items()]
+    below = [Lineage(name, name, "subspecies", paths["F. arctica"]) for name in ("F. a. grabae", "F. a. naumanni")]
+    return Taxonomy([*species, *below])
+
+
+@pytest.mark.parametrize("candidates", ["labels", "tree"])
+def test_a_subspecies_and_its_species_share_a_threshold_and_fitting_minds_it(subspecies, candidates):
+    for seed in range(150):
+        generator = np.random.default_rng(seed)
+        probabilities = generator.dirichlet(np.full(4, 0.5), size=6)
+        truth = subspecies.concept_nodes[generator.integers(4, size=6)]
+        decoder = Decoder(subspecies, subspecies.concepts, candidates, SEED_THRESHOLDS)
+        thresholds = fit_thresholds(decoder, probabilities, truth)
+        least = mhd(decoder, thresholds, probabilities, truth)
+        assert least <= mhd(decoder, SEED_THRESHOLDS, probabilities, truth) + 1e-12, seed
+        for value in np.linspace(0, 1, 21):
+            assert least <= mhd(decoder, thresholds | {"species": value}, probabilities, truth) + 1e-9, seed
+
+
+def test_no_threshold_is_put_between_masses_that_differ_by_rounding(taxonomy):
+    just = [1 - 2.0**-52, 1 - 2.0**-53]
+    rows = [([0, 0, 0, mass, 1 - mass, 0], "Sebastes") for mass in [just[0]] * 5]
+    rows.append(([0, 0, 0, just[1], 1 - just[1], 0], "Sebastes diploproa"))
+    decoder = Decoder(taxonomy, CLASSES, "tree", {**SEED_THRESHOLDS, "species": 1.0})
+    probabilities, truth = np.array([row for row, _ in rows]), np.array([taxonomy.node(name) for _, name in rows])
+    thresholds = fit_thresholds(decoder, probabilities, truth)
+    start = mhd(decoder, decoder.thresholds, probabilities, truth)
+    assert mhd(decoder, thresholds, probabilities, truth) <= start
+
+
+def test_one_round_is_not_always_enough():
+    taxonomy = Taxonomy(fgvc2025.lineages())
+    generator = np.random.default_rng(0)
+    logits = 2 * generator.normal(size=(400, 79))
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = np.array([generator.choice(79, p=row) for row in probabilities])
+    decoder = Decoder(taxonomy, taxonomy.concepts, "tree", SEED_THRESHOLDS)
+    truth = decoder.class_nodes[labels]
+    thresholds = fit_thresholds(decoder, probabilities, truth)
+    for rank, value in product(map(str, RANKS), np.linspace(0, 1, 21)):
+        changed = mhd(decoder, thresholds | {rank: value}, probabilities, truth)
+        assert mhd(decoder, thresholds, probabilities, truth) <= changed + 1e-9
 
 
 def test_fitted_thresholds_are_plain_numbers(taxonomy):
