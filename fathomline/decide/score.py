@@ -29,7 +29,7 @@ def read_answers(path: Path) -> pd.DataFrame:
             f"{path}: annotation_id is no whole number of up to 18 digits in {len(wrong)} row(s): "
             f"{listing(f'line {row + 2} ({table.annotation_id[row]!r})' for row in wrong)}"
         )
-    numbers = table["annotation_id"].str.partition(".")[0].astype("int64")
+    numbers = table["annotation_id"].str.split(".").str[0].astype("int64")
     answers = pd.DataFrame({"annotation_id": numbers, "concept_name": table["concept_name"]}).reset_index(drop=True)
     repeated = answers.loc[answers["annotation_id"].duplicated(), "annotation_id"].unique()
     if len(repeated):
