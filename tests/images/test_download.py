@@ -259,7 +259,8 @@ def test_wherever_the_disk_takes_no_more_it_is_told_and_the_rerun_ends_the_same(
     frames = tmp_path / "frames"
     frames.mkdir()
     for number in range(12):
-        (frames / f"{number}.png").write_bytes(png(number, width=8 if number != 5 else 80, height=40))
+        large = number == 5 and stopped_at == "images/5.png"
+        (frames / f"{number}.png").write_bytes(png(number, width=80 if large else 8, height=40))
     images = [{"id": number, "file_name": f"{number}.png"} for number in range(12)]
     (tmp_path / "data.json").write_bytes(as_json(dataset(images, dataset(images)["annotations"][:1])))
     arguments = [str(tmp_path / "data.json"), str(frames), tmp_path / "raw"]
