@@ -10,6 +10,7 @@ from fathomline.files import read_csv, write_json
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import read_crops
 from fathomline.learn.folds import held_out_logits
+from fathomline.learn.predict import TEST_TIME_WAYS
 from fathomline.progress import summary
 from fathomline.report.tables import write_tables
 from fathomline.taxonomy.reference import read_reference
@@ -30,7 +31,8 @@ def main() -> None:
     candidates = params_section("submit", SubmitConfig).candidates
     taxonomy = read_reference(arguments.taxonomy)
     split = read_csv(arguments.split, ["annotation_id", "fold"])
-    held_out = held_out_logits(arguments.models, folds, read_crops(arguments.crops), split, taxonomy)
+    crops, ways = read_crops(arguments.crops), TEST_TIME_WAYS[config.test_time_augmentation]
+    held_out = held_out_logits(arguments.models, folds, crops, split, taxonomy, ways)
     result = evaluate(held_out.logits, held_out.annotations, held_out.classes, taxonomy, config, candidates)
     write_json(result.metrics, arguments.metrics)
     write_json(asdict(result.rule), arguments.calibration)

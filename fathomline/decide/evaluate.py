@@ -16,7 +16,7 @@ from fathomline.decide.classes import class_indices
 from fathomline.decide.compare import compare_decoders
 from fathomline.decide.cross_fit import CrossFitting
 from fathomline.decide.decode import DECODERS, CandidateSet, Decoder, DecoderName
-from fathomline.decide.rule import DecisionRule
+from fathomline.decide.rule import DecisionRule, TestTimeAugmentation
 from fathomline.decide.thresholds import fit_thresholds
 from fathomline.errors import InputError
 from fathomline.taxonomy.ranks import RANKS
@@ -37,6 +37,10 @@ class EvaluateConfig:
 
     fit_thresholds: bool
     """Fit the thresholds to the held-out ROIs, starting from those above (cross-fitted for the figures)."""
+
+    test_time_augmentation: TestTimeAugmentation
+    """Average probabilities over each ROI as it is (`none`), its four mirror images (`flips`), or all eight ways to lay
+    it (`turns`), here and in submit."""
 
     def __post_init__(self) -> None:
         if set(self.thresholds) != set(RANKS):
@@ -127,7 +131,9 @@ def _settle(logits: np.ndarray, labels: np.ndarray, decoder: Decoder, config: Ev
     thresholds = dict(config.thresholds)
     if config.fit_thresholds:
         thresholds = fit_thresholds(decoder, probabilities(logits, temperature), decoder.class_nodes[labels])
-    return DecisionRule(config.decoder, decoder.candidates, temperature, thresholds, fallback)
+    return DecisionRule(
+        config.decoder, decoder.candidates, temperature, thresholds, fallback, config.test_time_augmentation
+    )
 
 
 def _distance_figures(answers: _Answers, groups: np.ndarray) -> dict[str, float]:

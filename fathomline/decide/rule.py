@@ -1,7 +1,7 @@
 """The decision rule that evaluate settles and submit applies."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Gt
 from pydantic import ValidationError
@@ -11,6 +11,8 @@ from fathomline.decide.decode import CandidateSet, DecoderName
 from fathomline.errors import InputError
 from fathomline.files import read_json
 from fathomline.taxonomy.ranks import RANKS
+
+TestTimeAugmentation = Literal["none", "flips", "turns"]
 
 
 @section
@@ -23,6 +25,8 @@ class DecisionRule:
     thresholds: dict[str, float]
     fallback: str
     """The answer for an ROI that cannot be seen: the one that does best for all."""
+    test_time_augmentation: TestTimeAugmentation
+    """What the probabilities are averaged over that the temperature was fitted to."""
 
     def __post_init__(self) -> None:
         if set(self.thresholds) != set(RANKS):

@@ -72,12 +72,7 @@ def _hand(
     corners = torch.randint(side - window + 1, (len(rows), 2), generator=generator).tolist()
     images = _resized(_windows(pixels, rows, corners, window), config.image_size, device)
     ways = _ways(config)
-    transposed, *flipped = ways[number % len(ways)]
-    if transposed:
-        images = images.transpose(-2, -1)
-    axes = [axis for axis, flip in zip((-2, -1), flipped, strict=True) if flip]
-    if axes:
-        images = images.flip(axes)
+    images = turned(images, ways[number % len(ways)])
     if config.blur and draw() < config.blur:
         images = blurred(images.float(), 0.1 + (STRONGEST_BLUR - 0.1) * draw())
     if config.degradation and draw() < config.degradation:
@@ -85,8 +80,21 @@ def _hand(
     return images.float() if config.blur or config.degradation else images
 
 
-def _ways(config: TrainConfig) -> list[tuple[bool, bool, bool]]:
-    """The ways to turn a hand: whether it is transposed, and flipped top to bottom and left to right."""
+Way = tuple[bool, bool, bool]
+"""One of the eight ways to lay a picture: whether it is transposed, then flipped top to bottom and left to right."""
+
+
+def turned(images: Tensor, way: Way) -> Tensor:
+    """(…, side, side) laid in one of the eight ways."""
+    transposed, *flipped = way
+    if transposed:
+        images = images.transpose(-2, -1)
+    axes = [axis for axis, flip in zip((-2, -1), flipped, strict=True) if flip]
+    return images.flip(axes) if axes else images
+
+
+def _ways(config: TrainConfig) -> list[Way]:
+    """The ways to turn a hand."""
     mirrored = config.vertical_flip or config.horizontal_flip
     if config.quarter_turns and not mirrored:
         # A quarter turn is a transposition and one flip; without the flip it would be a mirror image.

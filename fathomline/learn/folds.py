@@ -10,9 +10,10 @@ import torch
 
 from fathomline.decide.calibrate import probabilities
 from fathomline.errors import InputError, listing
+from fathomline.learn.augment import Way
 from fathomline.learn.checkpoint import Model, load_model
 from fathomline.learn.dataset import Crops, fold_rows
-from fathomline.learn.predict import best_device, predict_logits
+from fathomline.learn.predict import TEST_TIME_WAYS, best_device, predict_logits
 from fathomline.progress import progress, warning
 from fathomline.taxonomy.tree import Taxonomy
 
@@ -29,16 +30,21 @@ class HeldOut:
 
 
 def held_out_logits(
-    models: Path, chosen: Sequence[int], crops: Crops, folds: pd.DataFrame, taxonomy: Taxonomy
+    models: Path,
+    chosen: Sequence[int],
+    crops: Crops,
+    folds: pd.DataFrame,
+    taxonomy: Taxonomy,
+    ways: Sequence[Way] = TEST_TIME_WAYS["none"],
 ) -> HeldOut:
     """Logits of each chosen fold's model on the ROIs of that fold, and of no other.
 
-    Args: models, the folder of fold-0, fold-1 …; folds with annotation_id and fold.
+    Args: models, the folder of fold-0, fold-1 …; folds with annotation_id and fold; ways as for `predict_logits`.
     """
     logits, rows, of_fold = [], [], []
     for fold, model in _models(models, chosen, taxonomy):
         held_out = fold_rows(crops.annotations, folds, fold)[1]
-        logits.append(_predict(model, crops, held_out))
+        logits.append(_predict(model, crops, held_out, ways))
         rows.append(held_out)
         of_fold.append(np.full(len(held_out), fold))
     annotations = crops.annotations.iloc[np.concatenate(rows)].reset_index(drop=True)
@@ -47,16 +53,23 @@ def held_out_logits(
 
 
 def averaged_probabilities(
-    models: Path, chosen: Sequence[int], crops: Crops, taxonomy: Taxonomy, temperature: float
+    models: Path,
+    chosen: Sequence[int],
+    crops: Crops,
+    taxonomy: Taxonomy,
+    temperature: float,
+    ways: Sequence[Way] = TEST_TIME_WAYS["none"],
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Calibrated probabilities of all `crops`, averaged over the chosen folds' models, and the classes they are of.
 
+    Args: temperature, of a single model's logits: where models disagree, their mean is less sure than each of them, and
+        a little less than it should be; ways as for `predict_logits`.
     Returns: (rois, classes) float64, and the names of the columns.
     """
     rows = np.arange(len(crops.annotations))
     every = []
     for _, model in _models(models, chosen, taxonomy):
-        every.append(probabilities(_predict(model, crops, rows), temperature))
+        every.append(probabilities(_predict(model, crops, rows, ways), temperature))
     return np.mean(every, axis=0), model.classes
 
 
@@ -73,11 +86,11 @@ def _models(models: Path, chosen: Sequence[int], taxonomy: Taxonomy):
         yield fold, model
 
 
-def _predict(model: Model, crops: Crops, rows: np.ndarray) -> np.ndarray:
+def _predict(model: Model, crops: Crops, rows: np.ndarray, ways: Sequence[Way]) -> np.ndarray:
     if crops.pixels.shape[1] != model.architecture.views:
         raise InputError(
             f"pixels.npy has {crops.pixels.shape[1]} view(s) and the model takes {model.architecture.views}; "
             "run `dvc repro` so that both follow crop.views"
         )
     classifier = model.classifier.to(best_device(), memory_format=torch.channels_last)
-    return predict_logits(classifier, crops.pixels, rows, model.architecture.image_size)
+    return predict_logits(classifier, crops.pixels, rows, model.architecture.image_size, ways=ways)

@@ -1,13 +1,23 @@
 """Logits of a classifier for rows of crops."""
 
+import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from itertools import product
 
 import numpy as np
 import torch
 
-from fathomline.learn.augment import whole
+from fathomline.learn.augment import Way, turned, whole
 from fathomline.learn.backbone import Classifier
 from fathomline.learn.dataset import batches
+
+TEST_TIME_WAYS: dict[str, tuple[Way, ...]] = {
+    "none": ((False, False, False),),
+    "flips": tuple(product([False], [False, True], [False, True])),
+    "turns": tuple(product([False, True], repeat=3)),
+}
+"""By the value of `evaluate.test_time_augmentation`, the ways to lay an ROI that predictions are averaged over."""
 
 
 def best_device() -> torch.device:
@@ -26,16 +36,25 @@ def arithmetic(device: torch.device, precision: str) -> AbstractContextManager:
 
 @torch.inference_mode()
 def predict_logits(
-    classifier: Classifier, pixels: np.ndarray, rows: np.ndarray, image_size: int, *, batch_size: int = 256
+    classifier: Classifier,
+    pixels: np.ndarray,
+    rows: np.ndarray,
+    image_size: int,
+    *,
+    ways: Sequence[Way] = TEST_TIME_WAYS["none"],
+    batch_size: int = 256,
 ) -> np.ndarray:
     """Logits for `rows` of `pixels` in their order, computed in fp32 on the classifier's device.
 
-    Args: pixels (rois, views, side, side, 3) uint8; rows (chosen,) int64.
-    Returns: (chosen, classes) float32.
+    Args: pixels (rois, views, side, side, 3) uint8; rows (chosen,) int64; ways to lay each ROI.
+    Returns: (chosen, classes) float32; for several ways the logarithm of the mean probability over them.
     """
     device = next(classifier.parameters()).device
     classifier.eval()
-    logits = [classifier(whole(pixels, batch, image_size, device)).float().cpu() for batch in batches(rows, batch_size)]
-    if not logits:
-        return np.zeros((0, classifier.head.out_features), dtype=np.float32)
+    logits = [torch.zeros(0, classifier.head.out_features)]
+    for batch in batches(rows, batch_size):
+        views = whole(pixels, batch, image_size, device)
+        of_ways = torch.stack([classifier(turned(views, way)).float() for way in ways])
+        averaged = of_ways.log_softmax(dim=-1).logsumexp(dim=0) - math.log(len(ways))
+        logits.append((of_ways[0] if len(ways) == 1 else averaged).cpu())
     return torch.cat(logits).numpy()

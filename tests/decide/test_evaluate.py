@@ -21,7 +21,7 @@ from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 
 CLASSES = ["Poecilosclerida", "Porifera", "Sebastes", "Sebastes diploproa", "Sebastes ruberrimus", "Tunicata"]
-CONFIG = EvaluateConfig("argmax", False, dict(zip(map(str, RANKS), [0.5] * 7, strict=True)), False)
+CONFIG = EvaluateConfig("argmax", False, dict(zip(map(str, RANKS), [0.5] * 7, strict=True)), False, "none")
 
 
 def held_out(*labels: str) -> pd.DataFrame:
@@ -197,6 +197,12 @@ def test_common_truths_weigh_more_in_the_constant_to_beat(taxonomy):
     assert (taxonomy.nodes[node].name, mean) == ("Sebastes diploproa", pytest.approx(0.4))
 
 
+def test_the_rule_for_submit_averages_as_evaluate_did(taxonomy):
+    config = replace(CONFIG, test_time_augmentation="turns")
+    rule = evaluate(logits_for("Porifera"), held_out("Porifera"), CLASSES, taxonomy, config, "labels").rule
+    assert rule.test_time_augmentation == "turns"
+
+
 def test_the_rule_for_submit_carries_what_was_settled(taxonomy):
     result = evaluate(logits_for("Porifera"), held_out("Porifera"), CLASSES, taxonomy, CONFIG, "tree")
     assert (result.rule.decoder, result.rule.candidates, result.rule.fallback) == ("argmax", "tree", "Porifera")
@@ -213,4 +219,4 @@ def test_no_rows_and_logits_that_are_no_numbers_are_named(taxonomy):
 
 def test_thresholds_need_each_rank_once():
     with pytest.raises(ValueError, match="expected exactly kingdom, phylum"):
-        EvaluateConfig("argmax", False, {"species": 0.5}, False)
+        EvaluateConfig("argmax", False, {"species": 0.5}, False, "none")

@@ -13,7 +13,7 @@ from fathomline.taxonomy.tree import Taxonomy
 
 CLASSES = ["Poecilosclerida", "Porifera", "Sebastes", "Sebastes diploproa", "Sebastes ruberrimus", "Tunicata"]
 SEED_THRESHOLDS = dict(zip(map(str, RANKS), [0.85, 0.80, 0.75, 0.70, 0.65, 0.60, 0.55], strict=True))
-RULE = DecisionRule("risk", "labels", 1.0, SEED_THRESHOLDS, fallback="Sebastes")
+RULE = DecisionRule("risk", "labels", 1.0, SEED_THRESHOLDS, fallback="Sebastes", test_time_augmentation="none")
 SURE_OF_A_SPECIES = [0.0, 0.0, 0.05, 0.9, 0.05, 0.0]
 TORN_BETWEEN_SPECIES = [0.0, 0.0, 0.0, 0.5, 0.5, 0.0]
 UNSURE_OF_A_CHORDATE = [0.3, 0.1, 0.0, 0.2, 0.1, 0.3]
@@ -38,7 +38,7 @@ def test_the_rules_decoder_is_the_one_that_answers(taxonomy):
     unsure = np.array([[0.0, 0.0, 0.1, 0.5, 0.0, 0.4]])
     answers = {}
     for decoder in ("argmax", "threshold"):
-        rule = DecisionRule(decoder, "labels", 1.0, SEED_THRESHOLDS, fallback="Sebastes")
+        rule = DecisionRule(decoder, "labels", 1.0, SEED_THRESHOLDS, fallback="Sebastes", test_time_augmentation="none")
         answers[decoder] = predictions([1], [1], unsure, CLASSES, taxonomy, rule)["concept_name"].item()
     # The genus, the highest label above the species, holds 0.6 of the mass, its threshold.
     assert answers == {"argmax": "Sebastes diploproa", "threshold": "Sebastes"}
@@ -52,7 +52,7 @@ def test_each_rank_has_its_name_and_the_mass_below_it(taxonomy):
 
 
 def test_over_the_tree_a_taxon_that_is_no_label_may_be_the_answer(taxonomy):
-    rule = DecisionRule("risk", "tree", 1.0, SEED_THRESHOLDS, fallback="Sebastes")
+    rule = DecisionRule("risk", "tree", 1.0, SEED_THRESHOLDS, fallback="Sebastes", test_time_augmentation="none")
     row = predictions([1], [1], np.array([UNSURE_OF_A_CHORDATE]), CLASSES, taxonomy, rule).iloc[0]
     assert (row["concept_name"], row["rank"], row["species"]) == ("Chordata", "phylum", "")
 
@@ -115,6 +115,7 @@ SOUND = {
     "temperature": 1.5,
     "thresholds": SEED_THRESHOLDS,
     "fallback": "Porifera",
+    "test_time_augmentation": "flips",
 }
 
 

@@ -10,7 +10,7 @@ from fathomline.errors import InputError
 from fathomline.learn.backbone import build, design
 from fathomline.learn.checkpoint import Model, save_model
 from fathomline.learn.folds import averaged_probabilities, held_out_logits
-from fathomline.learn.predict import predict_logits
+from fathomline.learn.predict import TEST_TIME_WAYS, predict_logits
 from tests.learn.conftest import CLASSES
 
 
@@ -68,3 +68,19 @@ def test_a_model_of_a_fold_that_is_no_longer_asked_for_is_named(two_models, crop
     shutil.rmtree(tmp_path / "fold-1")
     averaged_probabilities(tmp_path, [0], crops, taxonomy, 1.0)
     assert "does not name" not in capsys.readouterr().err
+
+
+def test_probabilities_are_averaged_over_the_ways_to_lay_an_roi(two_models, crops, split, taxonomy, tmp_path):
+    rows = np.flatnonzero(split["fold"] == 0)
+    laid = [crops.pixels, crops.pixels[:, :, ::-1], crops.pixels[:, :, :, ::-1], crops.pixels[:, :, ::-1, ::-1]]
+    turned = [*laid, *(pixels.transpose(0, 1, 3, 2, 4) for pixels in laid)]
+    for name, pictures in (("flips", laid), ("turns", turned)):
+        each = [
+            probabilities(logits_of(two_models[0], replace(crops, pixels=np.ascontiguousarray(p)), rows))
+            for p in pictures
+        ]
+        held_out = held_out_logits(tmp_path, [0], crops, split, taxonomy, TEST_TIME_WAYS[name])
+        assert probabilities(held_out.logits) == pytest.approx(np.mean(each, axis=0), abs=1e-4)
+    all_rows, _ = averaged_probabilities(tmp_path, [0], crops, taxonomy, 1.0, TEST_TIME_WAYS["turns"])
+    assert all_rows[rows] == pytest.approx(probabilities(held_out.logits), abs=1e-4)
+    assert {len(set(ways)) for ways in TEST_TIME_WAYS.values()} == {1, 4, 8}

@@ -28,7 +28,7 @@ def history(tmp_path):
 @pytest.fixture
 def evaluation() -> Evaluation:
     rows = pd.DataFrame({"truth": ["Porifera", "Gastropoda"], "prediction": ["Gastropoda", "Animalia"]})
-    rule = DecisionRule("risk", "tree", 1.0, dict.fromkeys(map(str, RANKS), 0.5), "Porifera")
+    rule = DecisionRule("risk", "tree", 1.0, dict.fromkeys(map(str, RANKS), 0.5), "Porifera", "none")
     return Evaluation({}, rows, pd.DataFrame({"decoder": ["risk"], "mhd": [2.5]}), rule)
 
 
