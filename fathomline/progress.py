@@ -6,9 +6,15 @@ from collections.abc import Iterable
 from tqdm import tqdm
 
 
-def progress(items: Iterable | None = None, *, label: str, unit: str, total: int | None = None) -> tqdm:
-    """A progress bar on standard error with rate and time left; silent where nobody watches (no terminal)."""
-    return tqdm(items, total=total, desc=label, unit=unit, leave=False, disable=None, dynamic_ncols=True)
+def progress(
+    items: Iterable | None = None, *, label: str, unit: str, total: int | None = None, initial: int = 0
+) -> tqdm:
+    """A progress bar on standard error with rate and time left; silent where nobody watches (no terminal).
+
+    `initial`: how many of `total` were done before.
+    """
+    options = {"leave": False, "disable": None, "dynamic_ncols": True}
+    return tqdm(items, total=total, initial=initial, desc=label, unit=unit, **options)
 
 
 def summary(line: str) -> None:

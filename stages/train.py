@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("taxonomy", type=Path, help="taxonomy_reference.json")
     parser.add_argument("split", type=Path, help="split.csv")
     parser.add_argument("model", type=Path, help="folder for model.safetensors, model.json and history.csv")
+    parser.add_argument("resume", type=Path, help="folder where an interrupted training is gone on from")
     parser.add_argument("--fold", type=int, required=True, help="the fold that is held out")
     arguments = parser.parse_args()
     config, tracking = params_section("train", TrainConfig), params_section("tracking", TrackingConfig)
@@ -43,7 +44,13 @@ def main() -> None:
         params=load_params(PARAMS) | {"fold": arguments.fold, "taxonomy_hash": taxonomy.hash},
     ) as tracker:
         trained = train(
-            crops, rows, taxonomy, classes, config, on_epoch=lambda epoch: tracker.log(asdict(epoch), epoch.epoch)
+            crops,
+            rows,
+            taxonomy,
+            classes,
+            config,
+            on_epoch=lambda epoch: tracker.log(asdict(epoch), epoch.epoch),
+            resume=arguments.resume,
         )
         tracker.summarize({"best_epoch": trained.best.epoch, "images_per_second": trained.images_per_second})
     save_model(trained.model, taxonomy, arguments.model)

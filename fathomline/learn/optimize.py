@@ -1,6 +1,7 @@
 """From gradients to weights: timm's optimiser, schedule and moving average, set up from params."""
 
 import math
+from typing import Any
 
 import torch
 from timm.optim import create_optimizer_v2, param_groups_layer_decay, param_groups_weight_decay
@@ -51,6 +52,29 @@ class Optimization:
     def best_guess(self) -> Classifier:
         """The classifier to validate and to save: the moving average where there is one."""
         return self._classifier if self._average is None else self._average.module
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next steps depend on, the classifier's weights included."""
+        return {
+            "steps": self.steps,
+            "weights": self._classifier.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": None if self._average is None else self._average.module.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.steps = state["steps"]
+        self._classifier.load_state_dict(state["weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        # Laid out in memory as the weights are, or sums over them would round otherwise than without the interruption.
+        for weight, moments in self.optimizer.state.items():
+            for name, moment in moments.items():
+                if torch.is_tensor(moment) and moment.shape == weight.shape:
+                    moments[name] = torch.empty_like(weight, dtype=moment.dtype).copy_(moment)
+        self._schedule.step_update(self.steps)
+        if self._average is not None:
+            self._average.module.load_state_dict(state["average"])
 
     def step(self) -> Tensor:
         """Take one step along the gradients that have gathered, and clear them. Returns their L2 norm, a scalar."""

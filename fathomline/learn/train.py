@@ -5,6 +5,8 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ from fathomline.learn.dataset import Crops, batches
 from fathomline.learn.loss import HierarchicalLoss, LossParts
 from fathomline.learn.optimize import Optimization
 from fathomline.learn.predict import arithmetic, best_device, predict_logits
+from fathomline.learn.resume import load_point, save_point, training_key
 from fathomline.progress import progress, warning
 from fathomline.taxonomy.tree import Taxonomy
 
@@ -68,11 +71,14 @@ def train(
     classes: Sequence[str],
     config: TrainConfig,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    resume: Path | None = None,
 ) -> Trained:
     """Train on `rows[0]` of `crops`, select on `rows[1]`, which training never sees.
 
     Same seed, same machine, same weights on a CPU. `on_epoch` is told of each epoch as it ends. Training ends early
     when `patience` runs out, or, with a warning, when the loss stops being finite and an epoch before it can be kept.
+    `resume` is a folder for the state after each epoch: a training that was interrupted goes on from there, and ends
+    with the same weights. The state is removed at the end.
 
     Raises InputError when a backbone or its weights cannot be had, when the views are smaller than the model's
     input, or when the loss stops being finite in the first epoch.
@@ -92,32 +98,37 @@ def train(
     classifier.to(device, memory_format=torch.channels_last)
     class_nodes = np.array([taxonomy.node(name) for name in classes], dtype=np.int64)
     run = _Run(classifier, _Task(crops.pixels, crops.labels(classes), *rows, taxonomy, class_nodes), config)
-    best, best_weights = _keep_the_best(run, config, on_epoch)
-    classifier.load_state_dict(best_weights)
+    point = None if resume is None else resume / f"{training_key(crops, rows, taxonomy, classes, config)}.safetensors"
+    best = _keep_the_best(run, config, on_epoch, point)
+    classifier.load_state_dict(run.best_weights)
     merge_adapters(classifier)
+    if point is not None:
+        point.unlink(missing_ok=True)
     model = Model(classifier.cpu(), architecture, tuple(classes), taxonomy.hash)
     return Trained(model, tuple(run.history), best, run.images_per_second)
 
 
-def _keep_the_best(run: "_Run", config: TrainConfig, on_epoch: Callable[[Epoch], None]) -> tuple[Epoch, dict]:
-    """Run the epochs; returns the one with the least MHD, and its weights."""
-    best, best_weights, to_beat, waited = None, {}, math.inf, 0
-    for number in progress(range(1, config.epochs + 1), label="train", unit="epoch"):
+def _keep_the_best(run: "_Run", config: TrainConfig, on_epoch: Callable[[Epoch], None], point: Path | None) -> Epoch:
+    """Run the epochs that are left; returns the one with the least MHD, whose weights `run` keeps."""
+    state = None if point is None else load_point(point)
+    if state is not None:
+        run.restore(state)
+        warning(f"train: goes on after epoch {len(run.history)}, where it was interrupted")
+    numbers = range(len(run.history) + 1, config.epochs + 1)
+    for number in progress(numbers, label="train", unit="epoch", total=config.epochs, initial=len(run.history)):
+        if config.patience and run.waited >= config.patience:
+            break
         try:
             epoch = run.epoch(number)
         except _Diverged as error:
-            if best is None:
+            if run.best is None:
                 raise InputError(f"{error}; {error.remedy}") from None
-            warning(f"train: {error}; the model of epoch {best.epoch} is kept. For a better one {error.remedy}")
+            warning(f"train: {error}; the model of epoch {run.best.epoch} is kept. For a better one {error.remedy}")
             break
+        if point is not None:
+            save_point(run.state(), point)
         on_epoch(epoch)
-        if best is None or epoch.validation_mhd < best.validation_mhd:
-            best, best_weights = epoch, copy.deepcopy(run.optimization.best_guess.state_dict())
-        waited = 0 if epoch.validation_mhd < to_beat - config.min_delta else waited + 1
-        to_beat = to_beat if waited else epoch.validation_mhd
-        if config.patience and waited >= config.patience:
-            break
-    return best, best_weights
+    return run.best
 
 
 def _mixer(config: TrainConfig, classes: int) -> Mixup | None:
@@ -171,6 +182,12 @@ class _Run:
         self.forward = torch.compile(classifier) if compiled else classifier
         self.history: list[Epoch] = []
         self.seconds = 0.0
+        self.best: Epoch | None = None
+        self.best_weights: dict[str, Tensor] = {}
+        self.to_beat = math.inf
+        """The MHD that the next epochs must fall below by `min_delta`."""
+        self.waited = 0
+        """Epochs since that happened last."""
         if self.device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
             torch.backends.cudnn.benchmark = True
@@ -187,8 +204,42 @@ class _Run:
         self.seconds += time.perf_counter() - start
         if not all(map(math.isfinite, means)):
             raise _Diverged(means[1], number, self.config)
-        self.history.append(Epoch(number, lr, *means, *self._validate()))
-        return self.history[-1]
+        epoch = Epoch(number, lr, *means, *self._validate())
+        self.history.append(epoch)
+        if self.best is None or epoch.validation_mhd < self.best.validation_mhd:
+            self.best, self.best_weights = epoch, copy.deepcopy(self.optimization.best_guess.state_dict())
+        if epoch.validation_mhd < self.to_beat - self.config.min_delta:
+            self.to_beat, self.waited = epoch.validation_mhd, 0
+        else:
+            self.waited += 1
+        return epoch
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next epochs and their outcome depend on."""
+        return {
+            "optimization": self.optimization.state(),
+            "draws": [self.generator.get_state(), torch.get_rng_state()],
+            "device_draws": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
+            "history": [asdict(epoch) for epoch in self.history],
+            "seconds": self.seconds,
+            "best": self.best.epoch,
+            "best_weights": self.best_weights,
+            "to_beat": self.to_beat,
+            "waited": self.waited,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.optimization.restore(state["optimization"])
+        own, everyone = state["draws"]
+        self.generator.set_state(own)
+        torch.set_rng_state(everyone)
+        if state["device_draws"] is not None:
+            torch.cuda.set_rng_state(state["device_draws"])
+        self.history = [Epoch(**epoch) for epoch in state["history"]]
+        self.seconds = state["seconds"]
+        self.best, self.best_weights = self.history[state["best"] - 1], state["best_weights"]
+        self.to_beat, self.waited = state["to_beat"], state["waited"]
 
     def _pass_over_training_rows(self) -> list[float]:
         """Means over the epoch's steps: the gradient's norm, and the parts of the loss."""

@@ -11,6 +11,7 @@ from fathomline.learn.backbone import Classifier, build, design
 from fathomline.learn.loss import HierarchicalLoss
 from fathomline.learn.optimize import Optimization
 from fathomline.learn.predict import predict_logits
+from fathomline.learn.resume import training_key
 from fathomline.learn.train import train
 from tests.learn.conftest import CLASSES
 
@@ -230,3 +231,73 @@ def test_a_loss_that_explodes_later_keeps_the_best_epoch_so_far(crops, rows, tax
 def test_an_exploding_loss_stops_with_what_to_try(crops, rows, taxonomy, config):
     with pytest.raises(InputError, match=r"loss is (nan|inf).*lower train.lr"):
         train(crops, rows, taxonomy, CLASSES, replace(config, lr=1e30, weight_decay=0.0))
+
+
+class Interrupted(Exception):
+    """Stands for whatever ends a process: nothing after it runs."""
+
+
+VARIANTS = {
+    "plain": {},
+    "averaged, mixed, waiting": {"ema_decay": 0.9, "mixup": 0.2, "patience": 3, "min_delta": 0.5, "warmup_epochs": 1.0},
+    "adapters with dropout": {"backbone": "test_vit", "lora": True, "lora_dropout": 0.3},
+    "another optimiser": {"optimizer": "lamb", "schedule": "poly", "clip_norm": 1.0, "accumulation": 2},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights(crops, rows, taxonomy, config, tmp_path, name):
+    config = replace(config, epochs=4, **VARIANTS[name])
+    undisturbed = train(crops, rows, taxonomy, CLASSES, config)
+    told = []
+
+    def interrupting(epoch) -> None:
+        told.append(epoch.epoch)
+        if len(told) in (1, 3):
+            raise Interrupted
+
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            train(crops, rows, taxonomy, CLASSES, config, on_epoch=interrupting, resume=tmp_path)
+        torch.manual_seed(99)  # another process has drawn otherwise
+        assert len(list(tmp_path.iterdir())) == 1
+    resumed = train(crops, rows, taxonomy, CLASSES, config, on_epoch=interrupting, resume=tmp_path)
+    assert told == [epoch.epoch for epoch in undisturbed.history], "no epoch twice"
+    assert resumed.history == undisturbed.history
+    assert resumed.best == undisturbed.best
+    assert all(torch.equal(weights(resumed)[key], weights(undisturbed)[key]) for key in weights(undisturbed))
+    assert not list(tmp_path.iterdir()), "nothing is left to go on from"
+
+
+@pytest.mark.parametrize("damage", [b"", b"no tensors", None])
+def test_a_damaged_state_is_passed_over(crops, rows, taxonomy, config, tmp_path, damage):
+    config = replace(config, epochs=1)
+    key = training_key(crops, rows, taxonomy, CLASSES, config)
+    path = tmp_path / f"{key}.safetensors"
+    if damage is None:
+        save_file({"other": torch.zeros(1)}, path)
+    else:
+        path.write_bytes(damage)
+    resumed = train(crops, rows, taxonomy, CLASSES, config, resume=tmp_path)
+    undisturbed = train(crops, rows, taxonomy, CLASSES, config)
+    assert all(torch.equal(weights(resumed)[key], weights(undisturbed)[key]) for key in weights(undisturbed))
+
+
+def test_another_training_does_not_go_on_from_this_one(crops, rows, taxonomy, config):
+    def key(crops=crops, rows=rows, classes=CLASSES, config=config) -> str:
+        return training_key(crops, rows, taxonomy, classes, config)
+
+    pixels = crops.pixels.copy()
+    pixels[0, 0, 0, 0, 0] += 1
+    relabelled = crops.annotations.assign(label=crops.annotations["label"].replace("Bluefish", "Greenfish"))
+    others = [
+        key(config=replace(config, lr=1e-3)),
+        key(config=replace(config, epochs=4)),
+        key(rows=(rows[0][1:], rows[1])),
+        key(rows=(rows[0], rows[1][1:])),
+        key(classes=CLASSES[::-1]),
+        key(crops=replace(crops, pixels=pixels)),
+        key(crops=replace(crops, annotations=relabelled)),
+    ]
+    assert len({key(), *others}) == 8
+    assert key() == key() == key(config=replace(config, folds=[0, 1])), "which other folds are trained does not matter"
