@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.images.world import Server, as_json, dataset, png
+from tests.images.world import Raw, Server, as_json, dataset, png
 
 
 @pytest.fixture
@@ -29,3 +29,11 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there: real data sits beside a checkout of the developers only")
     return folder
+
+
+@pytest.fixture
+def raw(tmp_path) -> Raw:
+    raw = Raw(tmp_path / "raw")
+    raw.frame(2, video_id="V")
+    raw.frame(1, video_id="W")
+    return raw

@@ -1,69 +1,18 @@
-import hashlib
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 from PIL import Image
 
 from fathomline.errors import InputError
-from fathomline.files import write_json
 from fathomline.images.annotations import read_annotations
 from fathomline.images.coco import read_coco
-from fathomline.images.crop import CropConfig, crop
+from fathomline.images.crop import crop
 from fathomline.images.decode import UPRIGHT, decode
 from fathomline.images.download import download
-from fathomline.images.manifest import Record, write_manifest
-from tests.images.world import dataset, download_config, encoded, picture, tree
-
-
-def crop_config(**changes) -> CropConfig:
-    values = {"views": [1.0, 3.0, "frame"], "size": 16, "square": True, "padding": "edge", "workers": 1}
-    return CropConfig(**values | changes)
-
-
-def box(identity: int, image_id: int, bbox: object, category_id: int | None = 7) -> dict:
-    return {"id": identity, "image_id": image_id, "category_id": category_id, "bbox": bbox}
-
-
-class Raw:
-    """A folder as the download leaves it, with frames of 40x30 pixels."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.images, self.records = folder, [], []
-        (folder / "images").mkdir(parents=True)
-
-    def frame(self, image_id: int, body: bytes | None = None, **fields) -> None:
-        body = encoded(picture(40, 30, image_id)) if body is None else body
-        (self.folder / f"images/{image_id}.png").write_bytes(body)
-        self.images.append({"id": image_id, **fields})
-        digest = hashlib.sha256(body).hexdigest()
-        self.records.append(Record(image_id, "u", f"images/{image_id}.png", len(body), digest, "ok", ""))
-
-    def failed(self, image_id: int) -> None:
-        self.images.append({"id": image_id})
-        self.records.append(Record(image_id, "u", "", 0, "", "failed", "status 404"))
-
-    def write(self, annotations: list[dict]) -> Path:
-        write_json(dataset(self.images, annotations), self.folder / "dataset.json")
-        write_manifest(self.records, self.folder / "manifest.csv")
-        return self.folder
-
-
-@pytest.fixture
-def raw(tmp_path) -> Raw:
-    raw = Raw(tmp_path / "raw")
-    raw.frame(2, video_id="V")
-    raw.frame(1, video_id="W")
-    return raw
+from tests.images.world import box, crop_config, download_config, encoded, picture, tree
 
 
 def quarantine(folder: Path) -> dict[int, str]:
@@ -264,66 +213,6 @@ def test_each_frame_is_opened_once_for_all_its_boxes_and_views(raw, tmp_path, mo
     folder = raw.write([box(number, 1 + number % 2, [number, 1, 9, 9]) for number in range(12)])
     crop(folder, tmp_path / "crops", crop_config(padding="mean"), None)
     assert len(opened) == 2
-
-
-def many(raw, frames: int = 40, boxes: int = 6) -> Path:
-    for image_id in range(3, frames):
-        raw.frame(image_id)
-    return raw.write([box(10 * i + j, i, [j, 2 * j, 9, 12]) for i in range(1, frames) for j in range(boxes)])
-
-
-CROP = """
-import resource, sys
-from pathlib import Path
-from fathomline.images.crop import CropConfig, crop
-from fathomline.images.decode import UPRIGHT, decode
-from fathomline.errors import InputError
-if len(sys.argv) > 3:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
-config = CropConfig(views=[1.0, 3.0, "frame"], size=16, square=True, padding="edge", workers=2)
-try:
-    crop(Path(sys.argv[1]), Path(sys.argv[2]), config, None)
-except InputError as error:
-    sys.exit(f"error: {error}")
-"""
-
-
-def crop_process(*arguments: object) -> subprocess.Popen:
-    command = [sys.executable, "-c", CROP, *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_a_crop_that_is_killed_leaves_no_process_and_the_next_one_ends_as_if_it_had_not_been(raw, tmp_path):
-    folder = many(raw)
-    crop(folder, tmp_path / "undisturbed", crop_config(workers=2), None)
-    chance = random.Random(0)
-    for _ in range(5):
-        process = crop_process(folder, tmp_path / "killed")
-        while process.poll() is None and not list((tmp_path / "killed").glob("rois/*")):
-            time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.03))
-        workers = psutil.Process(process.pid).children() if process.poll() is None else []
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert not psutil.wait_procs(workers, timeout=10)[1], "all processes ended with the one that was killed"
-    crop(folder, tmp_path / "killed", crop_config(workers=2), None)
-    assert tree(tmp_path / "killed") == tree(tmp_path / "undisturbed")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
-def test_a_disk_that_takes_no_more_is_told_and_leaves_no_table(raw, tmp_path):
-    folder = many(raw)
-    process = crop_process(folder, tmp_path / "crops", 50_000)
-    message = process.communicate()[1]
-    assert process.returncode == 1
-    assert message.startswith("error: ")
-    assert "File too large; crop stopped. Mend what is in the way" in message
-    assert "Traceback" not in message
-    assert not list((tmp_path / "crops").glob("*.csv"))
-    crop(folder, tmp_path / "crops", crop_config(), None)
-    crop(folder, tmp_path / "undisturbed", crop_config(), None)
-    assert tree(tmp_path / "crops") == tree(tmp_path / "undisturbed")
 
 
 @pytest.mark.parametrize("way", ["file", "table"])

@@ -1,5 +1,6 @@
 """A small world for the tests of this room: pictures, COCO datasets, and a server that misbehaves as told."""
 
+import hashlib
 import io
 import json
 import socket
@@ -14,7 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fathomline.files import write_json
+from fathomline.images.crop import CropConfig
 from fathomline.images.download import DownloadConfig
+from fathomline.images.manifest import Record, write_manifest
 
 CATEGORIES = [{"id": 7, "name": "Pandalus"}, {"id": 9, "name": "NA"}]
 
@@ -175,3 +179,36 @@ def stalling(body: bytes, times: int = 99, seconds: float = 1.2) -> Callable:
 
 def redirecting(target: str, status: int = 302) -> Callable:
     return lambda handler, before: respond(handler, status, b"", {"Location": target})
+
+
+def crop_config(**changes) -> CropConfig:
+    values = {"views": [1.0, 3.0, "frame"], "size": 16, "square": True, "padding": "edge", "workers": 1}
+    return CropConfig(**values | changes)
+
+
+def box(identity: int, image_id: int, bbox: object, category_id: int | None = 7) -> dict:
+    return {"id": identity, "image_id": image_id, "category_id": category_id, "bbox": bbox}
+
+
+class Raw:
+    """A folder as the download leaves it, with frames of 40x30 pixels."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.images, self.records = folder, [], []
+        (folder / "images").mkdir(parents=True)
+
+    def frame(self, image_id: int, body: bytes | None = None, **fields) -> None:
+        body = encoded(picture(40, 30, image_id)) if body is None else body
+        (self.folder / f"images/{image_id}.png").write_bytes(body)
+        self.images.append({"id": image_id, **fields})
+        digest = hashlib.sha256(body).hexdigest()
+        self.records.append(Record(image_id, "u", f"images/{image_id}.png", len(body), digest, "ok", ""))
+
+    def failed(self, image_id: int) -> None:
+        self.images.append({"id": image_id})
+        self.records.append(Record(image_id, "u", "", 0, "", "failed", "status 404"))
+
+    def write(self, annotations: list[dict]) -> Path:
+        write_json(dataset(self.images, annotations), self.folder / "dataset.json")
+        write_manifest(self.records, self.folder / "manifest.csv")
+        return self.folder
