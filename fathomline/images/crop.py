@@ -68,7 +68,8 @@ def crop(raw: Path, destination: Path, config: CropConfig, group: str | None) ->
     Reads `dataset.json`, `manifest.csv` and the images of `raw`. Writes to `destination`: `rois/`, one PNG per box;
     `pixels.npy`, (ROIs, views, size, size, 3) uint8; `annotations.csv`, whose rows are those of `pixels.npy`, in the
     order of the JSON; `quarantine.csv`, the annotations that could not be cut, with the reason. Each annotation is in
-    one of the two. `group` names the field of the COCO images that fills the column `group`; None: the image id.
+    one of the two. `group` names the field of the COCO images that fills the column `group`; None: the image id, or,
+    of several images with the same bytes, the first one's.
 
     Raises InputError when the input is not as the download leaves it, when images lack the field `group`, when no
     box can be cut, and when the disk is full.
