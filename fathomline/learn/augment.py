@@ -22,6 +22,10 @@ COARSEST = 0.01
 """Least scale of `degradation`: the competition's winners drew from U(0.01, 1)."""
 
 
+Way = tuple[bool, bool, bool]
+"""One of the eight ways to lay a picture: whether it is transposed, then flipped top to bottom and left to right."""
+
+
 def whole(pixels: np.ndarray, rows: np.ndarray, size: int, device: torch.device) -> Tensor:
     """Whole views of `rows`, resized.
 
@@ -40,8 +44,11 @@ def augmented(
     Returns: (rois, views, 3, image_size, image_size), 0 to 255; float32, or as `whole` gives them where only crops,
         flips and quarter turns are asked for.
     """
+    ways = _ways(config)
+    # Another first way each batch: one of fewer ROIs than ways would never see the last ones.
+    first = torch.randint(len(ways), (), generator=generator).item()
     hands = [
-        _hand(pixels, hand, number, config, generator, device)
+        _hand(pixels, hand, ways[(first + number) % len(ways)], config, generator, device)
         for number, hand in enumerate(np.array_split(rows, min(HANDS, len(rows))))
     ]
     images = torch.cat(hands)
@@ -57,7 +64,7 @@ def augmented(
 def _hand(
     pixels: np.ndarray,
     rows: np.ndarray,
-    number: int,
+    way: Way,
     config: TrainConfig,
     generator: torch.Generator,
     device: torch.device,
@@ -71,17 +78,12 @@ def _hand(
     window = max(1, round((config.min_crop + (1 - config.min_crop) * draw()) * side))
     corners = torch.randint(side - window + 1, (len(rows), 2), generator=generator).tolist()
     images = _resized(_windows(pixels, rows, corners, window), config.image_size, device)
-    ways = _ways(config)
-    images = turned(images, ways[number % len(ways)])
+    images = turned(images, way)
     if config.blur and draw() < config.blur:
         images = blurred(images.float(), 0.1 + (STRONGEST_BLUR - 0.1) * draw())
     if config.degradation and draw() < config.degradation:
         images = degraded(images.float(), COARSEST + (1 - COARSEST) * draw())
     return images.float() if config.blur or config.degradation else images
-
-
-Way = tuple[bool, bool, bool]
-"""One of the eight ways to lay a picture: whether it is transposed, then flipped top to bottom and left to right."""
 
 
 def turned(images: Tensor, way: Way) -> Tensor:
@@ -99,10 +101,10 @@ def _ways(config: TrainConfig) -> list[Way]:
     if config.quarter_turns and not mirrored:
         # A quarter turn is a transposition and one flip; without the flip it would be a mirror image.
         return [(False, False, False), (True, True, False), (False, True, True), (True, False, True)]
-    allowed = (config.quarter_turns, config.vertical_flip, config.horizontal_flip)
     if config.quarter_turns:
-        allowed = (True, True, True)  # quarter turns and one mirror image make the other
-    return list(product(*([False, True] if way else [False] for way in allowed)))
+        return list(product([False, True], repeat=3))  # quarter turns and one mirror image make the other
+    down, across = ([False, True] if allowed else [False] for allowed in (config.vertical_flip, config.horizontal_flip))
+    return list(product([False], down, across))
 
 
 def _windows(pixels: np.ndarray, rows: np.ndarray, corners: list[list[int]], side: int) -> np.ndarray:

@@ -90,6 +90,15 @@ def rough(pixels) -> np.ndarray:
     return np.repeat(noise, 2, axis=1)
 
 
+def test_small_batches_see_every_way_in_turn(pixels, config):
+    turned = replace(config, min_crop=1.0, horizontal_flip=True, vertical_flip=True, quarter_turns=True)
+    generator = torch.Generator().manual_seed(0)
+    images = [augmented(pixels, ROWS[:2], turned, generator, CPU).float() for _ in range(200)]
+    kinds = corner_of(torch.cat(images))
+    assert len(set(kinds)) == 8
+    assert min(kinds.count(kind) for kind in set(kinds)) > 25
+
+
 CHANGES = {
     "rotation": 30.0,
     "color_jitter": 0.4,
