@@ -5,6 +5,14 @@ from collections.abc import Iterable
 
 from tqdm import tqdm
 
+_silent = False
+
+
+def fall_silent() -> None:
+    """Say nothing any more: of several processes that do the same work, one speaks for all."""
+    global _silent
+    _silent = True
+
 
 def progress(
     items: Iterable | None = None, *, label: str, unit: str, total: int | None = None, initial: int = 0
@@ -13,15 +21,17 @@ def progress(
 
     `initial`: how many of `total` were done before.
     """
-    options = {"leave": False, "disable": None, "dynamic_ncols": True}
+    options = {"leave": False, "disable": True if _silent else None, "dynamic_ncols": True}
     return tqdm(items, total=total, initial=initial, desc=label, unit=unit, **options)
 
 
 def summary(line: str) -> None:
     """Print the one line by which a stage says what it did."""
-    print(line, flush=True)
+    if not _silent:
+        print(line, flush=True)
 
 
 def warning(line: str) -> None:
     """Print something the user should know and may want to mend, without stopping for it."""
-    print(f"warning: {line}", file=sys.stderr, flush=True)
+    if not _silent:
+        print(f"warning: {line}", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
 """Weights & Biases: the only place that knows of it. No failure here ever fails a training."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,9 +30,19 @@ class Tracker:
     def __init__(self, run: Any = None) -> None:
         self._run = run
 
-    def log(self, values: Mapping[str, float], step: int) -> None:
-        """Add a point at `step` to each named curve."""
-        self._try("log", lambda: self._run.log(dict(values), step=step))
+    def log(
+        self, values: Mapping[str, float | None], step: int, histograms: Mapping[str, Sequence[float]] | None = None
+    ) -> None:
+        """Add a point at `step` to each named curve, and a histogram of each named list; None and empty lists are
+        left out."""
+
+        def log() -> None:
+            import wandb
+
+            drawn = {name: wandb.Histogram(list(values)) for name, values in (histograms or {}).items() if values}
+            self._run.log({name: value for name, value in values.items() if value is not None} | drawn, step=step)
+
+        self._try("log", log)
 
     def summarize(self, values: Mapping[str, Any]) -> None:
         """Set figures of the run as a whole."""
@@ -54,13 +64,20 @@ class Tracker:
 
 @contextmanager
 def tracked_run(
-    config: TrackingConfig, folder: Path, *, name: str | None, group: str | None, params: Mapping[str, Any]
+    config: TrackingConfig,
+    folder: Path,
+    *,
+    name: str | None,
+    group: str | None,
+    params: Mapping[str, Any],
+    identity: str | None = None,
 ) -> Iterator[Tracker]:
     """A W&B run around a training.
 
-    Args: folder that gets `wandb/`; name and group of the run, None for W&B's own; params to file with the run.
+    Args: folder that gets `wandb/`; name and group of the run, None for W&B's own; params to file with the run;
+        identity, W&B's id of the run: one that is there already is gone on with.
     """
-    tracker = Tracker(_start(config, folder, name, group, params))
+    tracker = Tracker(_start(config, folder, name, group, params, identity))
     try:
         yield tracker
     except BaseException:
@@ -69,7 +86,14 @@ def tracked_run(
     tracker.finish(exit_code=0)
 
 
-def _start(config: TrackingConfig, folder: Path, name: str | None, group: str | None, params: Mapping[str, Any]):
+def _start(
+    config: TrackingConfig,
+    folder: Path,
+    name: str | None,
+    group: str | None,
+    params: Mapping[str, Any],
+    identity: str | None,
+):
     if config.mode == "disabled":
         return None
     # Crash reports go to W&B's own servers, offline or not, and its console lines bury the stage's one.
@@ -91,6 +115,9 @@ def _start(config: TrackingConfig, folder: Path, name: str | None, group: str | 
             project=config.project,
             entity=config.entity,
             dir=str(folder),
+            id=identity,
+            # Offline, W&B cannot look whether the run is there, and says so at length: `wandb sync` joins them.
+            resume="allow" if identity and config.mode == "online" else None,
             name=name,
             group=group,
             config=dict(params),

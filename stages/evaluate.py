@@ -27,16 +27,19 @@ def main() -> None:
     parser.add_argument("calibration", type=Path, help="calibration.json to write, for submit")
     parser.add_argument("reports", type=Path, help="folder for the tables")
     arguments = parser.parse_args()
-    config, folds = params_section("evaluate", EvaluateConfig), params_section("train", TrainConfig).folds
+    config, training = params_section("evaluate", EvaluateConfig), params_section("train", TrainConfig)
     candidates = params_section("submit", SubmitConfig).candidates
     taxonomy = read_reference(arguments.taxonomy)
     split = read_csv(arguments.split, ["annotation_id", "fold"])
     crops, ways = read_crops(arguments.crops), TEST_TIME_WAYS[config.test_time_augmentation]
-    held_out = held_out_logits(arguments.models, folds, crops, split, taxonomy, ways)
-    result = evaluate(held_out.logits, held_out.annotations, held_out.classes, taxonomy, config, candidates)
+    held_out = held_out_logits(arguments.models, training.folds, crops, split, taxonomy, ways, training.degraded_size)
+    views = held_out.logits
+    result = evaluate(
+        views[training.select_on], held_out.annotations, held_out.classes, taxonomy, config, candidates, views
+    )
     write_json(result.metrics, arguments.metrics)
     write_json(asdict(result.rule), arguments.calibration)
-    histories = [arguments.models / f"fold-{fold}" / "history.csv" for fold in folds]
+    histories = [arguments.models / f"fold-{fold}" / "history.csv" for fold in training.folds]
     write_tables(arguments.reports, result, taxonomy, histories)
     figures = result.metrics
     interval = (
@@ -44,7 +47,7 @@ def main() -> None:
     )
     summary(
         f"evaluate: MHD {figures['mhd']:.3f} {interval} by {config.decoder} "
-        f"on {figures['rois']} held-out ROIs (argmax {figures['mhd_argmax']:.3f}, threshold "
+        f"on {figures['rois']} held-out ROIs, {training.select_on} view (argmax {figures['mhd_argmax']:.3f}, threshold "
         f"{figures['mhd_threshold']:.3f}, risk {figures['mhd_risk']:.3f}, best constant {figures['mhd_constant']:.3f})"
     )
 

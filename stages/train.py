@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from fathomline.config import load_params
@@ -11,8 +11,11 @@ from fathomline.files import read_csv, write_csv
 from fathomline.learn.checkpoint import save_model
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import fold_rows, read_crops
+from fathomline.learn.distributed import joined
+from fathomline.learn.history import Epoch, Pace
+from fathomline.learn.resume import resume_point
 from fathomline.learn.train import train
-from fathomline.progress import summary, warning
+from fathomline.progress import fall_silent, summary, warning
 from fathomline.taxonomy.reference import read_reference
 from fathomline.tracking import TrackingConfig, tracked_run
 from stages import PARAMS, params_section, run
@@ -25,40 +28,57 @@ def main() -> None:
     parser.add_argument("split", type=Path, help="split.csv")
     parser.add_argument("model", type=Path, help="folder for model.safetensors, model.json and history.csv")
     parser.add_argument("resume", type=Path, help="folder where an interrupted training is gone on from")
+    parser.add_argument("features", type=Path, help="folder that keeps the features of frozen backbones")
     parser.add_argument("--fold", type=int, required=True, help="the fold that is held out")
     arguments = parser.parse_args()
     config, tracking = params_section("train", TrainConfig), params_section("tracking", TrackingConfig)
     taxonomy, crops = read_reference(arguments.taxonomy), read_crops(arguments.crops)
     rows = fold_rows(crops.annotations, read_csv(arguments.split, ["annotation_id", "fold"]), arguments.fold)
     classes = sorted(crops.annotations["label"].unique())
-    unseen = sorted(set(taxonomy.concepts) - set(classes))
-    if unseen:
-        warning(f"train: {len(unseen)} concept(s) have no training ROI and can never be answered: {listing(unseen)}")
-    experiment = os.environ.get("DVC_EXP_NAME")
-    with tracked_run(
-        tracking,
-        # A queued experiment runs in a folder that DVC deletes; DVC_ROOT is the checkout that it was queued from.
-        Path(os.environ.get("DVC_ROOT", ".")),
-        name=f"{experiment}-fold-{arguments.fold}" if experiment else None,
-        group=experiment,
-        params=load_params(PARAMS) | {"fold": arguments.fold, "taxonomy_hash": taxonomy.hash},
-    ) as tracker:
-        trained = train(
-            crops,
-            rows,
-            taxonomy,
-            classes,
-            config,
-            on_epoch=lambda epoch: tracker.log(asdict(epoch), epoch.epoch),
-            resume=arguments.resume,
-        )
-        tracker.summarize({"best_epoch": trained.best.epoch, "images_per_second": trained.images_per_second})
-    save_model(trained.model, taxonomy, arguments.model)
-    write_csv(trained.history_table(), arguments.model / "history.csv")
+    with joined() as processes:
+        if not processes.first:
+            fall_silent()
+            tracking = replace(tracking, mode="disabled")
+        unseen = sorted(set(taxonomy.concepts) - set(classes))
+        if unseen:
+            warning(
+                f"train: {len(unseen)} concept(s) have no training ROI and can never be answered: {listing(unseen)}"
+            )
+        experiment = os.environ.get("DVC_EXP_NAME")
+        point = resume_point(arguments.resume, crops, rows, taxonomy, classes, config)
+        with tracked_run(
+            tracking,
+            # A queued experiment runs in a folder that DVC deletes; DVC_ROOT is the checkout that it was queued from.
+            Path(os.environ.get("DVC_ROOT", ".")),
+            name=f"{experiment}-fold-{arguments.fold}" if experiment else None,
+            group=experiment,
+            params=load_params(PARAMS) | {"fold": arguments.fold, "taxonomy_hash": taxonomy.hash},
+            identity=point.identity if processes.first else None,
+        ) as tracker:
+
+            def log(epoch: Epoch, pace: Pace) -> None:
+                told = asdict(epoch) | {"images_per_second": pace.images_per_second, "data_share": pace.data_share}
+                tracker.log(told, epoch.epoch, histograms={"lora_gradients": pace.lora_gradients})
+
+            trained = train(
+                crops,
+                rows,
+                taxonomy,
+                classes,
+                config,
+                on_epoch=log,
+                resume=point,
+                features=arguments.features,
+                processes=processes,
+            )
+            tracker.summarize({"best_epoch": trained.best.epoch, "images_per_second": trained.images_per_second})
+        if processes.first:
+            save_model(trained.model, taxonomy, arguments.model)
+            write_csv(trained.history_table(), arguments.model / "history.csv")
     summary(
         f"train fold {arguments.fold}: {config.backbone} on {len(rows[0])} ROIs of {len(classes)} concepts, best MHD "
-        f"{trained.best.validation_mhd:.3f} (arg-max) in epoch {trained.best.epoch} of {config.epochs}, "
-        f"{trained.images_per_second:.0f} images/s"
+        f"{trained.best.selected_mhd(config.select_on):.3f} (arg-max, {config.select_on} view) in epoch "
+        f"{trained.best.epoch} of {config.epochs}, {trained.images_per_second:.0f} images/s{trained.learning_share}"
     )
 
 

@@ -58,7 +58,8 @@ def test_a_stage_depends_on_every_source_file_that_it_runs_and_on_no_other(name)
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_says_what_it_does_and_runs_its_own_script(name):
     assert STAGES[name]["desc"]
-    assert f"python -m stages.{name} " in STAGES[name]["cmd"]
+    launcher = r"\$\{FATHOMLINE_LAUNCHER:-python\}" if name == "train" else "python"
+    assert re.match(rf"\\?{launcher} -m stages\.{name} ", STAGES[name]["cmd"])
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -78,14 +79,14 @@ def test_every_section_of_params_belongs_to_a_stage_or_is_source_or_tracking():
     assert set(PARAMS) == {*STAGES, "source", "tracking"}
 
 
-RESUME = "cache/training"
-"""Neither: what an interrupted training left decides only how long the next one takes."""
+KEPT = ("cache/training", "cache/features")
+"""Neither: what an earlier training left decides only how long the next one takes."""
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_paths_on_a_command_line_are_dependencies_or_outputs(name):
     stage = STAGES[name]
     outputs = [next(iter(out)) if isinstance(out, dict) else out for out in stage["outs"]]
-    declared = [*stage["deps"], *outputs, RESUME]
+    declared = [*stage["deps"], *outputs, *KEPT]
     for word in re.findall(r"[\w.${}-]+(?:/[\w.${}-]+)+|\b\w+\.(?:csv|json)", stage["cmd"]):
         assert any(path == word or path.startswith(word + "/") for path in declared), word

@@ -48,9 +48,17 @@ class CrossFitting:
     def _calibrated(self) -> np.ndarray:
         return probabilities(self.logits, self.temperatures[self.parts])
 
-    def decode(self, name: DecoderName, decoder: Decoder, *, calibrate: bool, fit: bool) -> np.ndarray:
-        """Answers, (rois,) nodes. `fit`: the decoder `threshold` takes thresholds fitted on the other parts."""
+    def decode(
+        self, name: DecoderName, decoder: Decoder, *, calibrate: bool, fit: bool, view: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Answers, (rois,) nodes.
+
+        Args: fit, whether the decoder `threshold` takes thresholds fitted on the other parts; view (rois, classes),
+            logits of another view of the same ROIs, to be judged by what these logits ask for.
+        """
         judged = self.probabilities(calibrate)
+        if view is not None:
+            judged = probabilities(view, self.temperatures[self.parts] if calibrate else 1.0)
         if name != "threshold" or not fit:
             return decoder.decode(name, judged)
         answers = np.empty(len(judged), dtype=np.int64)

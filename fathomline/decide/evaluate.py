@@ -1,7 +1,7 @@
 """How good a trained model is on ROIs that it never saw, and the decision rule that follows from it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -67,6 +67,7 @@ def evaluate(
     taxonomy: Taxonomy,
     config: EvaluateConfig,
     candidates: CandidateSet,
+    views: Mapping[str, np.ndarray] | None = None,
 ) -> Evaluation:
     """Decide for held-out ROIs in every way, and measure.
 
@@ -78,11 +79,14 @@ def evaluate(
         annotations: one row an ROI in the order of `logits`; columns annotation_id, label and group, and what else
             should stand in the table.
         classes: names in the order of the columns of `logits`.
+        views: by name, logits of several views of the same ROIs, `logits` among them. Each gets its own MHD, by the
+            temperature and the thresholds that `logits` ask for.
     Raises InputError when there are no rows or the logits are not finite.
     """
     if len(annotations) == 0:
         raise InputError("evaluate: no held-out ROI; train.folds and split.csv leave nothing to measure on")
-    if not np.isfinite(logits).all():
+    views = views or {}
+    if not all(np.isfinite(values).all() for values in (logits, *views.values())):
         raise InputError("evaluate: the model's logits are not finite; train again with a lower train.lr")
     labels = class_indices(annotations["label"], classes)
     held_out = CrossFitting(logits, labels, annotations["group"].to_numpy())
@@ -92,6 +96,7 @@ def evaluate(
     rule = _settle(logits, labels, decoder, config, fallback=decoder.names([constant])[0])
     figures = {
         **_distance_figures(answers, held_out.groups),
+        **{f"mhd_{name}": _mhd_of_view(held_out, view, decoder, config) for name, view in views.items()},
         "mhd_constant": constant_mhd,
         **_rank_figures(answers),
         "ece": _calibration_error(answers),
@@ -123,6 +128,12 @@ def _decide(held_out: CrossFitting, decoder: Decoder, config: EvaluateConfig) ->
     }
     distances = {name: metrics.row_distances(decoder.taxonomy, truth, answer) for name, answer in nodes.items()}
     return _Answers(decoder, held_out.probabilities(config.calibrate), truth, nodes, distances, config.decoder)
+
+
+def _mhd_of_view(held_out: CrossFitting, view: np.ndarray, decoder: Decoder, config: EvaluateConfig) -> float:
+    settings = {"calibrate": config.calibrate, "fit": config.fit_thresholds}
+    nodes = held_out.decode(config.decoder, decoder, **settings, view=view)
+    return float(metrics.row_distances(decoder.taxonomy, decoder.class_nodes[held_out.labels], nodes).mean())
 
 
 def _settle(logits: np.ndarray, labels: np.ndarray, decoder: Decoder, config: EvaluateConfig, fallback: str):

@@ -1,6 +1,7 @@
 """Cut every box out of its frame: ROI pictures for eyes, and one array of views for training."""
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from annotated_types import Ge, Interval, MinLen
 
 from fathomline.config import section
 from fathomline.errors import InputError, listing
-from fathomline.files import write_csv, written_whole
+from fathomline.files import write_csv, write_json, written_whole
 from fathomline.images.annotations import COLUMNS
 from fathomline.images.coco import Coco, read_coco
 from fathomline.images.cut import Box, CutFrame, CutPlan, FrameJob, roi_name
@@ -55,10 +56,13 @@ class Cropped:
     resized: int
     """Frames whose size is not what the JSON says."""
 
+    median_size: float
+    """Median √(width · height) of the ROIs, in pixels of their frames."""
+
     def __str__(self) -> str:
         return (
-            f"{self.rois} ROIs from {self.frames} frames; {self.clipped} clipped at the frame's edge, "
-            f"{self.quarantined} quarantined"
+            f"{self.rois} ROIs of median size {self.median_size:.0f} px from {self.frames} frames; {self.clipped} "
+            f"clipped at the frame's edge, {self.quarantined} quarantined"
         )
 
 
@@ -68,8 +72,8 @@ def crop(raw: Path, destination: Path, config: CropConfig, group: str | None) ->
     Reads `dataset.json`, `manifest.csv` and the images of `raw`. Writes to `destination`: `rois/`, one PNG per box;
     `pixels.npy`, (ROIs, views, size, size, 3) uint8; `annotations.csv`, whose rows are those of `pixels.npy`, in the
     order of the JSON; `quarantine.csv`, the annotations that could not be cut, with the reason. Each annotation is in
-    one of the two. `group` names the field of the COCO images that fills the column `group`; None: the image id, or,
-    of several images with the same bytes, the first one's.
+    one of the two. `views.json` lists the views. `group` names the field of the COCO images that fills the column
+    `group`; None: the image id, or, of several images with the same bytes, the first one's.
 
     Raises InputError when the input is not as the download leaves it, when images lack the field `group`, when no
     box can be cut, and when the disk is full.
@@ -91,6 +95,7 @@ def crop(raw: Path, destination: Path, config: CropConfig, group: str | None) ->
         annotations = _annotations_table(coco, groups, cut)
         _remove_strays(destination / "rois", annotations["path"])
         write_csv(_quarantine_table(coco.annotations, reasons), destination / "quarantine.csv")
+        write_json(config.views, destination / "views.json")
         write_csv(annotations, destination / "annotations.csv")
     except FileNotFoundError as error:
         raise InputError(
@@ -222,7 +227,7 @@ def _refuse_nothing(kept: dict, reasons: dict[int, str], raw: Path) -> None:
 
 def _remove_former(destination: Path) -> None:
     """Without its tables a half-finished crop cannot be taken for a finished one."""
-    for name in ("annotations.csv", "quarantine.csv", "pixels.npy"):
+    for name in ("annotations.csv", "quarantine.csv", "pixels.npy", "views.json"):
         (destination / name).unlink(missing_ok=True)
     for path in destination.glob(".*.part"):
         path.unlink(missing_ok=True)
@@ -257,7 +262,9 @@ def _told(
     if reasons:
         warning(f"crop: {len(reasons)} annotation(s) quarantined, see quarantine.csv: {_common(reasons)}")
     clipped = sum(rectangles[annotation_id] != rectangle for annotation_id, (_, rectangle) in cut.items())
-    return Cropped(sum(frame.size != (0, 0) for frame in frames), len(cut), len(reasons), clipped, len(resized))
+    sizes = [math.sqrt((right - left) * (bottom - top)) for _, (left, top, right, bottom) in cut.values()]
+    median = statistics.median(sizes)
+    return Cropped(sum(frame.size != (0, 0) for frame in frames), len(cut), len(reasons), clipped, len(resized), median)
 
 
 def _common(reasons: dict[int, str]) -> str:

@@ -56,14 +56,17 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
 
 def degraded(images: Tensor, scale: float) -> Tensor:
     """Scaled down to `scale` of the side, above 0 up to 1, and up again: a small ROI's lack of detail."""
+    small = max(1, round(images.shape[-1] * scale))
+    return rescaled(images.flatten(0, 1), small).view_as(images)
+
+
+def rescaled(images: Tensor, small: int) -> Tensor:
+    """(pictures, 3, side, side) float, scaled down to `small` pixels, at most `side`, and up again."""
     side = images.shape[-1]
-    small = max(1, round(side * scale))
     if small == side:
         return images
-    flat = images.flatten(0, 1)
-    down = functional.interpolate(flat, size=(small, small), mode="bilinear", antialias=True, align_corners=False)
-    up = functional.interpolate(down, size=(side, side), mode="bilinear", align_corners=False)
-    return up.view_as(images)
+    down = functional.interpolate(images, size=(small, small), mode="bilinear", antialias=True, align_corners=False)
+    return functional.interpolate(down, size=(side, side), mode="bilinear", align_corners=False)
 
 
 def erased(images: Tensor, share: float, generator: torch.Generator) -> Tensor:

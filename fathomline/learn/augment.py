@@ -119,7 +119,10 @@ def _windows(pixels: np.ndarray, rows: np.ndarray, corners: list[list[int]], sid
 def _resized(views: np.ndarray, size: int, device: torch.device) -> Tensor:
     """(rois, views, side, side, 3) uint8 -> (rois, views, 3, size, size), channels last in memory."""
     rois, count, side = views.shape[:3]
-    images = torch.from_numpy(views).to(device).flatten(0, 1).permute(0, 3, 1, 2)
+    images = torch.from_numpy(views)
+    if device.type == "cuda":
+        images = images.pin_memory()  # from other memory, the copy would wait for all that the GPU has yet to do
+    images = images.to(device, non_blocking=True).flatten(0, 1).permute(0, 3, 1, 2)
     if device.type != "cpu":
         images = images.float()  # only the CPU resizes bytes as they are
     if side != size:

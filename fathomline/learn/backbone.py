@@ -1,17 +1,17 @@
-"""A timm backbone with one linear head over the features of its views."""
+"""From params to a classifier of timm backbones, with pretrained or random weights."""
 
 import difflib
 import logging
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import timm
 import torch
 from safetensors import SafetensorError
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from torch import Tensor, nn
+from torch import nn
 
 from fathomline.errors import InputError, listing
+from fathomline.learn.classifier import Architecture, Classifier
 from fathomline.learn.config import TrainConfig
 
 TIMM_ERRORS = (
@@ -26,40 +26,6 @@ TIMM_ERRORS = (
     IndexError,
 )
 """What timm raises for options, sizes and weights that do not fit: it checks few of them, and trips over the rest."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Everything that rebuilds a classifier, weights aside."""
-
-    backbone: str
-    backbone_options: dict[str, str | int | float | bool]
-    image_size: int
-    views: int
-    classes: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-    def as_json(self) -> dict:
-        return asdict(self)
-
-
-class Classifier(nn.Module):
-    """Normalises views, runs them through one shared backbone, and classifies their concatenated features."""
-
-    def __init__(self, backbone: nn.Module, features: int, architecture: Architecture) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.head = nn.Linear(features * architecture.views, architecture.classes)
-        scale = 255.0
-        self.register_buffer("mean", torch.tensor(architecture.mean).view(3, 1, 1) * scale, persistent=False)
-        self.register_buffer("std", torch.tensor(architecture.std).view(3, 1, 1) * scale, persistent=False)
-
-    def forward(self, views: Tensor) -> Tensor:
-        """(rois, views, 3, side, side) uint8 or float, 0 to 255 -> (rois, classes) logits."""
-        images = (views.flatten(0, 1).float() - self.mean) / self.std
-        features = self.backbone(images.contiguous(memory_format=torch.channels_last))
-        return self.head(features.reshape(len(views), -1))
 
 
 def design(config: TrainConfig, views: int, classes: int) -> Architecture:
@@ -78,32 +44,73 @@ def design(config: TrainConfig, views: int, classes: int) -> Architecture:
         "half": ((0.5,) * 3, (0.5,) * 3),
     }[config.normalization]
     return Architecture(
-        config.backbone, dict(config.backbone_options), config.image_size, views, classes, tuple(mean), tuple(std)
+        backbone=config.backbone,
+        backbone_options=dict(config.backbone_options),
+        image_size=config.image_size,
+        views=views,
+        fusion=config.fusion,
+        separate_backbones=config.separate_backbones,
+        classes=classes,
+        mean=tuple(mean),
+        std=tuple(std),
     )
 
 
-RESERVED = ("num_classes", "in_chans", "pretrained", "features_only", "global_pool", "checkpoint_path")
-"""Options of timm that this module settles itself, or that would load a file unchecked."""
+RESERVED = (
+    "num_classes",
+    "in_chans",
+    "pretrained",
+    "features_only",
+    "global_pool",
+    "checkpoint_path",
+    "drop_path_rate",
+)
+"""Options of timm that have a parameter of their own, that this module settles, or that would load a file unchecked."""
 
 
-def build(architecture: Architecture, pretrained: bool | str = False) -> Classifier:
+def build(architecture: Architecture, pretrained: bool | str = False, drop_path: float = 0.0) -> Classifier:
     """A classifier with pretrained or random weights.
 
-    Args: pretrained as `train.pretrained`: true for the model hub's weights, false for none, or a file's path.
+    Args: pretrained as `train.pretrained`: true for the model hub's weights, false for none, or a file's path;
+        drop_path as `train.drop_path`, which changes training only.
     Raises InputError when the weights cannot be had or are another backbone's, or the backbone takes neither the
-    options nor the image size.
+    options nor the image size nor a drop path.
     """
     options = dict(architecture.backbone_options)
     reserved = [key for key in options if key in RESERVED or key.startswith("pretrained_cfg")]
     if reserved:
         raise InputError(f"train.backbone_options has {listing(reserved)}, which fathomline sets itself; leave it out")
+    if drop_path:
+        options["drop_path_rate"] = drop_path
     if timm.get_pretrained_cfg(architecture.backbone).fixed_input_size:
         options.setdefault("img_size", architecture.image_size)
     if isinstance(pretrained, str):
         _check_weights_file(pretrained)
         options["pretrained_cfg_overlay"] = {"file": pretrained}
-    backbone = _create(architecture, bool(pretrained), options)
-    return Classifier(backbone, _count_features(backbone, architecture), architecture)
+    count = architecture.views if architecture.separate_backbones else 1
+    backbones = [_create(architecture, bool(pretrained), options) for _ in range(count)]
+    return Classifier(backbones, _count_features(backbones[0], architecture), architecture)
+
+
+def save_memory(classifier: Classifier) -> None:
+    """Switch gradient checkpointing on; InputError for a backbone that has none."""
+    try:
+        for backbone in classifier.backbones:
+            backbone.set_grad_checkpointing(True)
+    except TIMM_ERRORS as error:
+        raise InputError(
+            f"train.gradient_checkpointing: the backbone has none ({_first_line(error)}); set it to false, and raise "
+            "train.accumulation to save memory"
+        ) from error
+
+
+def set_training(classifier: Classifier) -> None:
+    """Training mode, but for frozen batch norms, whose running statistics would drift away from their weights."""
+    classifier.train()
+    for layer in classifier.modules():
+        weights = list(layer.parameters(recurse=False))
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and weights:
+            layer.train(any(weight.requires_grad for weight in weights))
 
 
 def _count_features(backbone: nn.Module, architecture: Architecture) -> int:
@@ -184,35 +191,3 @@ def _create(architecture: Architecture, pretrained: bool, options: dict) -> nn.M
             f"not in the other ({listing(misfit.found, 3)}); give a weights file of this backbone"
         )
     return backbone
-
-
-def add_adapters(classifier: Classifier, config: TrainConfig) -> None:
-    """Freeze the backbone and put LoRA adapters (Hu et al., ICLR 2022) on each of its linear layers, in place.
-
-    Raises InputError for a backbone without linear layers.
-    """
-    # 6 s of imports that only this branch needs
-    from peft import LoraConfig, get_peft_model
-
-    linear = [name for name, layer in classifier.backbone.named_modules() if isinstance(layer, nn.Linear)]
-    if not linear:
-        raise InputError("train.lora: the backbone has no linear layer to adapt; choose a transformer, or lora: false")
-    adapters = LoraConfig(
-        r=config.lora_r, lora_alpha=config.lora_alpha, lora_dropout=config.lora_dropout, target_modules=linear
-    )
-    classifier.backbone = get_peft_model(classifier.backbone, adapters)
-
-
-def set_training(classifier: Classifier) -> None:
-    """Training mode, but for frozen batch norms, whose running statistics would drift away from their weights."""
-    classifier.train()
-    for layer in classifier.modules():
-        weights = list(layer.parameters(recurse=False))
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and weights:
-            layer.train(any(weight.requires_grad for weight in weights))
-
-
-def merge_adapters(classifier: Classifier) -> None:
-    """Fold the adapters into the weights they adapt, in place, so that inference needs no peft."""
-    if hasattr(classifier.backbone, "merge_and_unload"):
-        classifier.backbone = classifier.backbone.merge_and_unload()

@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from fathomline.errors import InputError
 from fathomline.files import read_json, write_json, written_whole
-from fathomline.learn.backbone import Architecture, Classifier, build
+from fathomline.learn.backbone import build
+from fathomline.learn.classifier import Architecture, Classifier
 from fathomline.taxonomy.tree import Taxonomy
 
 

@@ -13,7 +13,13 @@ class TrainConfig:
     """Name of a timm model, as `timm.list_models()` gives them."""
 
     backbone_options: dict[str, str | int | float | bool]
-    """Further keyword arguments of the timm model, for example `{drop_path_rate: 0.1}`; {} for none."""
+    """Further keyword arguments of the timm model, for example `{pad_type: same}`; {} for none."""
+
+    drop_path: Annotated[float, Interval(ge=0, lt=1)]
+    """Stochastic depth: share of the ROIs for which a residual block is skipped, growing up to this in the last one."""
+
+    gradient_checkpointing: bool
+    """Compute activations a second time in place of keeping them: a third slower, in a fraction of the memory."""
 
     pretrained: bool | str
     """true: timm's weights from the model hub; false: random weights; or the path of a weights file."""
@@ -23,6 +29,19 @@ class TrainConfig:
 
     image_size: Annotated[int, Interval(ge=16, le=1024)]
     """Side of the model's input, in pixels; at most crop.size."""
+
+    fusion: Literal["concat", "attention"]
+    """How the features of several views come together before the classifier: side by side, or by self-attention."""
+
+    separate_backbones: bool
+    """A backbone of its own for each view, all from the same weights, in place of one that sees every view."""
+
+    frozen: bool
+    """Leave the backbone as it is: features are computed once, kept in cache/features/, and the head is trained.
+    What else changes the backbone, such as `drop_path` and `layer_decay`, has nothing to do then."""
+
+    frozen_copies: Annotated[int, Interval(ge=0, le=1000)]
+    """For `frozen`: how many augmented copies of each ROI to compute features of; 0: of the ROI as it is."""
 
     folds: Annotated[list[Annotated[int, Ge(0)]], MinLen(1)]
     """Folds to hold out, one model each; numbers below split.folds."""
@@ -68,6 +87,13 @@ class TrainConfig:
 
     min_delta: Annotated[float, Ge(0)]
     """By how much the MHD must fall to count as better, for `patience`."""
+
+    select_on: Literal["plain", "degraded"]
+    """The view of the held-out ROIs whose MHD chooses the epoch, and that evaluate calibrates on and reports first."""
+
+    degraded_size: Annotated[float, Gt(0)] | None
+    """Median √(width · height), in pixels of the frame, that the degraded view scales the held-out ROIs down to: that
+    of the ROIs to be answered for, which `crop test` prints. null: no such view."""
 
     cross_entropy: Annotated[float, Ge(0)]
     """Weight of the cross-entropy in the loss."""
@@ -154,5 +180,10 @@ class TrainConfig:
             raise ValueError(
                 f"`layer_decay` is {self.layer_decay}, but adapters have no layers to tell apart; set it to 1"
             )
+        if self.select_on == "degraded" and self.degraded_size is None:
+            raise ValueError("`select_on` is degraded, but `degraded_size` is null; set it to the size to expect")
+        for name in ("lora", "cutmix"):
+            if self.frozen and getattr(self, name):
+                raise ValueError(f"`frozen` is true, which leaves no use for `{name}`; switch one of the two off")
         if len(set(self.folds)) != len(self.folds):
             raise ValueError(f"`folds` is {self.folds}; name each fold once")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from fathomline.decide.classes import class_indices
 from fathomline.errors import InputError, listing
+from fathomline.files import read_json
 from fathomline.images.annotations import read_annotations
 
 
@@ -22,13 +23,17 @@ class Crops:
     pixels: np.ndarray
     """(rois, views, size, size, 3) uint8 RGB, memory-mapped, rows in the order of `annotations`."""
 
+    views: tuple[float | str, ...]
+    """What each view shows: a multiple of the box, or `frame`."""
+
     def labels(self, classes: Sequence[str]) -> np.ndarray:
         """(rois,) int64, the index of each ROI's concept in `classes`; InputError for a concept that is not there."""
         return class_indices(self.annotations["label"], classes)
 
 
 def read_crops(folder: Path) -> Crops:
-    """Read annotations.csv and map pixels.npy of `folder`; InputError when they do not belong together."""
+    """Read annotations.csv and views.json and map pixels.npy of `folder`; InputError when they do not belong
+    together."""
     annotations = read_annotations(folder / "annotations.csv")
     pixels = np.load(folder / "pixels.npy", mmap_mode="r")
     if len(pixels) != len(annotations):
@@ -36,7 +41,13 @@ def read_crops(folder: Path) -> Crops:
             f"{folder}: pixels.npy has {len(pixels)} rows and annotations.csv {len(annotations)}; "
             "run `dvc repro --force crop` to make both anew"
         )
-    return Crops(annotations, pixels)
+    views = read_json(folder / "views.json")
+    if not isinstance(views, list) or len(views) != pixels.shape[1]:
+        raise InputError(
+            f"{folder}: pixels.npy holds {pixels.shape[1]} view(s) and views.json {views!r}; "
+            "run `dvc repro --force crop` to make both anew"
+        )
+    return Crops(annotations, pixels, tuple(views))
 
 
 def fold_rows(annotations: pd.DataFrame, folds: pd.DataFrame, fold: int) -> tuple[np.ndarray, np.ndarray]:

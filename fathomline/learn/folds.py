@@ -13,7 +13,9 @@ from fathomline.errors import InputError, listing
 from fathomline.learn.augment import Way
 from fathomline.learn.checkpoint import Model, load_model
 from fathomline.learn.dataset import Crops, fold_rows
-from fathomline.learn.predict import TEST_TIME_WAYS, best_device, predict_logits
+from fathomline.learn.detail import remaining_detail
+from fathomline.learn.device import best_device
+from fathomline.learn.predict import TEST_TIME_WAYS, predict_logits
 from fathomline.progress import progress, warning
 from fathomline.taxonomy.tree import Taxonomy
 
@@ -22,8 +24,8 @@ from fathomline.taxonomy.tree import Taxonomy
 class HeldOut:
     """ROIs and the logits of the model that held them out."""
 
-    logits: np.ndarray
-    """(rois, classes) float32"""
+    logits: dict[str, np.ndarray]
+    """By view, `plain` and, where it was asked for, `degraded`: (rois, classes) float32."""
     annotations: pd.DataFrame
     """One row an ROI, in the order of `logits`, with a column `fold`."""
     classes: tuple[str, ...]
@@ -36,20 +38,26 @@ def held_out_logits(
     folds: pd.DataFrame,
     taxonomy: Taxonomy,
     ways: Sequence[Way] = TEST_TIME_WAYS["none"],
+    degraded_size: float | None = None,
 ) -> HeldOut:
     """Logits of each chosen fold's model on the ROIs of that fold, and of no other.
 
-    Args: models, the folder of fold-0, fold-1 …; folds with annotation_id and fold; ways as for `predict_logits`.
+    Args: models, the folder of fold-0, fold-1 …; folds with annotation_id and fold; ways as for `predict_logits`;
+        degraded_size as `train.degraded_size`, for the degraded view.
     """
-    logits, rows, of_fold = [], [], []
+    logits, degraded, rows, of_fold = [], [], [], []
+    detail = None if degraded_size is None else remaining_detail(crops, degraded_size)
     for fold, model in _models(models, chosen, taxonomy):
         held_out = fold_rows(crops.annotations, folds, fold)[1]
         logits.append(_predict(model, crops, held_out, ways))
+        if detail is not None:
+            degraded.append(_predict(model, crops, held_out, ways, detail))
         rows.append(held_out)
         of_fold.append(np.full(len(held_out), fold))
     annotations = crops.annotations.iloc[np.concatenate(rows)].reset_index(drop=True)
     annotations["fold"] = np.concatenate(of_fold)
-    return HeldOut(np.concatenate(logits), annotations, model.classes)
+    views = {"plain": np.concatenate(logits)} | ({"degraded": np.concatenate(degraded)} if degraded else {})
+    return HeldOut(views, annotations, model.classes)
 
 
 def averaged_probabilities(
@@ -86,11 +94,13 @@ def _models(models: Path, chosen: Sequence[int], taxonomy: Taxonomy):
         yield fold, model
 
 
-def _predict(model: Model, crops: Crops, rows: np.ndarray, ways: Sequence[Way]) -> np.ndarray:
+def _predict(
+    model: Model, crops: Crops, rows: np.ndarray, ways: Sequence[Way], detail: np.ndarray | None = None
+) -> np.ndarray:
     if crops.pixels.shape[1] != model.architecture.views:
         raise InputError(
             f"pixels.npy has {crops.pixels.shape[1]} view(s) and the model takes {model.architecture.views}; "
             "run `dvc repro` so that both follow crop.views"
         )
     classifier = model.classifier.to(best_device(), memory_format=torch.channels_last)
-    return predict_logits(classifier, crops.pixels, rows, model.architecture.image_size, ways=ways)
+    return predict_logits(classifier, crops.pixels, rows, model.architecture.image_size, ways=ways, detail=detail)

@@ -22,6 +22,8 @@ class LossParts(NamedTuple):
     cross_entropy: Tensor
     expected_distance: Tensor
     rank_loss: Tensor
+    entropy: Tensor
+    """Of the probabilities, in nats: how unsure they are. Not minimised."""
 
 
 class HierarchicalLoss(nn.Module):
@@ -65,9 +67,10 @@ class HierarchicalLoss(nn.Module):
         rank_loss = -(_of_truth(self.taxa_of_class, truth) * masses.log()).sum(dim=1)
         weights = _of_truth(self.class_weights, truth)
         parts = [(weights * part).mean() for part in (cross_entropy, expected_distance, rank_loss)]
+        entropy = -(probabilities * logits.log_softmax(dim=1)).sum(dim=1).mean().detach()
         factors = (config.cross_entropy, config.expected_distance, config.rank_loss)
         total = sum(factor * part for factor, part in zip(factors, parts, strict=True))
-        return LossParts(total, *parts)
+        return LossParts(total, *parts, entropy)
 
 
 def _of_truth(table: Tensor, truth: Tensor) -> Tensor:

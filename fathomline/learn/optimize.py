@@ -10,7 +10,7 @@ from timm.utils import ModelEmaV3
 from torch import Tensor
 
 from fathomline.errors import InputError
-from fathomline.learn.backbone import Classifier
+from fathomline.learn.classifier import Classifier
 from fathomline.learn.config import TrainConfig
 
 
@@ -21,7 +21,7 @@ class Optimization:
         self._classifier, self._config = classifier, config
         self._weights = [weight for weight in classifier.parameters() if weight.requires_grad]
         groups = parameter_groups(classifier, config)
-        fused = {"fused": True} if config.optimizer == "adamw" and self._weights[0].is_cuda else {}
+        fused = {"fused": True} if config.optimizer == "adamw" and self._weights[0].device.type != "mps" else {}
         try:
             self.optimizer = create_optimizer_v2(groups, config.optimizer, config.lr, config.weight_decay, **fused)
         # timm passes on whatever the optimiser, or a package that it lacks, raises.
@@ -94,11 +94,13 @@ def parameter_groups(classifier: Classifier, config: TrainConfig) -> list[dict]:
     Weight decay is for matrices, not for biases, norms and what the backbone itself exempts, such as position
     embeddings and class tokens. With a layer decay, each layer of the backbone learns that much slower than the next.
     """
-    backbone, decay = classifier.backbone, config.weight_decay
-    exempt = set(getattr(backbone, "no_weight_decay", set)())
+    decay = config.weight_decay
+    exempt = [set(getattr(backbone, "no_weight_decay", set)()) for backbone in classifier.backbones]
     if config.layer_decay == 1:
-        return param_groups_weight_decay(
-            classifier, decay, no_weight_decay_list={f"backbone.{name}" for name in exempt}
-        )
-    layers = param_groups_layer_decay(backbone, decay, no_weight_decay_list=exempt, layer_decay=config.layer_decay)
-    return [*layers, *param_groups_weight_decay(classifier.head, decay)]
+        names = {f"backbones.{place}.{name}" for place, spared in enumerate(exempt) for name in spared}
+        return param_groups_weight_decay(classifier, decay, no_weight_decay_list=names | {"fusion.embedding"})
+    groups = []
+    for backbone, spared in zip(classifier.backbones, exempt, strict=True):
+        groups += param_groups_layer_decay(backbone, decay, no_weight_decay_list=spared, layer_decay=config.layer_decay)
+    groups += param_groups_weight_decay(classifier.fusion, decay, no_weight_decay_list={"embedding"})
+    return [*groups, *param_groups_weight_decay(classifier.head, decay)]

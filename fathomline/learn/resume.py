@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -19,25 +20,64 @@ from fathomline.learn.dataset import Crops
 from fathomline.taxonomy.tree import Taxonomy
 
 SAMPLED_ROWS = 256
-"""Rows of pixels that stand for all of them: to read gigabytes would take longer than an epoch lost."""
 
 _TENSOR, _PAIRS = "tensor:", "pairs:"
 
 
-def training_key(
-    crops: Crops, rows: tuple[np.ndarray, np.ndarray], taxonomy: Taxonomy, classes: Sequence[str], config: TrainConfig
-) -> str:
-    """A hash of what a training depends on, its code included: equal keys, equal trainings."""
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where one training is gone on from. Another training, by its data, params or code, has another point."""
+
+    path: Path
+    """The state after its last epoch, once there is one."""
+
+    @property
+    def identity(self) -> str:
+        """A name that this training keeps through its interruptions; made up at its start, forgotten at its end."""
+        if not self._named.exists():
+            with written_whole(self._named) as temporary:
+                temporary.write_text(uuid4().hex[:12], encoding="utf-8")
+        return self._named.read_text(encoding="utf-8")
+
+    @property
+    def _named(self) -> Path:
+        return self.path.with_suffix(".id")
+
+    def remove(self) -> None:
+        """Leave nothing to go on from."""
+        for path in (self.path, self._named):
+            path.unlink(missing_ok=True)
+
+
+def resume_point(
+    folder: Path,
+    crops: Crops,
+    rows: tuple[np.ndarray, np.ndarray],
+    taxonomy: Taxonomy,
+    classes: Sequence[str],
+    config: TrainConfig,
+) -> ResumePoint:
+    """The point of this training in `folder`, named by a hash of what it depends on, its code included."""
     hashed = hashlib.sha256()
     settings = {name: value for name, value in asdict(config).items() if name != "folds"}
-    hashed.update(json.dumps([settings, taxonomy.hash, list(classes), torch.__version__]).encode())
+    hashed.update(json.dumps([settings, taxonomy.hash, list(classes), list(crops.views), torch.__version__]).encode())
     for part in rows:
-        hashed.update(crops.annotations.iloc[part][["annotation_id", "label"]].to_csv(index=False).encode())
-    sample = np.unique(np.linspace(0, len(crops.pixels) - 1, SAMPLED_ROWS).astype(np.int64))
-    hashed.update(str(crops.pixels.shape).encode() + crops.pixels[sample].tobytes())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        hashed.update(source.read_bytes())
-    return hashed.hexdigest()
+        hashed.update(crops.annotations.iloc[part].to_csv(index=False).encode())
+    hashed.update(sample_of(crops.pixels))
+    hashed.update(code_of("*.py"))
+    return ResumePoint(folder / f"{hashed.hexdigest()}.safetensors")
+
+
+def sample_of(pixels: np.ndarray) -> bytes:
+    """Some rows that stand for all of them: to read gigabytes would take longer than an epoch lost."""
+    sample = np.unique(np.linspace(0, len(pixels) - 1, SAMPLED_ROWS).astype(np.int64))
+    return str(pixels.shape).encode() + pixels[sample].tobytes()
+
+
+def code_of(*patterns: str) -> bytes:
+    """The source files of this folder that match."""
+    folder = Path(__file__).parent
+    return b"".join(source.read_bytes() for pattern in patterns for source in sorted(folder.glob(pattern)))
 
 
 def save_point(state: dict[str, Any], path: Path) -> None:

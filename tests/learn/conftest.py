@@ -15,7 +15,7 @@ CLASSES = ("Bluefish", "Greenfish", "Redsponge")
 @pytest.fixture(autouse=True)
 def on_the_cpu(monkeypatch) -> None:
     """Equal weights from equal seeds are promised on a CPU only, whatever else the machine has."""
-    monkeypatch.setattr("fathomline.learn.train.best_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr("fathomline.learn.distributed.best_device", lambda number=0: torch.device("cpu"))
 
 
 @pytest.fixture
@@ -39,7 +39,9 @@ def crops() -> Crops:
         {"annotation_id": np.arange(120), "image_id": np.arange(120) // 3, "label": np.array(CLASSES)[labels]}
     )
     annotations["group"] = annotations["image_id"]
-    return Crops(annotations, pixels.astype(np.uint8))
+    annotations[["w", "h"]] = 20.0
+    annotations[["frame_w", "frame_h"]] = 40
+    return Crops(annotations, pixels.astype(np.uint8), (1.0,))
 
 
 @pytest.fixture
@@ -47,9 +49,15 @@ def config() -> TrainConfig:
     return TrainConfig(
         backbone="test_resnet",
         backbone_options={},
+        drop_path=0.0,
+        gradient_checkpointing=False,
         pretrained=False,
         normalization="half",
         image_size=16,
+        fusion="concat",
+        separate_backbones=False,
+        frozen=False,
+        frozen_copies=0,
         folds=[0],
         epochs=3,
         batch_size=16,
@@ -65,6 +73,8 @@ def config() -> TrainConfig:
         ema_decay=0.0,
         patience=0,
         min_delta=0.0,
+        select_on="plain",
+        degraded_size=None,
         cross_entropy=1.0,
         expected_distance=0.1,
         rank_loss=0.0,

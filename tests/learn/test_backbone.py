@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from fathomline.errors import InputError
-from fathomline.learn.backbone import add_adapters, build, design, set_training
+from fathomline.learn.adapters import add_adapters
+from fathomline.learn.backbone import build, design, set_training
 
 
 def test_an_unknown_backbone_is_named_with_some_that_are_known(config):
@@ -23,7 +24,7 @@ def test_options_that_a_backbone_does_not_take_are_named(config):
 
 def test_bad_options_are_not_blamed_on_good_weights(config, tmp_path):
     path = tmp_path / "weights.safetensors"
-    save_file(build(design(config, views=1, classes=3)).backbone.state_dict(), path)
+    save_file(build(design(config, views=1, classes=3)).backbones[0].state_dict(), path)
     architecture = design(replace(config, backbone_options={"wings": 2}), views=1, classes=3)
     with pytest.raises(InputError, match=r"train.backbone_options: test_resnet does not take them.*wings"):
         build(architecture, pretrained=str(path))
@@ -55,10 +56,10 @@ def test_a_vision_transformer_takes_any_input_size(config):
 def test_pretrained_weights_are_read_from_a_file(config, tmp_path):
     source = build(design(config, views=1, classes=3))
     path = tmp_path / "weights.safetensors"
-    save_file(source.backbone.state_dict(), path)
+    save_file(source.backbones[0].state_dict(), path)
     loaded = build(design(config, views=1, classes=5), pretrained=str(path))
-    for name, tensor in source.backbone.state_dict().items():
-        assert torch.equal(loaded.backbone.state_dict()[name], tensor), name
+    for name, tensor in source.backbones[0].state_dict().items():
+        assert torch.equal(loaded.backbones[0].state_dict()[name], tensor), name
 
 
 def test_a_missing_weights_file_is_named(config, tmp_path):
@@ -69,13 +70,13 @@ def test_a_missing_weights_file_is_named(config, tmp_path):
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_convnext"])
 def test_weights_of_another_backbone_are_refused(config, tmp_path, backbone):
     path = tmp_path / "weights.safetensors"
-    save_file(build(design(replace(config, backbone="test_vit"), views=1, classes=3)).backbone.state_dict(), path)
+    save_file(build(design(replace(config, backbone="test_vit"), views=1, classes=3)).backbones[0].state_dict(), path)
     with pytest.raises(InputError, match=rf"train.pretrained: .* could not be loaded into {backbone}"):
         build(design(replace(config, backbone=backbone), views=1, classes=3), pretrained=str(path))
 
 
 def test_weights_of_a_deeper_backbone_are_refused(config, tmp_path):
-    weights = build(design(config, views=1, classes=3)).backbone.state_dict()
+    weights = build(design(config, views=1, classes=3)).backbones[0].state_dict()
     save_file(weights | {"layer9.weight": torch.zeros(3)}, tmp_path / "deeper.safetensors")
     with pytest.raises(InputError, match=r"1 weights are in one and not in the other \(layer9.weight\)"):
         build(design(config, views=1, classes=3), pretrained=str(tmp_path / "deeper.safetensors"))
@@ -93,7 +94,7 @@ def test_training_mode_leaves_frozen_batch_norms_alone(config):
 def test_views_are_normalised_by_mean_and_standard_deviation(config):
     seen = []
     classifier = build(replace(design(config, views=1, classes=3), mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0)))
-    classifier.backbone.register_forward_pre_hook(lambda _, images: seen.append(images[0]))
+    classifier.backbones[0].register_forward_pre_hook(lambda _, images: seen.append(images[0]))
     classifier(torch.full((1, 1, 3, 16, 16), 255.0))
     assert seen[0][0, :, 0, 0].tolist() == pytest.approx([1.0, 3.0, 1.0])
 
@@ -101,7 +102,7 @@ def test_views_are_normalised_by_mean_and_standard_deviation(config):
 def test_adapters_have_the_rank_and_the_scale_asked_for(config):
     classifier = build(design(replace(config, backbone="test_vit", image_size=32), views=1, classes=3))
     add_adapters(classifier, replace(config, lora_r=3, lora_alpha=12))
-    adapter = classifier.backbone.base_model.model.blocks[0].attn.qkv
+    adapter = classifier.backbones[0].base_model.model.blocks[0].attn.qkv
     assert adapter.lora_A["default"].weight.shape[0] == 3
     assert adapter.scaling["default"] == 4.0
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from fathomline.errors import InputError
-from fathomline.files import write_csv
+from fathomline.files import write_csv, write_json
 from fathomline.images.annotations import COLUMNS
 from fathomline.learn.dataset import batches, fold_rows, read_crops
 from tests.learn.conftest import CLASSES
@@ -45,8 +45,19 @@ def test_batches_follow_the_order_of_the_rows():
 def test_pixels_and_annotations_of_different_length_are_refused(crops, tmp_path):
     table = pd.DataFrame({column: np.arange(3) for column in COLUMNS})
     write_csv(table.assign(label="Porifera", path="rois/1.png"), tmp_path / "annotations.csv")
+    write_json([1.0], tmp_path / "views.json")
     np.save(tmp_path / "pixels.npy", crops.pixels[:2])
     with pytest.raises(InputError, match=r"pixels.npy has 2 rows and annotations.csv 3"):
         read_crops(tmp_path)
     np.save(tmp_path / "pixels.npy", crops.pixels[:3])
     assert len(read_crops(tmp_path).annotations) == 3
+    assert read_crops(tmp_path).views == (1.0,)
+
+
+def test_views_that_are_not_those_of_the_pixels_are_refused(crops, tmp_path):
+    table = pd.DataFrame({column: np.arange(3) for column in COLUMNS})
+    write_csv(table.assign(label="Porifera", path="rois/1.png"), tmp_path / "annotations.csv")
+    np.save(tmp_path / "pixels.npy", crops.pixels[:3])
+    write_json([1.0, "frame"], tmp_path / "views.json")
+    with pytest.raises(InputError, match=r"pixels.npy holds 1 view\(s\) and views.json \[1.0, 'frame'\]"):
+        read_crops(tmp_path)

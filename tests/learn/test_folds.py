@@ -40,7 +40,7 @@ def test_each_model_answers_for_its_own_fold_and_for_no_other(two_models, crops,
     assert held_out.annotations["fold"].tolist() == [1] * 60 + [0] * 60
     assert held_out.annotations["annotation_id"].tolist() == [*np.flatnonzero(folds == 1), *np.flatnonzero(folds == 0)]
     expected = [logits_of(two_models[fold], crops, np.flatnonzero(folds == fold)) for fold in (1, 0)]
-    assert held_out.logits == pytest.approx(np.concatenate(expected), abs=1e-5)
+    assert held_out.logits["plain"] == pytest.approx(np.concatenate(expected), abs=1e-5)
 
 
 def test_new_rois_get_the_mean_of_the_models_calibrated_probabilities(two_models, crops, taxonomy, tmp_path):
@@ -80,7 +80,7 @@ def test_probabilities_are_averaged_over_the_ways_to_lay_an_roi(two_models, crop
             for p in pictures
         ]
         held_out = held_out_logits(tmp_path, [0], crops, split, taxonomy, TEST_TIME_WAYS[name])
-        assert probabilities(held_out.logits) == pytest.approx(np.mean(each, axis=0), abs=1e-4)
+        assert probabilities(held_out.logits["plain"]) == pytest.approx(np.mean(each, axis=0), abs=1e-4)
     all_rows, _ = averaged_probabilities(tmp_path, [0], crops, taxonomy, 1.0, TEST_TIME_WAYS["turns"])
-    assert all_rows[rows] == pytest.approx(probabilities(held_out.logits), abs=1e-4)
+    assert all_rows[rows] == pytest.approx(probabilities(held_out.logits["plain"]), abs=1e-4)
     assert {len(set(ways)) for ways in TEST_TIME_WAYS.values()} == {1, 4, 8}

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from fathomline.errors import InputError
-from fathomline.learn.backbone import Classifier, build, design
+from fathomline.learn.backbone import build, design
+from fathomline.learn.classifier import Classifier
 from fathomline.learn.optimize import Optimization, parameter_groups
 
 
@@ -30,8 +31,8 @@ def names_of(classifier: Classifier, groups: list[dict]) -> list[tuple[set[str],
 def test_weight_decay_spares_biases_norms_and_embeddings(classifier, config):
     groups = names_of(classifier, parameter_groups(classifier, config))
     decayed = set().union(*(names for names, group in groups if group["weight_decay"] == 0.05))
-    assert {"head.weight", "backbone.blocks.0.attn.qkv.weight"} <= decayed
-    assert not decayed & {"head.bias", "backbone.pos_embed", "backbone.cls_token", "backbone.norm.weight"}
+    assert {"head.weight", "backbones.0.blocks.0.attn.qkv.weight"} <= decayed
+    assert not decayed & {"head.bias", "backbones.0.pos_embed", "backbones.0.cls_token", "backbones.0.norm.weight"}
 
 
 def test_layer_decay_slows_the_early_layers_and_leaves_the_head(classifier, config):
@@ -44,13 +45,13 @@ def test_layer_decay_slows_the_early_layers_and_leaves_the_head(classifier, conf
     }
     assert set(rate) == {name for name, _ in classifier.named_parameters()}
     assert rate["head.weight"] == rate["head.bias"] == 1e-3
-    first, second = rate["backbone.blocks.0.attn.qkv.weight"], rate["backbone.blocks.1.attn.qkv.weight"]
+    first, second = rate["backbones.0.blocks.0.attn.qkv.weight"], rate["backbones.0.blocks.1.attn.qkv.weight"]
     assert first == pytest.approx(second / 2)
-    assert rate["backbone.patch_embed.proj.weight"] < first
+    assert rate["backbones.0.patch_embed.proj.weight"] < first
     groups = names_of(classifier, parameter_groups(classifier, config))
     decayed = set().union(*(names for names, group in groups if group["weight_decay"] == 0.05))
-    assert "backbone.blocks.0.attn.qkv.weight" in decayed
-    assert not decayed & {"head.bias", "backbone.pos_embed", "backbone.cls_token", "backbone.norm.weight"}
+    assert "backbones.0.blocks.0.attn.qkv.weight" in decayed
+    assert not decayed & {"head.bias", "backbones.0.pos_embed", "backbones.0.cls_token", "backbones.0.norm.weight"}
 
 
 def test_layer_decay_under_adapters_is_refused(config):

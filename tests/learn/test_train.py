@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,11 +8,12 @@ from safetensors.torch import save_file
 
 from fathomline.errors import InputError
 from fathomline.learn.augment import augmented
-from fathomline.learn.backbone import Classifier, build, design
+from fathomline.learn.backbone import build, design
+from fathomline.learn.classifier import Classifier
 from fathomline.learn.loss import HierarchicalLoss
 from fathomline.learn.optimize import Optimization
 from fathomline.learn.predict import predict_logits
-from fathomline.learn.resume import training_key
+from fathomline.learn.resume import resume_point
 from fathomline.learn.train import train
 from tests.learn.conftest import CLASSES
 
@@ -52,7 +54,7 @@ def test_the_learning_rate_follows_a_cosine_down_to_the_least(crops, rows, taxon
 
 def test_each_epoch_is_told_as_it_ends(crops, rows, taxonomy, config):
     told = []
-    trained = train(crops, rows, taxonomy, CLASSES, config, on_epoch=told.append)
+    trained = train(crops, rows, taxonomy, CLASSES, config, on_epoch=lambda epoch, _: told.append(epoch))
     assert tuple(told) == trained.history
     assert list(trained.history_table()["epoch"]) == [1, 2, 3]
 
@@ -64,9 +66,9 @@ def test_lora_trains_adapters_and_the_head_and_merges_them(crops, rows, taxonomy
     assert set(weights(adapted)) == set(weights(plain)), "no trace of peft is left"
     changed = {name for name in weights(plain) if not torch.allclose(weights(plain)[name], weights(adapted)[name])}
     assert "head.weight" in changed
-    assert "backbone.blocks.0.attn.qkv.weight" in changed
-    assert "backbone.pos_embed" not in changed
-    assert "backbone.blocks.0.norm1.weight" not in changed
+    assert "backbones.0.blocks.0.attn.qkv.weight" in changed
+    assert "backbones.0.pos_embed" not in changed
+    assert "backbones.0.blocks.0.norm1.weight" not in changed
 
 
 def test_lora_on_a_backbone_without_linear_layers_is_refused(crops, rows, taxonomy, config):
@@ -75,7 +77,7 @@ def test_lora_on_a_backbone_without_linear_layers_is_refused(crops, rows, taxono
 
 
 def test_several_views_feed_one_head(crops, rows, taxonomy, config):
-    two = replace(crops, pixels=np.repeat(crops.pixels, 2, axis=1))
+    two = replace(crops, pixels=np.repeat(crops.pixels, 2, axis=1), views=(1.0, 3.0))
     one_head, two_head = (
         train(world, rows, taxonomy, CLASSES, replace(config, epochs=1)).model.classifier.head for world in (crops, two)
     )
@@ -93,16 +95,16 @@ class Scores:
     def __init__(self, *mhds: float) -> None:
         self.mhds, self.heads = list(mhds), []
 
-    def validate(self, run) -> tuple[float, float, float]:
+    def validate(self, run) -> tuple:
         self.heads.append(run.optimization.best_guess.head.weight.detach().clone())
-        return 1.0, self.mhds[len(self.heads) - 1], len(self.heads) / 100
+        return 1.0, 1.0, 1.0, self.mhds[len(self.heads) - 1], len(self.heads) / 100, None
 
 
 @pytest.fixture
 def scores(monkeypatch):
     def told(*mhds: float) -> Scores:
         stand_in = Scores(*mhds)
-        monkeypatch.setattr("fathomline.learn.train._Run._validate", lambda run: stand_in.validate(run))
+        monkeypatch.setattr("fathomline.learn.run.Run._validate", lambda run: stand_in.validate(run))
         return stand_in
 
     return told
@@ -175,10 +177,12 @@ def noting(forward, seen: list):
 
 def test_training_starts_from_the_weights_given(crops, rows, taxonomy, config, tmp_path):
     known = build(design(config, views=1, classes=3))
-    save_file(known.backbone.state_dict(), tmp_path / "known.safetensors")
+    save_file(known.backbones[0].state_dict(), tmp_path / "known.safetensors")
     still = replace(config, epochs=1, lr=1e-12, min_lr=0.0, pretrained=str(tmp_path / "known.safetensors"))
     started = weights(train(crops, rows, taxonomy, CLASSES, still))
-    assert torch.allclose(started["backbone.conv1.0.weight"], known.backbone.state_dict()["conv1.0.weight"], atol=1e-6)
+    assert torch.allclose(
+        started["backbones.0.conv1.0.weight"], known.backbones[0].state_dict()["conv1.0.weight"], atol=1e-6
+    )
 
 
 def test_each_epoch_sees_another_order_and_other_crops(crops, rows, taxonomy, config, monkeypatch):
@@ -189,7 +193,7 @@ def test_each_epoch_sees_another_order_and_other_crops(crops, rows, taxonomy, co
         seen.append((batch.tolist(), images))
         return images
 
-    monkeypatch.setattr("fathomline.learn.train.augmented", note)
+    monkeypatch.setattr("fathomline.learn.inputs.augmented", note)
     train(crops, rows, taxonomy, CLASSES, replace(config, epochs=2, batch_size=30))
     orders = [[row for batch, _ in seen[start : start + 3] for row in batch] for start in (0, 3)]
     assert sorted(orders[0]) == sorted(orders[1]) == rows[0].tolist()
@@ -251,41 +255,44 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights(crops, r
     undisturbed = train(crops, rows, taxonomy, CLASSES, config)
     told = []
 
-    def interrupting(epoch) -> None:
+    def interrupting(epoch, _) -> None:
         told.append(epoch.epoch)
         if len(told) in (1, 3):
             raise Interrupted
 
+    point = resume_point(tmp_path, crops, rows, taxonomy, CLASSES, config)
+    identity = point.identity
     for _ in range(2):
         with pytest.raises(Interrupted):
-            train(crops, rows, taxonomy, CLASSES, config, on_epoch=interrupting, resume=tmp_path)
+            train(crops, rows, taxonomy, CLASSES, config, on_epoch=interrupting, resume=point)
         torch.manual_seed(99)  # another process has drawn otherwise
-        assert len(list(tmp_path.iterdir())) == 1
-    resumed = train(crops, rows, taxonomy, CLASSES, config, on_epoch=interrupting, resume=tmp_path)
+        assert point.path.exists()
+        assert point.identity == identity
+    resumed = train(crops, rows, taxonomy, CLASSES, config, on_epoch=interrupting, resume=point)
     assert told == [epoch.epoch for epoch in undisturbed.history], "no epoch twice"
     assert resumed.history == undisturbed.history
     assert resumed.best == undisturbed.best
     assert all(torch.equal(weights(resumed)[key], weights(undisturbed)[key]) for key in weights(undisturbed))
     assert not list(tmp_path.iterdir()), "nothing is left to go on from"
+    assert point.identity != identity, "the next training is another one"
 
 
 @pytest.mark.parametrize("damage", [b"", b"no tensors", None])
 def test_a_damaged_state_is_passed_over(crops, rows, taxonomy, config, tmp_path, damage):
     config = replace(config, epochs=1)
-    key = training_key(crops, rows, taxonomy, CLASSES, config)
-    path = tmp_path / f"{key}.safetensors"
+    point = resume_point(tmp_path, crops, rows, taxonomy, CLASSES, config)
     if damage is None:
-        save_file({"other": torch.zeros(1)}, path)
+        save_file({"other": torch.zeros(1)}, point.path)
     else:
-        path.write_bytes(damage)
-    resumed = train(crops, rows, taxonomy, CLASSES, config, resume=tmp_path)
+        point.path.write_bytes(damage)
+    resumed = train(crops, rows, taxonomy, CLASSES, config, resume=point)
     undisturbed = train(crops, rows, taxonomy, CLASSES, config)
     assert all(torch.equal(weights(resumed)[key], weights(undisturbed)[key]) for key in weights(undisturbed))
 
 
 def test_another_training_does_not_go_on_from_this_one(crops, rows, taxonomy, config):
     def key(crops=crops, rows=rows, classes=CLASSES, config=config) -> str:
-        return training_key(crops, rows, taxonomy, classes, config)
+        return resume_point(Path("points"), crops, rows, taxonomy, classes, config).path.name
 
     pixels = crops.pixels.copy()
     pixels[0, 0, 0, 0, 0] += 1
@@ -299,5 +306,7 @@ def test_another_training_does_not_go_on_from_this_one(crops, rows, taxonomy, co
         key(crops=replace(crops, pixels=pixels)),
         key(crops=replace(crops, annotations=relabelled)),
     ]
-    assert len({key(), *others}) == 8
+    moved = crops.annotations.assign(w=crops.annotations["w"] + 1)  # and so the degraded view
+    others.append(key(crops=replace(crops, annotations=moved)))
+    assert len({key(), *others}) == 9
     assert key() == key() == key(config=replace(config, folds=[0, 1])), "which other folds are trained does not matter"

@@ -1,0 +1,36 @@
+"""Where tensors live, how they are computed there, and the seeds of what is drawn."""
+
+from contextlib import AbstractContextManager
+
+import numpy as np
+import torch
+
+
+def best_device(number: int = 0) -> torch.device:
+    """The GPU of that number on CUDA, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", number)
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def arithmetic(device: torch.device, precision: str) -> AbstractContextManager:
+    """Autocast to bf16 where that pays: on CUDA, when `precision` asks for it."""
+    return torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda" and precision == "bf16")
+
+
+def inference_batch(device: torch.device) -> int:
+    """ROIs at once without gradients: few on a CPU, where activations that leave its caches take twice the time."""
+    return 32 if device.type == "cpu" else 256
+
+
+def seed_of(*numbers: int) -> int:
+    """A seed for what the numbers name, such as (seed, epoch): near numbers, unrelated draws."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global generators: torch's on every device, for weights and dropout, and NumPy's, for timm's mixup."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002

@@ -1,0 +1,97 @@
+"""One training on many processes: each takes its share of every batch, and all carry the same weights."""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from fathomline.learn.device import best_device
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes that train together, seen from one of them."""
+
+    rank: int = 0
+    """Which of them this is, from 0."""
+    count: int = 1
+    local_rank: int = 0
+    """Which of those on this machine: the number of its GPU."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes files and speaks."""
+        return self.rank == 0
+
+    def device(self) -> torch.device:
+        """The GPU of this process on CUDA, else the CPU; alone, also Apple's MPS, which knows no exchange."""
+        device = best_device(self.local_rank)
+        return torch.device("cpu") if device.type == "mps" and self.count > 1 else device
+
+    def share(self, rows: np.ndarray) -> np.ndarray:
+        """This process's part of `rows`, in order; the parts differ by one row at most."""
+        return np.array_split(rows, self.count)[self.rank]
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum of `values` over the processes, in place."""
+        if self.count > 1:
+            distributed.all_reduce(values)
+        return values
+
+    def gathered(self, share: Tensor, rows: int) -> Tensor:
+        """(rows, …), the shares of all processes one after the other, as `share` dealt the rows out."""
+        if self.count == 1:
+            return share
+        whole = share.new_zeros((rows, *share.shape[1:]))
+        whole[self.share(np.arange(rows))] = share
+        return self.total(whole)
+
+    def agree(self, module: nn.Module) -> None:
+        """Give `module` the weights and statistics of the first process: batch norms outside CUDA see shares only."""
+        if self.count > 1:
+            for tensor in module.state_dict().values():
+                distributed.broadcast(tensor, 0)
+
+    def joint(self, classifier: nn.Module) -> nn.Module:
+        """`classifier` with gradients averaged over the processes, and batch norms over the whole batch on CUDA."""
+        if self.count == 1:
+            return classifier
+        on_cuda = next(classifier.parameters()).is_cuda
+        return DistributedDataParallel(classifier, device_ids=[self.local_rank] if on_cuda else None)
+
+    def wait(self) -> None:
+        """Until every process has come here."""
+        if self.count > 1:
+            distributed.barrier()
+
+
+ALONE = Processes()
+
+
+def without_exchange(module: nn.Module, last: bool) -> AbstractContextManager:
+    """Around all parts of a batch but the last one, gradients need not be exchanged."""
+    return module.no_sync() if isinstance(module, DistributedDataParallel) and not last else nullcontext()
+
+
+@contextmanager
+def joined() -> Iterator[Processes]:
+    """The processes that torchrun started, connected while the context lasts; this one alone without torchrun."""
+    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+        yield ALONE
+        return
+    processes = Processes(
+        int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), int(os.environ.get("LOCAL_RANK", "0"))
+    )
+    device = processes.device()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield processes
+    finally:
+        distributed.destroy_process_group()

@@ -1,0 +1,68 @@
+"""What a training feeds its classifier with: augmented views, or the features that a frozen backbone gave of them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fathomline.learn.augment import augmented
+from fathomline.learn.classifier import Classifier
+from fathomline.learn.config import TrainConfig
+from fathomline.learn.dataset import batches
+from fathomline.learn.predict import predict_logits
+
+
+class Inputs(Protocol):
+    """Batches to learn from, and predictions for held-out ROIs."""
+
+    def batch(self, rows: np.ndarray, generator: torch.Generator) -> Tensor:
+        """What the classifier takes for `rows`, changed at random."""
+
+    def logits(self, classifier: Classifier, rows: np.ndarray, *, degraded: bool) -> np.ndarray:
+        """(rois, classes) float32 for `rows` as they are, or for their degraded view."""
+
+
+@dataclass(frozen=True)
+class PixelInputs:
+    """Views, augmented as `config` asks."""
+
+    pixels: np.ndarray
+    """(all rois, views, side, side, 3) uint8"""
+    detail: np.ndarray | None
+    """(all rois, views) int64, of the degraded view; None where there is none."""
+    config: TrainConfig
+    device: torch.device
+
+    def batch(self, rows: np.ndarray, generator: torch.Generator) -> Tensor:
+        return augmented(self.pixels, rows, self.config, generator, self.device)
+
+    def logits(self, classifier: Classifier, rows: np.ndarray, *, degraded: bool) -> np.ndarray:
+        detail = self.detail if degraded else None
+        return predict_logits(classifier, self.pixels, rows, self.config.image_size, detail=detail)
+
+
+@dataclass(frozen=True)
+class FeatureInputs:
+    """Features of a frozen backbone."""
+
+    plain: Tensor
+    """(all rois, views, features) float32"""
+    degraded: Tensor | None
+    copies: Tensor
+    """(all rois, copies, views, features), of augmented views; as many as `train.frozen_copies`."""
+
+    def batch(self, rows: np.ndarray, generator: torch.Generator) -> Tensor:
+        chosen = torch.from_numpy(rows)
+        if self.copies.shape[1] == 0:
+            return self.plain[chosen]
+        copy = torch.randint(self.copies.shape[1], (len(rows),), generator=generator)
+        return self.copies[chosen.to(self.copies.device), copy.to(self.copies.device)]
+
+    @torch.inference_mode()
+    def logits(self, classifier: Classifier, rows: np.ndarray, *, degraded: bool) -> np.ndarray:
+        classifier.eval()
+        features = self.degraded if degraded else self.plain
+        parts = [classifier(features[torch.from_numpy(batch)]).float().cpu() for batch in batches(rows, 4096)]
+        return torch.cat(parts).numpy()
