@@ -2,6 +2,7 @@
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,10 @@ CONCEPTS = ["Porifera", "Cnidaria", "Mollusca"]
 class RoiPngs(torch.utils.data.Dataset):
     """ROI PNGs and their labels, opened one at a time."""
 
-    def __init__(self, crops: Path, transform) -> None:
-        table = read_crops(crops).annotations
-        self.paths = [crops / path for path in table["path"]]
-        self.labels = table["label"].map(CONCEPTS.index).tolist()
+    def __init__(self, crops: Path, transform, concepts: Sequence[str] = CONCEPTS) -> None:
+        table = read_crops(crops)
+        self.paths = [crops / path for path in table.annotations["path"]]
+        self.labels = table.labels(concepts).tolist()
         self.transform = transform
 
     def __len__(self) -> int:

@@ -116,7 +116,8 @@ def _start(
             entity=config.entity,
             dir=str(folder),
             id=identity,
-            # Offline, W&B cannot look whether the run is there, and says so at length: `wandb sync` joins them.
+            # Offline, W&B cannot look whether the run is there, and says so at length: `WANDB_RESUME=allow wandb sync`
+            # joins them.
             resume="allow" if identity and config.mode == "online" else None,
             name=name,
             group=group,

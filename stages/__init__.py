@@ -1,6 +1,8 @@
 """The stages of dvc.yaml: each reads its arguments and its params, calls the library, and writes files."""
 
+import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -9,6 +11,9 @@ from fathomline.config import load_section
 from fathomline.errors import InputError
 
 PARAMS = Path("params.yaml")
+
+PATIENCE = 5.0
+"""Seconds that one of several processes waits for a process before it to say why they stop."""
 
 Section = TypeVar("Section")
 
@@ -23,11 +28,21 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except InputError as error:
-        sys.exit(f"error: {error}")
+        _stop(f"error: {error}")
     except OSError as error:
-        sys.exit(
+        _stop(
             f"error: {error.filename or 'a file of this stage'}: {error.strerror or error}. Mend what is in the way, "
             "for example free some space, and run `dvc repro` again"
         )
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _stop(message: str) -> None:
+    """End this process with `message`. Of processes that train together, most stop for one reason, told once.
+
+    When the first one has told it, torchrun ends those that wait. One that stops for a reason of its own tells it then.
+    """
+    before = [os.environ.get(number, "0") != "0" for number in ("RANK", "LOCAL_RANK")]  # on any machine, on this one
+    time.sleep(PATIENCE * sum(before))
+    sys.exit(message)

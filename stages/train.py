@@ -45,11 +45,12 @@ def main() -> None:
                 f"train: {len(unseen)} concept(s) have no training ROI and can never be answered: {listing(unseen)}"
             )
         experiment = os.environ.get("DVC_EXP_NAME")
-        point = resume_point(arguments.resume, crops, rows, taxonomy, classes, config)
+        # A queued experiment runs in a folder that DVC deletes; DVC_ROOT is the checkout that it was queued from.
+        checkout = Path(os.environ.get("DVC_ROOT", "."))
+        point = resume_point(checkout / arguments.resume, crops, rows, taxonomy, classes, config)
         with tracked_run(
             tracking,
-            # A queued experiment runs in a folder that DVC deletes; DVC_ROOT is the checkout that it was queued from.
-            Path(os.environ.get("DVC_ROOT", ".")),
+            checkout,
             name=f"{experiment}-fold-{arguments.fold}" if experiment else None,
             group=experiment,
             params=load_params(PARAMS) | {"fold": arguments.fold, "taxonomy_hash": taxonomy.hash},
@@ -68,13 +69,14 @@ def main() -> None:
                 config,
                 on_epoch=log,
                 resume=point,
-                features=arguments.features,
+                features=checkout / arguments.features,
                 processes=processes,
             )
             tracker.summarize({"best_epoch": trained.best.epoch, "images_per_second": trained.images_per_second})
         if processes.first:
             save_model(trained.model, taxonomy, arguments.model)
             write_csv(trained.history_table(), arguments.model / "history.csv")
+            point.remove()
     summary(
         f"train fold {arguments.fold}: {config.backbone} on {len(rows[0])} ROIs of {len(classes)} concepts, best MHD "
         f"{trained.best.selected_mhd(config.select_on):.3f} (arg-max, {config.select_on} view) in epoch "

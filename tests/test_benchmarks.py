@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import batches, crop, download, frames, scale, side_by_side
+from benchmarks import aquarium, batches, crop, download, frames, plankton, recipe, scale, side_by_side, train_step
 from benchmarks.side_by_side import Contestant, Timing, time_in_turns, timing_table
 
 
-@pytest.mark.parametrize("module", [batches, crop, download, scale])
+@pytest.mark.parametrize("module", [aquarium, batches, crop, download, plankton, scale, train_step])
 def test_each_benchmark_has_a_kept_table_with_its_command(module):
     name = module.__name__.split(".")[-1]
     kept = (side_by_side.FOLDER / f"{name}.md").read_text(encoding="utf-8")
@@ -59,3 +59,29 @@ def test_the_official_way_to_crop_writes_each_box(tmp_path):
     assert {path.name for path in (tmp_path / "rois").iterdir()} == {
         f"{a['image_id']}_{a['id']}.png" for a in annotations
     }
+
+
+def outcome(distances: list[int], argmax: float, seconds: float) -> dict:
+    """What `recipe.run` keeps of a training, with one and the same table for each way to average."""
+    rows = [
+        {"calibrated": False, "decoder": "argmax", "candidates": "labels", "mhd": argmax, "accuracy": 0.5},
+        {"calibrated": False, "decoder": "risk", "candidates": "tree", "mhd": argmax - 0.25, "accuracy": 0.25},
+    ]
+    found = {"seconds": seconds}
+    for ways, shift in (("none", 1), ("turns", 0)):
+        found[ways], found[f"{ways}_distances"] = rows, [distance + shift for distance in distances]
+    return found
+
+
+def test_a_line_of_a_recipe_holds_means_over_the_seeds_and_their_range():
+    results = [outcome([0, 2, 0, 2], argmax=1.5, seconds=100.4), outcome([0, 4, 2, 4], argmax=2.0, seconds=90.0)]
+    cells = recipe.line("ours", results, np.arange(4), "turns").strip("| ").split(" | ")
+    mean, low, high = (float(text.strip("*[],")) for text in cells[1].split())
+    assert (cells[0], mean) == ("ours", 1.75)
+    assert low < 1.75 < high
+    assert cells[2:] == ["1.000 to 2.500", "2.750", "1.500", "1.750", "0.500", "100"]
+
+
+def test_batches_in_memory_are_given_out_in_turns():
+    inputs = train_step.MemoryInputs(["one", "two"], [0])
+    assert [inputs.batch(np.arange(2), None) for _ in range(4)] == ["two", "one", "two", "one"]

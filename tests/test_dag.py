@@ -58,8 +58,8 @@ def test_a_stage_depends_on_every_source_file_that_it_runs_and_on_no_other(name)
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_says_what_it_does_and_runs_its_own_script(name):
     assert STAGES[name]["desc"]
-    launcher = r"\$\{FATHOMLINE_LAUNCHER:-python\}" if name == "train" else "python"
-    assert re.match(rf"\\?{launcher} -m stages\.{name} ", STAGES[name]["cmd"])
+    launcher = r"sh -c '\\\$\{FATHOMLINE_LAUNCHER:-python\}" if name == "train" else "python"
+    assert re.match(rf"{launcher} -m stages\.{name} ", STAGES[name]["cmd"])
 
 
 @pytest.mark.parametrize("name", STAGES)

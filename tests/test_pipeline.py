@@ -56,12 +56,13 @@ class Checkout:
             params[section] |= values
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
-    def run(self, *command: str, fails: bool = False) -> str:
+    def run(self, *command: str, fails: bool = False, **variables: str) -> str:
         """Standard output and error of a command, as one text; its exit status must be as foretold."""
         hidden = ("DVC_", "WANDB_", "GIT_")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
         environment |= {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
+            **variables,
             **{f"GIT_{role}_{field}": "a@b.c" for role in ("AUTHOR", "COMMITTER") for field in ("NAME", "EMAIL")},
         }
         done = subprocess.run(
@@ -73,8 +74,8 @@ class Checkout:
     def git(self, *arguments: str) -> str:
         return self.run("git", *arguments)
 
-    def dvc(self, *arguments: str, fails: bool = False) -> str:
-        return self.run("dvc", *arguments, fails=fails)
+    def dvc(self, *arguments: str, fails: bool = False, **variables: str) -> str:
+        return self.run("dvc", *arguments, fails=fails, **variables)
 
     def restore(self) -> None:
         """Back to the last commit, outputs included."""
@@ -125,7 +126,7 @@ def test_the_first_run_runs_every_stage(repro):
 
 def test_each_stage_says_what_it_did_in_one_line_and_nobody_warns(repro):
     of_stages = repro[1].split("To track the changes")[0].splitlines()
-    spoken = [line for line in of_stages if line and not re.match(r"Running stage|> python|Updating|Generating", line)]
+    spoken = [line for line in of_stages if line and not re.match(r"Running|> python|> sh|Updating|Generating", line)]
     assert [line.split(":")[0] for line in spoken] == [
         "download train",
         "download test",
@@ -216,6 +217,33 @@ def test_a_touched_lineage_trains_again_but_does_not_crop(repro):
     kept = checkout.json("cache/taxonomy_reference.json")
     assert kept["concepts"]["Aurelia aurita"]["family"] == "Cyaneidae"
     assert kept["hash"] == checkout.json("metrics.json")["taxonomy_hash"] != old_hash
+    checkout.restore()
+
+
+TWO_PROCESSES = {
+    "FATHOMLINE_LAUNCHER": "torchrun --standalone --nproc-per-node 2",
+    "OMP_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+}
+
+
+def test_a_launcher_trains_with_several_processes_of_which_one_speaks_and_writes(repro):
+    checkout, _ = repro
+    runs = set((checkout.folder / "wandb").glob("offline-run-*"))
+    output = checkout.dvc("repro", "--single-item", "--force", "train@1", **TWO_PROCESSES)
+    assert len(re.findall(r"^train fold 1: ", output, flags=re.MULTILINE)) == 1
+    assert len(set((checkout.folder / "wandb").glob("offline-run-*")) - runs) == 1
+    assert len(pd.read_csv(checkout.folder / "models/fold-1/history.csv")) == SMALL["train"]["epochs"]
+    checkout.restore()
+    output = checkout.dvc("repro")
+    assert stages_run(output) == [], "how many processes trained is no part of the recipe"
+
+
+def test_a_fault_under_a_launcher_is_told_once(repro):
+    checkout, _ = repro
+    checkout.set_params({"train": {"backbone": "resnet_51"}})
+    output = checkout.dvc("repro", "--single-item", "train@1", fails=True, **TWO_PROCESSES)
+    assert output.count("error: train.backbone is 'resnet_51'; expected a model of timm") == 1
     checkout.restore()
 
 

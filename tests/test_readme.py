@@ -7,6 +7,7 @@ from fathomline.config import load_params
 from tests.test_presets import ROOT, SECTIONS
 
 README = ROOT / "README.md"
+PRESETS = ("reef", "laptop", "fathomnet-2025", "fathomnet-2025-best")
 START, END = "<!-- parameters -->", "<!-- end of parameters -->"
 
 
@@ -23,8 +24,11 @@ def written(value: object) -> str:
 
 def parameter_table() -> str:
     """One row a parameter: its value in each preset, and the documentation of its field."""
-    presets = {name: load_params(ROOT / "presets" / f"{name}.yaml") for name in ("reef", "fathomnet-2025")}
-    lines = [f"| Parameter | {' | '.join(f'`{name}`' for name in presets)} | What it does |", "|---|---|---|---|"]
+    presets = {name: load_params(ROOT / "presets" / f"{name}.yaml") for name in PRESETS}
+    lines = [
+        f"| Parameter | {' | '.join(f'`{name}`' for name in presets)} | What it does |",
+        "|---" * (len(presets) + 2) + "|",
+    ]
     for section, cls in SECTIONS.items():
         for key, field in cls.__pydantic_fields__.items():
             values = " | ".join(written(params[section][key]) for params in presets.values())

@@ -6,7 +6,7 @@ import pytest
 
 from fathomline.errors import InputError
 from fathomline.files import write_json
-from stages import run
+from stages import PATIENCE, run
 
 
 def told(error: BaseException) -> str | int | None:
@@ -20,6 +20,16 @@ def told(error: BaseException) -> str | int | None:
 
 def test_what_the_user_can_mend_is_told_without_a_traceback():
     assert told(InputError("params.yaml: train.lr is missing")) == "error: params.yaml: train.lr is missing"
+
+
+@pytest.mark.parametrize(("rank", "local_rank", "waits"), [(0, 0, 0), (1, 1, 2), (4, 0, 1)])
+def test_of_several_processes_the_first_one_tells_and_the_others_wait_for_it(monkeypatch, rank, local_rank, waits):
+    waited = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    monkeypatch.setenv("RANK", str(rank))
+    monkeypatch.setenv("LOCAL_RANK", str(local_rank))
+    assert told(InputError("train.lr is missing")) == "error: train.lr is missing"
+    assert waited == [waits * PATIENCE]
 
 
 def test_a_disk_that_is_full_is_told_with_the_file():

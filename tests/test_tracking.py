@@ -1,6 +1,8 @@
+import time
+
 import pytest
 
-from fathomline.tracking import TrackingConfig, tracked_run
+from fathomline.tracking import Tracker, TrackingConfig, tracked_run
 
 OFFLINE = TrackingConfig("offline", "fathomline", None)
 
@@ -22,10 +24,71 @@ def test_a_run_holds_params_curves_and_the_least_mhd(silent_wandb, tmp_path, cap
             tracker.log({"validation_mhd": mhd, "train_loss": mhd / 2}, step=step)
         tracker.summarize({"best_epoch": 2})
     (recorded,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
+    texts = (b"reef-fold-0", b"taxonomy_hash", b"validation_mhd", b"train_loss", b"best_epoch")
+    patience = time.monotonic() + 10  # a process of W&B's own writes the file, and may do so a moment later
+    while not all(text in recorded.read_bytes() for text in texts) and time.monotonic() < patience:
+        time.sleep(0.05)
     content = recorded.read_bytes()
-    for text in (b"reef-fold-0", b"taxonomy_hash", b"validation_mhd", b"train_loss", b"best_epoch"):
+    for text in texts:
         assert text in content
     assert "login" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_training_that_goes_on_is_the_same_run(silent_wandb, tmp_path):
+    for step in (1, 2):
+        with tracked_run(OFFLINE, tmp_path, name=None, group=None, params={}, identity="0123456789ab") as tracker:
+            tracker.log({"validation_mhd": float(step)}, step=step)
+    with tracked_run(OFFLINE, tmp_path, name=None, group=None, params={}, identity="ba9876543210"):
+        pass
+    folders = [folder.name for folder in (tmp_path / "wandb").glob("offline-run-*")]
+    identities = sorted(name.split("-")[3] for name in folders)  # offline-run-<time>-<identity>, of one second also -1
+    assert identities == ["0123456789ab", "0123456789ab", "ba9876543210"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "identity", "resume"),
+    [("online", "0123456789ab", "allow"), ("online", None, None), ("offline", "0123456789ab", None)],
+)
+def test_a_run_that_the_service_has_is_gone_on_with(monkeypatch, silent_wandb, tmp_path, mode, identity, resume):
+    asked = []
+    monkeypatch.setattr(silent_wandb, "init", lambda **options: asked.append(options) or NotingRun())
+    with tracked_run(TrackingConfig(mode, "p", None), tmp_path, name=None, group=None, params={}, identity=identity):
+        pass
+    assert [(options["id"], options["resume"]) for options in asked] == [(identity, resume)]
+
+
+class NotingRun:
+    """A W&B run that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.points: dict[int, dict] = {}
+
+    def log(self, values: dict, step: int) -> None:
+        self.points[step] = values
+
+    def define_metric(self, *_: object, **__: object) -> None:
+        pass
+
+    def finish(self, exit_code: int) -> None:
+        pass
+
+
+def test_what_a_training_has_no_figure_for_is_left_out(silent_wandb):
+    run = NotingRun()
+    tracker = Tracker(run)
+    tracker.log({"validation_mhd": 0.0, "validation_mhd_degraded": None}, step=1, histograms={"lora_gradients": ()})
+    assert run.points == {1: {"validation_mhd": 0.0}}
+
+
+def test_lists_of_figures_become_histograms(silent_wandb):
+    run = NotingRun()
+    Tracker(run).log({"validation_mhd": 1.5}, step=3, histograms={"lora_gradients": (0.0, 1.0, 1.0, 4.0)})
+    histogram = run.points[3].pop("lora_gradients")
+    assert isinstance(histogram, silent_wandb.Histogram)
+    assert sum(histogram.histogram) == 4
+    assert (histogram.bins[0], histogram.bins[-1]) == (0.0, 4.0)
+    assert run.points == {3: {"validation_mhd": 1.5}}
 
 
 def test_disabled_tracking_writes_nothing_and_takes_everything(tmp_path):

@@ -92,14 +92,14 @@ def build(architecture: Architecture, pretrained: bool | str = False, drop_path:
     return Classifier(backbones, _count_features(backbones[0], architecture), architecture)
 
 
-def save_memory(classifier: Classifier) -> None:
-    """Switch gradient checkpointing on; InputError for a backbone that has none."""
+def save_memory(classifier: Classifier, name: str) -> None:
+    """Switch gradient checkpointing on; InputError for a backbone, called `name`, that has none."""
     try:
         for backbone in classifier.backbones:
             backbone.set_grad_checkpointing(True)
     except TIMM_ERRORS as error:
         raise InputError(
-            f"train.gradient_checkpointing: the backbone has none ({_first_line(error)}); set it to false, and raise "
+            f"train.gradient_checkpointing: {name} has none ({_first_line(error)}); set it to false, and raise "
             "train.accumulation to save memory"
         ) from error
 
@@ -173,6 +173,11 @@ def _create(architecture: Architecture, pretrained: bool, options: dict) -> nn.M
             backbone = timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
     except TIMM_ERRORS as error:
         cause = _first_line(error)
+        if "drop_path_rate" in cause and "drop_path_rate" in options:
+            raise InputError(
+                f"train.drop_path is {options['drop_path_rate']}, which {name} does not take: it has no stochastic "
+                "depth; set it to 0"
+            ) from error
         if not pretrained:
             raise InputError(
                 f"train.backbone_options: {name} does not take them, or not with train.image_size "

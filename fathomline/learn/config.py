@@ -19,7 +19,8 @@ class TrainConfig:
     """Stochastic depth: share of the ROIs for which a residual block is skipped, growing up to this in the last one."""
 
     gradient_checkpointing: bool
-    """Compute activations a second time in place of keeping them: a third slower, in a fraction of the memory."""
+    """Compute activations a second time in place of keeping them: a third slower, in a fraction of the memory.
+    Batch norms then count each batch twice in their running statistics."""
 
     pretrained: bool | str
     """true: timm's weights from the model hub; false: random weights; or the path of a weights file."""
@@ -34,7 +35,8 @@ class TrainConfig:
     """How the features of several views come together before the classifier: side by side, or by self-attention."""
 
     separate_backbones: bool
-    """A backbone of its own for each view, all from the same weights, in place of one that sees every view."""
+    """A backbone of its own for each view, in place of one that sees every view; all start from
+    the same pretrained weights."""
 
     frozen: bool
     """Leave the backbone as it is: features are computed once, kept in cache/features/, and the head is trained.

@@ -12,6 +12,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from fathomline.learn.device import best_device
 
+NOT_SHARED = "not all processes see the same files there; machines that train together must share the project's folder"
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -64,6 +66,14 @@ class Processes:
         on_cuda = next(classifier.parameters()).is_cuda
         return DistributedDataParallel(classifier, device_ids=[self.local_rank] if on_cuda else None)
 
+    def alike(self, number: int) -> bool:
+        """Whether all processes have the same `number` here; waits until each has come here to tell."""
+        if self.count == 1:
+            return True
+        most_and_least = torch.tensor([number, -number], device=self.device())
+        distributed.all_reduce(most_and_least, distributed.ReduceOp.MAX)
+        return most_and_least.sum().item() == 0
+
     def wait(self) -> None:
         """Until every process has come here."""
         if self.count > 1:
@@ -91,7 +101,6 @@ def joined() -> Iterator[Processes]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield processes
-    finally:
-        distributed.destroy_process_group()
+    yield processes
+    # Not after an error: NCCL would wait here for processes that know of none, and the error would never be told.
+    distributed.destroy_process_group()

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from fathomline.errors import InputError
 from fathomline.files import written_whole
 from fathomline.learn.augment import augmented, whole
 from fathomline.learn.classifier import Classifier
@@ -18,7 +20,7 @@ from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops, batches
 from fathomline.learn.detail import coarsened
 from fathomline.learn.device import inference_batch, seed_of
-from fathomline.learn.distributed import Processes
+from fathomline.learn.distributed import NOT_SHARED, Processes
 from fathomline.learn.inputs import FeatureInputs
 from fathomline.learn.resume import code_of, sample_of
 from fathomline.progress import progress
@@ -27,6 +29,8 @@ CHUNK = 512
 """ROIs whose features are written at once: what an interruption may cost."""
 
 OF_FEATURES = (
+    "backbone",
+    "backbone_options",
     "image_size",
     "frozen_copies",
     "min_crop",
@@ -41,7 +45,7 @@ OF_FEATURES = (
     "degraded_size",
     "seed",
 )
-"""Parameters of `train` that features depend on, those of the backbone itself aside."""
+"""Parameters of `train` that features depend on, beside the weights: an activation, for one, has none."""
 
 
 def frozen_inputs(
@@ -59,17 +63,22 @@ def frozen_inputs(
     device = next(classifier.parameters()).device
     kept = None if folder is None else folder / _key(classifier, crops, config)
     starts = np.arange(0, len(crops.annotations), CHUNK)
-    mine = processes.share(starts) if kept is not None else starts
+    missing = np.array([start for start in starts if kept is None or _read(kept, start) is None], dtype=np.int64)
+    processes.wait()  # until all have seen what is missing, and any may begin to write it
+    mine = missing if kept is None else processes.share(missing)
     computed = {}
     for start in progress(mine, label="features", unit=f"{CHUNK} ROIs"):
         rows = np.arange(start, min(start + CHUNK, len(crops.annotations)))
+        part = _compute(classifier, crops, rows, detail, config)
         if kept is None:
-            computed[start] = _compute(classifier, crops, rows, detail, config)
-        elif _read(kept, start) is None:
+            computed[start] = part
+        else:
             with written_whole(_file(kept, start)) as temporary:
-                save_file(_compute(classifier, crops, rows, detail, config), temporary)
+                save_file(part, temporary)
     processes.wait()
     parts = [computed[start] if kept is None else _read(kept, start) for start in starts]
+    if None in parts:
+        raise InputError(f"{folder}: {NOT_SHARED}")
     joined = {name: torch.cat([part[name] for part in parts]).to(device) for name in parts[0]}
     return FeatureInputs(joined["plain"], joined.get("degraded"), joined["copies"])
 
@@ -89,7 +98,7 @@ def _read(folder: Path, start: int) -> dict[str, Tensor] | None:
 def _key(classifier: Classifier, crops: Crops, config: TrainConfig) -> str:
     """A hash of everything that the features depend on."""
     settings = {name: getattr(config, name) for name in OF_FEATURES}
-    hashed = hashlib.sha256(json.dumps([settings, torch.__version__]).encode())
+    hashed = hashlib.sha256(json.dumps([settings, list(crops.views), torch.__version__, timm.__version__]).encode())
     hashed.update(json.dumps([str(classifier.mean.tolist()), str(classifier.std.tolist())]).encode())
     for name, tensor in classifier.backbones.state_dict().items():
         hashed.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())

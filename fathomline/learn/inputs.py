@@ -65,4 +65,4 @@ class FeatureInputs:
         classifier.eval()
         features = self.degraded if degraded else self.plain
         parts = [classifier(features[torch.from_numpy(batch)]).float().cpu() for batch in batches(rows, 4096)]
-        return torch.cat(parts).numpy()
+        return torch.cat([torch.zeros(0, classifier.head.out_features), *parts]).numpy()

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import timm
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -60,7 +61,11 @@ def resume_point(
     """The point of this training in `folder`, named by a hash of what it depends on, its code included."""
     hashed = hashlib.sha256()
     settings = {name: value for name, value in asdict(config).items() if name != "folds"}
-    hashed.update(json.dumps([settings, taxonomy.hash, list(classes), list(crops.views), torch.__version__]).encode())
+    hashed.update(
+        json.dumps(
+            [settings, taxonomy.hash, list(classes), list(crops.views), torch.__version__, timm.__version__]
+        ).encode()
+    )
     for part in rows:
         hashed.update(crops.annotations.iloc[part].to_csv(index=False).encode())
     hashed.update(sample_of(crops.pixels))

@@ -17,7 +17,7 @@ from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops
 from fathomline.learn.detail import remaining_detail
 from fathomline.learn.device import seed_everything
-from fathomline.learn.distributed import ALONE, Processes
+from fathomline.learn.distributed import ALONE, NOT_SHARED, Processes
 from fathomline.learn.features import frozen_inputs
 from fathomline.learn.history import Epoch, Pace, Trained
 from fathomline.learn.inputs import PixelInputs
@@ -47,7 +47,7 @@ def train(
     Args:
         on_epoch: told of each epoch as it ends.
         resume: where the state after each epoch is kept: a training that was interrupted goes on from there, and ends
-            with the same weights. The state is removed at the end.
+            with the same weights. The caller removes it when the model is safely written.
         features: folder that keeps the features of frozen backbones.
         processes: those that train together; each calls this function with the same arguments, and gets the same back.
     Raises InputError when a backbone or its weights cannot be had, when the views are smaller than the model's
@@ -56,7 +56,8 @@ def train(
     _check_sizes(crops, len(rows[0]), config, processes)
     seed_everything(config.seed)
     architecture = design(config, views=crops.pixels.shape[1], classes=len(classes))
-    classifier = _prepare(build(architecture, config.pretrained, config.drop_path), config, processes)
+    drop_path = 0.0 if config.frozen else config.drop_path
+    classifier = _prepare(build(architecture, config.pretrained, drop_path), config, processes)
     detail = None if config.degraded_size is None else remaining_detail(crops, config.degraded_size)
     learns, has = trainable_weights(classifier)
     backbones = classifier.backbones
@@ -71,8 +72,6 @@ def train(
     classifier.load_state_dict(run.best_weights)
     classifier.backbones = backbones
     merge_adapters(classifier)
-    if resume is not None and processes.first:
-        resume.remove()
     model = Model(classifier.cpu(), architecture, tuple(classes), taxonomy.hash)
     return Trained(model, tuple(run.history), best, run.images_per_second, learns, has)
 
@@ -97,8 +96,8 @@ def _prepare(classifier: Classifier, config: TrainConfig, processes: Processes) 
     """Let the weights learn that `config` says, on the device of this process."""
     if config.frozen:
         classifier.backbones.requires_grad_(False)
-    if config.gradient_checkpointing:
-        save_memory(classifier)
+    if config.gradient_checkpointing and not config.frozen:
+        save_memory(classifier, config.backbone)
     if config.lora:
         add_adapters(classifier, config)
     device = processes.device()
@@ -119,7 +118,9 @@ def _keep_the_best(
     if state is not None:
         run.restore(state)
         warning(f"train: goes on after epoch {len(run.history)}, where it was interrupted")
-    run.processes.wait()  # until all have read the state: the first one is about to replace it
+    # The answer waits for all: none may go on, and replace the state, until each has read it.
+    if not run.processes.alike(len(run.history)):
+        raise InputError(f"{resume.path.parent}: {NOT_SHARED}")
     numbers = range(len(run.history) + 1, config.epochs + 1)
     for number in progress(numbers, label="train", unit="epoch", total=config.epochs, initial=len(run.history)):
         if config.patience and run.waited >= config.patience:

@@ -67,3 +67,27 @@ def test_fitting_thresholds_leaves_the_other_decoders_alone(taxonomy):
     for name in ("argmax", "risk"):
         fitted, given = (held_out.decode(name, decoder, calibrate=True, fit=fit) for fit in (True, False))
         assert (fitted == given).all()
+
+
+@pytest.mark.parametrize("calibrate", [False, True])
+@pytest.mark.parametrize("fit", [False, True])
+@pytest.mark.parametrize("name", ["argmax", "threshold", "risk"])
+def test_another_view_is_judged_by_what_these_logits_ask_for(taxonomy, name, fit, calibrate):
+    generator = np.random.default_rng(5)
+    decoder = Decoder(taxonomy, CLASSES, "tree", SEED_THRESHOLDS)
+    logits, labels = 2 * generator.normal(size=(60, 6)), generator.integers(6, size=60)
+    view = 2 * generator.normal(size=(60, 6))
+    held_out = CrossFitting(logits, labels, np.arange(60) // 4)
+    answers = held_out.decode(name, decoder, calibrate=calibrate, fit=fit, view=view)
+    for part in range(5):
+        mine = held_out.parts == part
+        temperature = held_out.temperatures[part] if calibrate else 1.0
+        judge = decoder
+        if fit and name == "threshold":
+            others, truth = probabilities(logits[~mine], temperature), decoder.class_nodes[labels[~mine]]
+            judge = replace(decoder, thresholds=fit_thresholds(decoder, others, truth))
+        assert answers[mine].tolist() == judge.decode(name, probabilities(view[mine], temperature)).tolist()
+    settings = {"calibrate": calibrate, "fit": fit}
+    as_they_are = held_out.decode(name, decoder, **settings)
+    assert (held_out.decode(name, decoder, **settings, view=logits) == as_they_are).all()
+    assert (answers != as_they_are).any()

@@ -123,6 +123,43 @@ def test_fitted_thresholds_judge_and_go_into_the_rule(taxonomy, unsure):
     assert calibrated.thresholds == fit_thresholds(decoder, probabilities(logits, calibrated.temperature), truth)
 
 
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_each_view_has_an_mhd_by_the_temperature_of_the_headline(taxonomy, unsure, decoder):
+    logits, annotations = unsure
+    generator = np.random.default_rng(8)
+    degraded = 5 * (0.4 * logits + generator.normal(size=logits.shape))  # often wrong, and far too sure
+    config = replace(CONFIG, decoder=decoder, calibrate=True)
+    views = {"plain": logits, "degraded": degraded}
+    figures = evaluate(logits, annotations, CLASSES, taxonomy, config, "tree", views).metrics
+    assert figures["mhd_plain"] == figures["mhd"]
+    labels = np.array([CLASSES.index(name) for name in annotations["label"]])
+    told = CrossFitting(logits, labels, annotations["group"].to_numpy())
+    rule = Decoder(taxonomy, CLASSES, "tree", config.thresholds)
+
+    def mhd(temperatures: np.ndarray) -> float:
+        answers = rule.decode(decoder, probabilities(degraded, temperatures[told.parts]))
+        return np.mean(list(map(taxonomy.distance, rule.names(answers), annotations["label"])))
+
+    assert figures["mhd_degraded"] == pytest.approx(mhd(told.temperatures))
+    if decoder != "argmax":
+        of_its_own = CrossFitting(degraded, labels, told.groups).temperatures
+        assert figures["mhd_degraded"] != pytest.approx(mhd(of_its_own))
+    swapped = evaluate(degraded, annotations, CLASSES, taxonomy, config, "tree", views).metrics
+    assert swapped["mhd_degraded"] == swapped["mhd"]
+
+
+def test_without_views_there_are_no_figures_of_them(taxonomy, unsure):
+    figures = evaluate(*unsure, CLASSES, taxonomy, CONFIG, "labels").metrics
+    assert not {"mhd_plain", "mhd_degraded"} & set(figures)
+
+
+def test_a_view_of_logits_that_are_no_numbers_is_refused(taxonomy, unsure):
+    logits, annotations = unsure
+    views = {"plain": logits, "degraded": np.where(logits > 3, np.nan, logits)}
+    with pytest.raises(InputError, match=r"logits are not finite"):
+        evaluate(logits, annotations, CLASSES, taxonomy, CONFIG, "labels", views)
+
+
 def test_two_names_of_one_taxon_are_one_taxon_to_the_calibration():
     path = dict(zip(RANKS, ["Animalia", "Porifera"], strict=False))
     other = dict(zip(RANKS, ["Animalia", "Cnidaria"], strict=False))

@@ -1,3 +1,4 @@
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fathomline.images.coco import read_coco
 from fathomline.images.crop import crop
 from fathomline.images.decode import UPRIGHT, decode
 from fathomline.images.download import download
+from fathomline.learn.dataset import read_crops
 from tests.images.world import box, crop_config, download_config, encoded, picture, tree
 
 
@@ -52,6 +54,25 @@ def test_rows_follow_the_json_and_pixels_follow_the_rows(raw, tmp_path):
     assert np.array_equal(pixels[1, 2], pixels[3, 2])
     assert quarantine(tmp_path / "crops").keys() == {4, 5}
     assert (done.frames, done.rois, done.quarantined, done.clipped, done.resized) == (2, 4, 2, 1, 0)
+
+
+def test_the_views_are_listed_in_the_order_of_the_pixels(raw, tmp_path):
+    folder = raw.write([box(5, 1, [8, 8, 16, 16])])
+    crop(folder, tmp_path / "crops", crop_config(views=["frame", 1.0]), None)
+    assert read_crops(tmp_path / "crops").views == ("frame", 1.0)
+    first, second = np.load(tmp_path / "crops/pixels.npy")[0]
+    assert json.loads((tmp_path / "crops/views.json").read_text()) == ["frame", 1.0]
+    assert np.array_equal(second, np.asarray(picture(40, 30, 1).crop((8, 8, 24, 24))))
+    assert not np.array_equal(first, second)
+
+
+def test_the_median_size_of_the_rois_is_told(raw, tmp_path):
+    # Sides of 1 and 4, 8 and 8, 10 and 10 (of 20, at the frame's edge), and one that is quarantined.
+    boxes = [[1, 1, 1, 4], [1, 1, 8, 8], [30, 20, 20, 20], [0, 0, 0, 0]]
+    folder = raw.write([box(place, 1, bbox) for place, bbox in enumerate(boxes, start=1)])
+    done = crop(folder, tmp_path / "crops", crop_config(), None)
+    assert done.median_size == pytest.approx(8.0)
+    assert str(done) == "3 ROIs of median size 8 px from 1 frames; 1 clipped at the frame's edge, 1 quarantined"
 
 
 def test_bad_boxes_are_quarantined_with_a_reason_and_good_ones_kept(raw, tmp_path, capsys):

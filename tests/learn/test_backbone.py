@@ -3,10 +3,12 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import save_file
+from timm.layers import DropPath
 
 from fathomline.errors import InputError
 from fathomline.learn.adapters import add_adapters
-from fathomline.learn.backbone import build, design, set_training
+from fathomline.learn.backbone import build, design, save_memory, set_training
+from fathomline.learn.classifier import Classifier
 
 
 def test_an_unknown_backbone_is_named_with_some_that_are_known(config):
@@ -30,7 +32,10 @@ def test_bad_options_are_not_blamed_on_good_weights(config, tmp_path):
         build(architecture, pretrained=str(path))
 
 
-@pytest.mark.parametrize("options", [{"in_chans": 1}, {"checkpoint_path": "x.pth"}, {"features_only": True}])
+@pytest.mark.parametrize(
+    "options",
+    [{"in_chans": 1}, {"checkpoint_path": "x.pth"}, {"features_only": True}, {"drop_path_rate": 0.1}],
+)
 def test_options_that_are_not_the_users_are_refused(config, options):
     architecture = design(replace(config, backbone_options=options), views=1, classes=3)
     with pytest.raises(InputError, match=rf"train.backbone_options has {next(iter(options))}, which fathomline sets"):
@@ -117,3 +122,74 @@ def test_weights_that_would_run_code_when_loaded_are_refused(config, tmp_path):
 def test_the_normalization_is_the_one_asked_for(config, name, mean):
     architecture = design(replace(config, normalization=name, backbone="vit_base_patch16_224"), views=1, classes=3)
     assert architecture.mean[0] == pytest.approx(mean)
+
+
+def seeded(config, seed: int = 0, **options) -> Classifier:
+    torch.manual_seed(seed)
+    return build(design(config, views=1, classes=3), **options)
+
+
+@pytest.fixture
+def view() -> torch.Tensor:
+    """Eight ROIs in one view."""
+    return 255 * torch.rand(8, 1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_drop_path_grows_up_to_what_is_asked_for_in_the_last_block(config):
+    classifier = seeded(replace(config, backbone="test_vit"), drop_path=0.4)
+    rates = [layer.drop_prob for layer in classifier.modules() if isinstance(layer, DropPath)]
+    assert rates == sorted(rates)
+    assert rates[0] < rates[-1] == pytest.approx(0.4)
+
+
+def test_the_drop_path_skips_blocks_in_training_and_none_in_prediction(config, view):
+    vit = replace(config, backbone="test_vit", image_size=32)
+    dropping, plain = seeded(vit, drop_path=0.9), seeded(vit)
+    dropping.train()
+    assert not torch.allclose(dropping(view), dropping(view), atol=1e-4), "other blocks each time"
+    assert torch.equal(plain.train()(view), plain(view))
+    assert torch.equal(dropping.eval()(view), plain.eval()(view))
+
+
+@pytest.mark.parametrize("from_a_file", [False, True])
+def test_a_backbone_without_stochastic_depth_refuses_a_drop_path(config, tmp_path, from_a_file):
+    dla = replace(config, backbone="dla46_c", image_size=32)
+    path = tmp_path / "weights.safetensors"
+    save_file(seeded(dla).backbones[0].state_dict(), path)
+    with pytest.raises(InputError, match=r"^train.drop_path is 0.2, which dla46_c does not take.*set it to 0$"):
+        seeded(dla, pretrained=str(path) if from_a_file else False, drop_path=0.2)
+
+
+def gradients_and_memory(classifier: Classifier, view: torch.Tensor) -> tuple[dict[str, torch.Tensor], int]:
+    """Gradients of a step in training mode, and how many numbers the forward pass kept for them."""
+    kept = []
+    torch.manual_seed(7)  # for what is dropped
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: (kept.append(tensor.numel()), tensor)[1], lambda t: t):
+        logits = classifier.train()(view)
+    torch.nn.functional.cross_entropy(logits, torch.arange(8) % 3).backward()
+    return {name: weight.grad for name, weight in classifier.named_parameters()}, sum(kept)
+
+
+@pytest.mark.parametrize("backbone", ["test_vit", "test_resnet", "test_convnext"])
+def test_activations_computed_twice_give_the_same_gradients_in_less_memory(config, view, backbone):
+    config = replace(config, backbone=backbone, image_size=32)
+    saving = seeded(config, drop_path=0.5)
+    save_memory(saving, backbone)
+    plain_gradients, plain_memory = gradients_and_memory(seeded(config, drop_path=0.5), view)
+    gradients, memory = gradients_and_memory(saving, view)
+    assert gradients.keys() == plain_gradients.keys()
+    assert all(torch.allclose(gradients[name], plain_gradients[name], atol=1e-6) for name in gradients)
+    assert memory < 0.6 * plain_memory
+
+
+def test_memory_is_saved_in_every_one_of_separate_backbones(config):
+    separate = replace(config, backbone="test_vit", separate_backbones=True)
+    classifier = build(design(separate, views=2, classes=3))
+    save_memory(classifier, "test_vit")
+    assert [backbone.grad_checkpointing for backbone in classifier.backbones] == [True, True]
+
+
+def test_a_backbone_that_cannot_save_memory_says_so(config):
+    classifier = seeded(replace(config, backbone="dla46_c", image_size=32))
+    with pytest.raises(InputError, match=r"train.gradient_checkpointing: dla46_c has none.*set it to false"):
+        save_memory(classifier, "dla46_c")

@@ -27,6 +27,23 @@ def test_a_saved_model_answers_as_before(model, taxonomy, tmp_path):
     assert (loaded.classes, loaded.architecture) == (model.classes, model.architecture)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"fusion": "attention"}, {"separate_backbones": True}, {"fusion": "attention", "separate_backbones": True}],
+)
+def test_a_saved_model_keeps_how_its_views_come_together(config, taxonomy, tmp_path, changes):
+    torch.manual_seed(0)
+    architecture = design(replace(config, **changes), views=2, classes=3)
+    model = Model(build(architecture, drop_path=0.3), architecture, CLASSES, taxonomy.hash)
+    save_model(model, taxonomy, tmp_path)
+    loaded = load_model(tmp_path, taxonomy)
+    views = torch.rand(4, 2, 3, 16, 16) * 255
+    model.classifier.eval(), loaded.classifier.eval()
+    assert torch.equal(loaded.classifier(views), model.classifier(views))
+    assert loaded.architecture == architecture
+    assert len(loaded.classifier.backbones) == (2 if "separate_backbones" in changes else 1)
+
+
 def test_the_same_model_gives_the_same_bytes(model, taxonomy, tmp_path):
     for folder in ("one", "two"):
         save_model(model, taxonomy, tmp_path / folder)

@@ -4,11 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from fathomline.decide.calibrate import probabilities
 from fathomline.errors import InputError
+from fathomline.learn.augment import whole
 from fathomline.learn.backbone import build, design
 from fathomline.learn.checkpoint import Model, save_model
+from fathomline.learn.detail import coarsened
 from fathomline.learn.folds import averaged_probabilities, held_out_logits
 from fathomline.learn.predict import TEST_TIME_WAYS, predict_logits
 from tests.learn.conftest import CLASSES
@@ -41,6 +44,20 @@ def test_each_model_answers_for_its_own_fold_and_for_no_other(two_models, crops,
     assert held_out.annotations["annotation_id"].tolist() == [*np.flatnonzero(folds == 1), *np.flatnonzero(folds == 0)]
     expected = [logits_of(two_models[fold], crops, np.flatnonzero(folds == fold)) for fold in (1, 0)]
     assert held_out.logits["plain"] == pytest.approx(np.concatenate(expected), abs=1e-5)
+
+
+def test_held_out_rois_are_also_seen_as_coarse_as_asked_for(two_models, crops, split, taxonomy, tmp_path):
+    held_out = held_out_logits(tmp_path, [0, 1], crops, split, taxonomy, degraded_size=5.0)
+    rows = np.concatenate([np.flatnonzero(split["fold"] == fold) for fold in (0, 1)])
+    views = coarsened(whole(crops.pixels, rows, 16, torch.device("cpu")), np.full((120, 1), 5))  # boxes of 20 px
+    with torch.no_grad():
+        expected = torch.cat([two_models[0].classifier(views[:60]), two_models[1].classifier(views[60:])]).numpy()
+    plain = held_out_logits(tmp_path, [0, 1], crops, split, taxonomy)
+    assert plain.logits.keys() == {"plain"}
+    assert held_out.logits.keys() == {"plain", "degraded"}
+    assert (held_out.logits["plain"] == plain.logits["plain"]).all()
+    assert held_out.logits["degraded"] == pytest.approx(expected, abs=1e-5)
+    assert np.abs(held_out.logits["degraded"] - held_out.logits["plain"]).max() > 1e-3
 
 
 def test_new_rois_get_the_mean_of_the_models_calibrated_probabilities(two_models, crops, taxonomy, tmp_path):

@@ -54,6 +54,42 @@ def test_layer_decay_slows_the_early_layers_and_leaves_the_head(classifier, conf
     assert not decayed & {"head.bias", "backbones.0.pos_embed", "backbones.0.cls_token", "backbones.0.norm.weight"}
 
 
+@pytest.fixture
+def several(config) -> Classifier:
+    """Two views that attend to each other, each with a backbone of its own."""
+    torch.manual_seed(0)
+    separate = replace(config, backbone="test_vit", separate_backbones=True, fusion="attention")
+    return build(design(separate, views=2, classes=3))
+
+
+@pytest.mark.parametrize("layer_decay", [1.0, 0.5])
+def test_weight_decay_is_for_the_matrices_of_every_backbone_and_of_the_fusion(several, config, layer_decay):
+    groups = names_of(several, parameter_groups(several, replace(config, layer_decay=layer_decay)))
+    listed = [name for names, _ in groups for name in names]
+    assert sorted(listed) == sorted(name for name, _ in several.named_parameters()), "each of them, and once"
+    decayed = set().union(*(names for names, group in groups if group["weight_decay"] == 0.05))
+    for backbone in ("backbones.0", "backbones.1"):
+        assert f"{backbone}.blocks.0.attn.qkv.weight" in decayed
+        assert not decayed & {f"{backbone}.{name}" for name in ("pos_embed", "cls_token", "norm.weight", "norm.bias")}
+    assert {"fusion.layer.self_attn.in_proj_weight", "fusion.layer.linear1.weight", "head.weight"} <= decayed
+    assert not decayed & {"fusion.embedding", "fusion.layer.norm1.weight", "fusion.layer.linear1.bias", "head.bias"}
+
+
+def test_layer_decay_slows_every_backbone_alike_and_leaves_the_fusion_and_the_head(several, config):
+    optimization = Optimization(several, replace(config, layer_decay=0.5, lr=1e-3), steps_per_epoch=4)
+    rate = {
+        name: group["lr"] for names, group in names_of(several, optimization.optimizer.param_groups) for name in names
+    }
+    for backbone in ("backbones.0", "backbones.1"):
+        first, second = (rate[f"{backbone}.blocks.{block}.attn.qkv.weight"] for block in (0, 1))
+        assert first == pytest.approx(second / 2)
+        assert second < 1e-3
+    assert {rate[name] for name, _ in several.named_parameters() if name.startswith(("fusion", "head"))} == {1e-3}
+    assert {name.partition(".1.")[2]: lr for name, lr in rate.items() if name.startswith("backbones.1.")} == {
+        name.partition(".0.")[2]: lr for name, lr in rate.items() if name.startswith("backbones.0.")
+    }
+
+
 def test_layer_decay_under_adapters_is_refused(config):
     with pytest.raises(ValueError, match=r"`layer_decay` is 0.7, but adapters have no layers"):
         replace(config, layer_decay=0.7, lora=True)

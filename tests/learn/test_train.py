@@ -84,6 +84,64 @@ def test_several_views_feed_one_head(crops, rows, taxonomy, config):
     assert two_head.in_features == 2 * one_head.in_features
 
 
+@pytest.fixture
+def two_views(crops):
+    """The box, and an inverted picture in the place of what is around it."""
+    return replace(crops, pixels=np.concatenate([crops.pixels, 255 - crops.pixels], axis=1), views=(1.0, 3.0))
+
+
+def changed_by(crops, rows, taxonomy, config) -> set[str]:
+    """Names of the weights that a training moved away from their start."""
+    still, moved = (
+        weights(train(crops, rows, taxonomy, CLASSES, replace(config, lr=lr, min_lr=0.0))) for lr in (1e-12, 1e-3)
+    )
+    return {name for name in moved if not torch.allclose(moved[name].float(), still[name].float(), atol=1e-6)}
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_each_of_separate_backbones_learns_and_so_does_the_attention_between_them(
+    two_views, rows, taxonomy, config, lora
+):
+    config = replace(config, backbone="test_vit", epochs=1, fusion="attention", separate_backbones=True, lora=lora)
+    changed = changed_by(two_views, rows, taxonomy, config)
+    assert {f"backbones.{place}.blocks.0.attn.qkv.weight" for place in (0, 1)} <= changed
+    assert {"fusion.embedding", "fusion.layer.self_attn.in_proj_weight", "head.weight"} <= changed
+    assert ("backbones.1.pos_embed" in changed) is not lora, "adapters leave the rest of each backbone as it was"
+
+
+def test_separate_backbones_go_different_ways(two_views, rows, taxonomy, config, tmp_path):
+    known = build(design(config, views=1, classes=3)).backbones[0].state_dict()
+    save_file(known, tmp_path / "known.safetensors")
+    config = replace(config, epochs=1, pretrained=str(tmp_path / "known.safetensors"), separate_backbones=True)
+    trained = weights(train(two_views, rows, taxonomy, CLASSES, config))
+    first, second, start = (
+        trained["backbones.0.conv1.0.weight"],
+        trained["backbones.1.conv1.0.weight"],
+        known["conv1.0.weight"],
+    )
+    assert not torch.allclose(first, start, atol=1e-4)
+    assert not torch.allclose(second, start, atol=1e-4)
+    assert not torch.allclose(first, second, atol=1e-4)
+
+
+def test_the_drop_path_changes_what_is_learned_and_repeats_itself(crops, rows, taxonomy, config):
+    vit = replace(config, backbone="test_vit", epochs=1, drop_path=0.5)
+    first, second, plain = (
+        weights(train(crops, rows, taxonomy, CLASSES, changed)) for changed in (vit, vit, replace(vit, drop_path=0.0))
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["head.weight"], plain["head.weight"])
+
+
+def test_saving_memory_changes_no_weight(crops, rows, taxonomy, config):
+    vit = replace(config, backbone="test_vit", epochs=1, drop_path=0.2)
+    plain, saving = (
+        train(crops, rows, taxonomy, CLASSES, replace(vit, gradient_checkpointing=saving)) for saving in (False, True)
+    )
+    assert [run.model.classifier.backbones[0].grad_checkpointing for run in (plain, saving)] == [False, True]
+    assert all(torch.allclose(weights(plain)[name], weights(saving)[name], atol=1e-6) for name in weights(plain))
+
+
 def test_a_view_smaller_than_the_input_is_refused(crops, rows, taxonomy, config):
     with pytest.raises(InputError, match=r"train.image_size is 32, above crop.size, 20"):
         train(crops, rows, taxonomy, CLASSES, replace(config, image_size=32))
@@ -92,18 +150,20 @@ def test_a_view_smaller_than_the_input_is_refused(crops, rows, taxonomy, config)
 class Scores:
     """Stands in for validation: the MHD of each epoch is as told, and the weights of each are noted."""
 
-    def __init__(self, *mhds: float) -> None:
-        self.mhds, self.heads = list(mhds), []
+    def __init__(self, mhds: tuple[float, ...], degraded: tuple[float, ...]) -> None:
+        self.mhds, self.degraded, self.heads = mhds, degraded, []
 
     def validate(self, run) -> tuple:
         self.heads.append(run.optimization.best_guess.head.weight.detach().clone())
-        return 1.0, 1.0, 1.0, self.mhds[len(self.heads) - 1], len(self.heads) / 100, None
+        number = len(self.heads)
+        degraded = self.degraded[number - 1] if self.degraded else None
+        return 1.0, 1.0, 1.0, self.mhds[number - 1], number / 100, degraded
 
 
 @pytest.fixture
 def scores(monkeypatch):
-    def told(*mhds: float) -> Scores:
-        stand_in = Scores(*mhds)
+    def told(*mhds: float, degraded: tuple[float, ...] = ()) -> Scores:
+        stand_in = Scores(mhds, degraded)
         monkeypatch.setattr("fathomline.learn.run.Run._validate", lambda run: stand_in.validate(run))
         return stand_in
 
@@ -134,6 +194,36 @@ def test_training_ends_when_patience_runs_out(crops, rows, taxonomy, config, sco
 def test_without_patience_every_epoch_is_run(crops, rows, taxonomy, config, scores):
     scores(1.0, 2.0, 3.0, 4.0)
     assert len(train(crops, rows, taxonomy, CLASSES, replace(config, epochs=4)).history) == 4
+
+
+def test_the_view_that_selects_chooses_the_epoch(crops, rows, taxonomy, config, scores):
+    for view, epoch in (("plain", 3), ("degraded", 2)):
+        told = scores(3.0, 2.5, 1.0, degraded=(3.0, 1.0, 2.0))
+        trained = train(crops, rows, taxonomy, CLASSES, replace(config, select_on=view, degraded_size=5.0))
+        assert trained.best.epoch == epoch
+        assert torch.equal(weights(trained)["head.weight"], told.heads[epoch - 1])
+
+
+def test_the_view_that_selects_is_the_one_whose_patience_runs_out(crops, rows, taxonomy, config, scores):
+    patient = replace(config, epochs=6, patience=2, min_delta=0.1, degraded_size=5.0)
+    for view, last in (("plain", 6), ("degraded", 4)):
+        scores(6.0, 5.0, 4.0, 3.0, 2.0, 1.0, degraded=(3.0, 2.0, 1.95, 1.95, 1.0, 0.5))
+        assert train(crops, rows, taxonomy, CLASSES, replace(patient, select_on=view)).history[-1].epoch == last
+
+
+def test_selecting_on_a_degraded_view_that_has_no_size_is_refused(config):
+    with pytest.raises(ValueError, match=r"`select_on` is degraded, but `degraded_size` is null; set it"):
+        replace(config, select_on="degraded")
+
+
+def test_a_degraded_view_does_not_change_what_is_learned(crops, rows, taxonomy, config):
+    config = replace(config, epochs=2)
+    plain, watched = (
+        train(crops, rows, taxonomy, CLASSES, replace(config, degraded_size=size)) for size in (None, 5.0)
+    )
+    assert all(torch.equal(weights(plain)[name], weights(watched)[name]) for name in weights(plain))
+    told = [replace(epoch, validation_mhd_degraded=None) for epoch in watched.history]
+    assert told == list(plain.history)
 
 
 def test_the_moving_average_is_what_is_validated_and_saved(crops, rows, taxonomy, config):
@@ -245,6 +335,18 @@ VARIANTS = {
     "plain": {},
     "averaged, mixed, waiting": {"ema_decay": 0.9, "mixup": 0.2, "patience": 3, "min_delta": 0.5, "warmup_epochs": 1.0},
     "adapters with dropout": {"backbone": "test_vit", "lora": True, "lora_dropout": 0.3},
+    "a head on kept features, and a degraded view": {
+        "frozen": True,
+        "frozen_copies": 2,
+        "degraded_size": 5.0,
+        "select_on": "degraded",
+    },
+    "blocks dropped and computed twice": {
+        "backbone": "test_vit",
+        "drop_path": 0.3,
+        "gradient_checkpointing": True,
+        "layer_decay": 0.8,
+    },
     "another optimiser": {"optimizer": "lamb", "schedule": "poly", "clip_norm": 1.0, "accumulation": 2},
 }
 
@@ -273,6 +375,10 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights(crops, r
     assert resumed.history == undisturbed.history
     assert resumed.best == undisturbed.best
     assert all(torch.equal(weights(resumed)[key], weights(undisturbed)[key]) for key in weights(undisturbed))
+    ended = train(crops, rows, taxonomy, CLASSES, config, on_epoch=interrupting, resume=point)
+    assert len(told) == config.epochs, "killed before its model was written, it need not train again"
+    assert all(torch.equal(weights(ended)[key], weights(undisturbed)[key]) for key in weights(undisturbed))
+    point.remove()
     assert not list(tmp_path.iterdir()), "nothing is left to go on from"
     assert point.identity != identity, "the next training is another one"
 

@@ -1,0 +1,23 @@
+"""One view against three on real frames: ../shared/aquarium, with the recipe of presets/laptop.yaml."""
+
+import argparse
+
+from benchmarks.recipe import Variant, run_all
+from benchmarks.side_by_side import keep
+
+THREE = (1.0, 3.0, "frame")
+VARIANTS = [
+    Variant("the box", {}),
+    Variant("the box, three times the box and the frame, concatenated", {"fusion": "concat"}, THREE),
+    Variant("the same three, fused by attention", {"fusion": "attention"}, THREE),
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    keep("aquarium", "One view against three", run_all("aquarium", VARIANTS, parser.parse_args().seeds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""A training step: ours from pixels.npy, the same model fed from memory, and a plain loop over ROI PNGs."""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision import transforms
+
+from benchmarks.batches import WORKERS, RoiPngs
+from benchmarks.frames import write_dataset
+from benchmarks.side_by_side import Contestant, Timing, keep, time_in_turns, timing_table
+from fathomline.config import load_section
+from fathomline.images.crop import CropConfig, crop
+from fathomline.images.download import DownloadConfig, download
+from fathomline.learn.backbone import build, design
+from fathomline.learn.classifier import Classifier
+from fathomline.learn.config import TrainConfig
+from fathomline.learn.dataset import Crops, read_crops
+from fathomline.learn.device import best_device
+from fathomline.learn.distributed import ALONE
+from fathomline.learn.inputs import Inputs, PixelInputs
+from fathomline.learn.loss import HierarchicalLoss
+from fathomline.learn.run import Run, Task
+from fathomline.taxonomy.fgvc2025 import lineages
+from fathomline.taxonomy.tree import Taxonomy
+
+ROUNDS = 5
+PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
+"""Dense bf16 operations a second by the makers' data sheets."""
+
+
+@dataclass(frozen=True)
+class MemoryInputs:
+    """Batches that lie ready on the device, given out in turns: what no way to load data can be faster than."""
+
+    prepared: Sequence[Tensor]
+    given: list[int]
+
+    def batch(self, rows: np.ndarray, generator: torch.Generator) -> Tensor:
+        self.given[0] += 1
+        return self.prepared[self.given[0] % len(self.prepared)]
+
+    def logits(self, classifier: Classifier, rows: np.ndarray, *, degraded: bool) -> np.ndarray:
+        return np.zeros((len(rows), classifier.head.out_features), dtype=np.float32)
+
+
+def our_epoch(crops: Crops, taxonomy: Taxonomy, config: TrainConfig, prepared: Sequence[Tensor] | None) -> Contestant:
+    """Epochs of the loop that `train` runs, over all ROIs; from `prepared` batches where they are given."""
+    classes = list(taxonomy.concepts)
+    classifier = build(design(config, views=1, classes=len(classes)))
+    classifier.to(best_device(), memory_format=torch.channels_last)
+    pixels: Inputs = PixelInputs(crops.pixels, None, config, best_device())
+    inputs = pixels if prepared is None else MemoryInputs(prepared, [0])
+    nodes = np.array([taxonomy.node(name) for name in classes])
+    rows = np.arange(len(crops.annotations))
+    run = Run(classifier, Task(inputs, crops.labels(classes), rows, rows[:2], taxonomy, nodes), config, ALONE)
+    name = "fathomline: augmented from pixels.npy" if prepared is None else "the same step from tensors in memory"
+
+    def epoch() -> int:
+        run.epoch(len(run.history) + 1)
+        return run.steps * run.batch_size
+
+    return Contestant(name, epoch)
+
+
+def plain_epoch(folder: Path, taxonomy: Taxonomy, config: TrainConfig, loss: HierarchicalLoss) -> Contestant:
+    """The loop that the project was started from: a DataLoader over PNGs, and a number asked for at each step."""
+    device = best_device()
+    steps = [
+        transforms.Resize((config.image_size, config.image_size)),
+        transforms.ToTensor(),
+        transforms.Normalize((0.5,) * 3, (0.5,) * 3),
+    ]
+    loader = torch.utils.data.DataLoader(
+        RoiPngs(folder, transforms.Compose(steps), list(taxonomy.concepts)),
+        config.batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=WORKERS,
+        persistent_workers=True,
+    )
+    model = timm.create_model(config.backbone, num_classes=len(taxonomy.concepts)).to(device).train()
+    optimizer = torch.optim.AdamW(model.parameters(), config.lr, weight_decay=config.weight_decay)
+
+    def epoch() -> int:
+        total, done = 0.0, 0
+        for images, labels in loader:
+            logits = model(images.to(device))
+            value = loss(logits, labels.to(device)).total
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            total += value.item()
+            done += len(labels)
+        return done
+
+    return Contestant(f"a plain loop: DataLoader over ROI PNGs, {WORKERS} processes", epoch)
+
+
+def loss_share(loss: HierarchicalLoss, classes: int, config: TrainConfig, step_seconds: float) -> str:
+    """What the terms that know the taxonomy add to a step, on the logits of a batch."""
+    device = next(loss.buffers()).device
+    logits = torch.randn(config.batch_size, classes, device=device, requires_grad=True)
+    labels = torch.randint(classes, (config.batch_size,), device=device)
+
+    def seconds(compute) -> float:
+        taken = []
+        for _ in range(100):
+            start = time.perf_counter()
+            compute().backward()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            taken.append(time.perf_counter() - start)
+        return float(np.median(taken))
+
+    whole = seconds(lambda: loss(logits, labels).total)
+    alone = seconds(lambda: torch.nn.functional.cross_entropy(logits, labels))
+    return (
+        f"Loss and its gradient on a batch: {1000 * whole:.2f} ms with the taxonomy's terms, {1000 * alone:.2f} ms "
+        f"cross-entropy alone; the difference is {(whole - alone) / step_seconds:.2%} of a step."
+    )
+
+
+def arithmetic_share(config: TrainConfig, classes: int, images_per_second: float) -> str:
+    """Operations of a step, forward and backward, and the share of the chip's peak where that is known."""
+    classifier = build(design(config, views=1, classes=classes))
+    with FlopCounterMode(display=False) as counter:
+        classifier(torch.zeros(1, 1, 3, config.image_size, config.image_size)).sum().backward()
+    operations = counter.get_total_flops()
+    text = f"{operations / 1e9:.2f} GFLOP an image and step, {operations * images_per_second / 1e12:.3f} TFLOP/s"
+    if torch.cuda.is_available():
+        chip = torch.cuda.get_device_name()
+        peak = next((value for name, value in PEAKS.items() if name in chip), None)
+        text += f" on {chip}" + (f", {operations * images_per_second / peak:.1%} of its bf16 peak" if peak else "")
+    return text + "."
+
+
+def measure(folder: Path, config: TrainConfig, taxonomy: Taxonomy) -> tuple[list[Timing], str]:
+    crops = read_crops(folder)
+    counts = np.bincount(crops.labels(list(taxonomy.concepts)), minlength=len(taxonomy.concepts))
+    nodes = np.array([taxonomy.node(name) for name in taxonomy.concepts])
+    loss = HierarchicalLoss(taxonomy, nodes, counts, config).to(best_device())
+    source, generator = PixelInputs(crops.pixels, None, config, best_device()), torch.Generator().manual_seed(0)
+    prepared = [
+        source.batch(np.arange(start, start + config.batch_size) % len(crops.annotations), generator)
+        for start in range(0, 8 * config.batch_size, config.batch_size)
+    ]
+    contestants = [
+        our_epoch(crops, taxonomy, config, None),
+        our_epoch(crops, taxonomy, config, prepared),
+        plain_epoch(folder, taxonomy, config, loss),
+    ]
+    for contestant in contestants:
+        contestant.run()  # processes start, kernels are chosen and compiled
+    timings = time_in_turns(contestants, ROUNDS)
+    step = timings[0].median / (timings[0].items / config.batch_size)
+    images = timings[0].items / timings[0].median
+    notes = [loss_share(loss, len(taxonomy.concepts), config, step), arithmetic_share(config, len(nodes), images)]
+    return timings, "\n".join(notes)
+
+
+def main() -> None:
+    cuda = torch.cuda.is_available()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backbone", default="vit_base_patch16_224" if cuda else "mobilenetv2_100")
+    parser.add_argument("--image-size", type=int, default=224 if cuda else 96)
+    parser.add_argument("--batch-size", type=int, default=128 if cuda else 32)
+    parser.add_argument("--rois", type=int, default=6400 if cuda else 640, help="ROIs of an epoch, about")
+    arguments = parser.parse_args()
+    config = replace(
+        load_section(Path("presets/fathomnet-2025.yaml"), "train", TrainConfig),
+        backbone=arguments.backbone,
+        image_size=arguments.image_size,
+        batch_size=arguments.batch_size,
+        pretrained=False,
+        epochs=100,
+        rank_loss=0.5,
+        min_crop=0.8,
+        horizontal_flip=True,
+        vertical_flip=True,
+    )
+    taxonomy = Taxonomy(lineages())
+    with tempfile.TemporaryDirectory() as scratch:
+        frames, raw, out = (Path(scratch) / name for name in ("frames", "raw", "crops"))
+        concepts = list(taxonomy.concepts)
+        dataset = write_dataset(frames, round(arguments.rois / 2.64), [(720, 486)], concepts, seed=0, different=100)
+        settings = DownloadConfig(
+            workers=8, allowed_missing=0.0, allow_private_hosts=False, timeout=30.0, retries=0, max_megabytes=100.0
+        )
+        download(str(dataset), str(frames / "images"), raw, settings, labelled=True)
+        side = config.image_size * 8 // 7
+        crop(raw, out, CropConfig(views=[1.0], size=side, square=True, padding="edge", workers=0), None)
+        timings, notes = measure(out, config, taxonomy)
+    described = (
+        f"{config.backbone} at {config.image_size} px, batches of {config.batch_size}, random crop and flips, "
+        f"{len(taxonomy.concepts)} classes, {'bf16 and compiled on CUDA' if cuda else 'fp32 on a CPU'}."
+    )
+    keep("train_step", "A training step", [described, "", *timing_table(timings, "ROI"), "", *notes.split("\n")])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,371 @@
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fathomline.learn.augment import whole
+from fathomline.learn.backbone import build, design
+from fathomline.learn.classifier import Classifier
+from fathomline.learn.config import TrainConfig
+from fathomline.learn.dataset import Crops
+from fathomline.learn.detail import coarsened, remaining_detail
+from fathomline.learn.distributed import ALONE
+from fathomline.learn.features import frozen_inputs
+from fathomline.learn.inputs import FeatureInputs
+from fathomline.learn.predict import predict_logits
+from fathomline.learn.train import train
+from tests.learn.conftest import CLASSES
+
+
+@pytest.fixture
+def frozen(config) -> TrainConfig:
+    return replace(config, frozen=True, epochs=2)
+
+
+@pytest.fixture
+def two_views(crops) -> Crops:
+    """The box, and an inverted picture in the place of what is around it."""
+    return replace(crops, pixels=np.concatenate([crops.pixels, 255 - crops.pixels], axis=1), views=(1.0, 3.0))
+
+
+def computed(crops: Crops, config: TrainConfig, folder: Path | None, weights: int = 0) -> FeatureInputs:
+    """Features by a backbone whose random weights are drawn from the seed `weights`."""
+    torch.manual_seed(weights)
+    classifier = build(design(config, views=crops.pixels.shape[1], classes=3))
+    detail = None if config.degraded_size is None else remaining_detail(crops, config.degraded_size)
+    return frozen_inputs(classifier, crops, detail, config, folder, ALONE)
+
+
+class Breakdown(Exception):
+    """Stands for whatever ends a process: nothing after it runs."""
+
+
+@dataclass
+class Meter:
+    """Counts the ROIs that backbones see, and ends the process after as many as told."""
+
+    rois: int = 0
+    allowed: float = float("inf")
+
+
+@pytest.fixture
+def meter(monkeypatch) -> Meter:
+    counted = Meter()
+    features = Classifier.features
+
+    def counting(classifier, views):
+        if counted.rois + len(views) > counted.allowed:
+            raise Breakdown
+        counted.rois += len(views)
+        return features(classifier, views)
+
+    monkeypatch.setattr(Classifier, "features", counting)
+    return counted
+
+
+def same(first: FeatureInputs, second: FeatureInputs) -> bool:
+    return torch.equal(first.plain, second.plain) and torch.equal(first.copies, second.copies)
+
+
+def test_features_are_what_the_backbone_gives_of_whole_and_of_coarsened_views(two_views, frozen):
+    config = replace(frozen, degraded_size=5.0)
+    inputs = computed(two_views, config, None)
+    torch.manual_seed(0)
+    classifier = build(design(config, views=2, classes=3)).eval()
+    views = whole(two_views.pixels, np.arange(120), 16, torch.device("cpu"))
+    with torch.no_grad():
+        assert torch.allclose(inputs.plain, classifier.features(views), atol=1e-5)
+        coarse = coarsened(views, remaining_detail(two_views, 5.0))
+        assert torch.allclose(inputs.degraded, classifier.features(coarse), atol=1e-5)
+    assert not torch.allclose(inputs.degraded, inputs.plain, atol=1e-3)
+
+
+def test_features_are_computed_once_and_read_after_that(crops, frozen, meter, tmp_path):
+    config = replace(frozen, frozen_copies=2, degraded_size=5.0)
+    first = computed(crops, config, tmp_path)
+    assert meter.rois == 120 * (2 + 2)
+    second = computed(crops, config, tmp_path)
+    assert meter.rois == 120 * (2 + 2)
+    assert same(first, second)
+    assert torch.equal(first.degraded, second.degraded)
+    assert same(first, computed(crops, config, None)), "as without a folder"
+
+
+OTHER_FEATURES = {
+    "image_size": 20,
+    "frozen_copies": 2,
+    "min_crop": 0.5,
+    "horizontal_flip": False,
+    "vertical_flip": False,
+    "quarter_turns": True,
+    "rotation": 10.0,
+    "color_jitter": 0.2,
+    "blur": 0.5,
+    "degradation": 0.5,
+    "erasing": 0.5,
+    "degraded_size": 10.0,
+    "seed": 1,
+    "normalization": "imagenet",
+    "backbone": "test_vit",
+    "backbone_options": {"act_layer": "gelu"},  # which has no weights of its own
+}
+
+
+def test_whatever_changes_the_features_has_them_computed_anew(crops, frozen, meter, tmp_path):
+    config = replace(frozen, frozen_copies=1)
+    for number, (name, value) in enumerate(OTHER_FEATURES.items()):
+        computed(crops, config, tmp_path)
+        seen = meter.rois
+        computed(crops, replace(config, **{name: value}), tmp_path)
+        assert meter.rois >= seen + 120, name
+        assert len(list(tmp_path.iterdir())) == number + 2, name
+
+
+def test_other_weights_pixels_boxes_and_views_have_features_of_their_own(crops, frozen, meter, tmp_path):
+    config = replace(frozen, degraded_size=10.0)
+    pixels = crops.pixels.copy()
+    pixels[7, 0, 0, 0, 0] += 1
+    wider = crops.annotations.assign(w=crops.annotations["w"] + 1)
+    worlds = [
+        (crops, 0),
+        (crops, 1),
+        (replace(crops, pixels=pixels), 0),
+        (replace(crops, annotations=wider), 0),
+        (replace(crops, views=("frame",)), 0),
+    ]
+    for number, (world, weights) in enumerate(worlds, start=1):
+        computed(world, config, tmp_path, weights)
+        assert meter.rois == 240 * number
+
+
+def test_a_backbone_of_the_same_weights_that_computes_otherwise_has_features_of_its_own(crops, frozen, meter, tmp_path):
+    first, second = (replace(frozen, backbone=name) for name in ("mobilenetv3_small_075", "tf_mobilenetv3_small_075"))
+    assert not torch.equal(computed(crops, first, tmp_path).plain, computed(crops, second, tmp_path).plain)
+    assert meter.rois == 240
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"lr": 1e-4}, {"epochs": 7}, {"batch_size": 8}, {"folds": [1, 2]}, {"mixup": 0.2}, {"expected_distance": 0.0}],
+)
+def test_what_changes_the_training_of_the_head_alone_finds_the_features(crops, frozen, meter, tmp_path, changes):
+    before = computed(crops, frozen, tmp_path)
+    assert same(computed(crops, replace(frozen, **changes), tmp_path), before)
+    assert meter.rois == 120
+
+
+@pytest.fixture
+def chunks_of_40(monkeypatch) -> None:
+    """120 ROIs make three files."""
+    monkeypatch.setattr("fathomline.learn.features.CHUNK", 40)
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def torn(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def garbled(path: Path) -> None:
+    path.write_bytes(b"no tensors, however long one looks")
+
+
+@pytest.mark.usefixtures("chunks_of_40")
+@pytest.mark.parametrize("damage", [Path.unlink, emptied, torn, garbled])
+def test_a_missing_or_damaged_file_is_computed_anew_and_no_other(crops, frozen, meter, tmp_path, damage):
+    config = replace(frozen, frozen_copies=1)
+    whole_ = computed(crops, config, tmp_path)
+    files = sorted(tmp_path.glob("*/*.safetensors"))
+    assert [file.name for file in files] == ["00000000.safetensors", "00000040.safetensors", "00000080.safetensors"]
+    contents = [file.read_bytes() for file in files]
+    damage(files[1])
+    assert same(computed(crops, config, tmp_path), whole_)
+    assert meter.rois == (120 + 40) * 2
+    assert [file.read_bytes() for file in files] == contents
+
+
+@pytest.mark.usefixtures("chunks_of_40")
+def test_an_interruption_loses_the_chunk_it_came_in_and_no_other(crops, frozen, meter, tmp_path):
+    config = replace(frozen, frozen_copies=1)
+    undisturbed = computed(crops, config, None)
+    meter.rois, meter.allowed = 0, 100
+    with pytest.raises(Breakdown):
+        computed(crops, config, tmp_path)
+    assert len(list(tmp_path.glob("*/*"))) == 1, "no half a file either"
+    meter.rois, meter.allowed = 0, float("inf")
+    assert same(computed(crops, config, tmp_path), undisturbed)
+    assert meter.rois == (120 - 40) * 2
+
+
+@pytest.fixture
+def numbered(crops) -> Crops:
+    """ROI n is of level 2n in red, whatever part of it is shown, and in green grows brighter from left to right."""
+    pixels = np.zeros((120, 1, 20, 20, 3), dtype=np.uint8)
+    pixels[..., 0] = 2 * np.arange(120)[:, None, None, None]
+    pixels[..., 1] = 10 * np.arange(20)
+    return replace(crops, pixels=pixels)
+
+
+def telling(classifier: Classifier, views: torch.Tensor) -> torch.Tensor:
+    """Features that a test can read: the level in red, and how much brighter the right side is than the left."""
+    red, green = views[:, :, 0].float(), views[:, :, 1].float()
+    return torch.stack([red.mean(dim=(2, 3)), green[..., -1].mean(dim=2) - green[..., 0].mean(dim=2)], dim=-1)
+
+
+@pytest.mark.usefixtures("chunks_of_40")
+def test_copies_are_changed_at_random_and_belong_to_their_own_roi(numbered, frozen, monkeypatch):
+    monkeypatch.setattr(Classifier, "features", telling)
+    inputs = computed(numbered, replace(frozen, frozen_copies=6, min_crop=0.5), None)
+    assert inputs.copies.shape == (120, 6, 1, 2)
+    level, slope = inputs.copies[:, :, 0].unbind(dim=-1)
+    assert torch.equal(inputs.plain[:, 0, 0], 2.0 * torch.arange(120))
+    assert torch.equal(level, inputs.plain[:, :1, 0].expand(120, 6))
+    assert 0.4 < (slope < 0).float().mean() < 0.6, "mirrored half of the time"
+    assert slope.abs().unique().numel() == 11, "cropped to 10, 11 … 20 px"
+    assert (slope.std(dim=1) > 0).all(), "no ROI has six copies alike"
+
+
+@pytest.mark.usefixtures("chunks_of_40")
+def test_neighbours_share_their_crop_in_few_copies(numbered, frozen, monkeypatch):
+    monkeypatch.setattr(Classifier, "features", telling)
+    inputs = computed(numbered, replace(frozen, frozen_copies=20, min_crop=0.5, horizontal_flip=False), None)
+    slope = inputs.copies[:32, :, 0, 1]  # a batch, which is dealt into eight hands of one crop size each
+    alike = (slope[:-1] == slope[1:]).float().mean().item()
+    assert alike < 0.4, "3 of 31 others are in the same hand; some hands draw the same size"
+
+
+def test_each_batch_draws_one_of_the_copies_of_its_rows():
+    roi, copy = torch.meshgrid(torch.arange(50.0), torch.arange(4.0), indexing="ij")
+    inputs = FeatureInputs(torch.zeros(50, 1, 2), None, torch.stack([roi, copy], dim=-1).unsqueeze(2))
+    rows = np.array([40, 3, 17, 3] * 10)
+    drawn = [inputs.batch(rows, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+    assert drawn[0][:, 0, 0].tolist() == rows.tolist()
+    assert set(drawn[0][:, 0, 1].tolist()) == {0.0, 1.0, 2.0, 3.0}
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_without_copies_each_batch_is_of_the_rois_as_they_are():
+    inputs = FeatureInputs(torch.rand(5, 1, 2), None, torch.zeros(5, 0, 1, 2))
+    assert torch.equal(inputs.batch(np.array([4, 1]), torch.Generator()), inputs.plain[[4, 1]])
+
+
+def weights(trained) -> dict[str, torch.Tensor]:
+    return trained.model.classifier.state_dict()
+
+
+def equal(first, second) -> bool:
+    return all(torch.equal(weights(first)[name], weights(second)[name]) for name in weights(second))
+
+
+def test_the_backbone_stays_as_it_was_and_the_head_learns(crops, rows, taxonomy, frozen, tmp_path):
+    known = build(design(frozen, views=1, classes=3)).backbones[0].state_dict()
+    save_file(known, tmp_path / "known.safetensors")
+    started = replace(frozen, pretrained=str(tmp_path / "known.safetensors"))
+    trained = train(crops, rows, taxonomy, CLASSES, replace(started, epochs=8, lr=0.03))
+    untrained = train(crops, rows, taxonomy, CLASSES, replace(started, lr=1e-12, min_lr=0.0))
+    assert all(torch.equal(weights(trained)[f"backbones.0.{name}"], known[name]) for name in known)
+    assert not torch.allclose(weights(trained)["head.weight"], weights(untrained)["head.weight"], atol=1e-2)
+    assert trained.best.validation_cross_entropy < untrained.best.validation_cross_entropy
+    assert trained.best.train_cross_entropy < trained.history[0].train_cross_entropy
+
+
+@pytest.mark.parametrize("changes", [{}, {"ema_decay": 0.9}, {"fusion": "attention"}, {"separate_backbones": True}])
+def test_what_is_told_of_validation_is_what_the_model_answers(two_views, rows, taxonomy, frozen, changes):
+    config = replace(frozen, degraded_size=5.0, **changes)
+    trained = train(two_views, rows, taxonomy, CLASSES, config)
+    labels, detail = two_views.labels(CLASSES)[rows[1]], remaining_detail(two_views, 5.0)
+    distances = taxonomy.distances(*[np.array([taxonomy.node(name) for name in CLASSES])] * 2)
+    for told, seen in ((trained.best.validation_mhd, None), (trained.best.validation_mhd_degraded, detail)):
+        logits = predict_logits(trained.model.classifier, two_views.pixels, rows[1], 16, detail=seen)
+        assert told == pytest.approx(distances[labels, logits.argmax(axis=1)].mean())
+    plain = torch.from_numpy(predict_logits(trained.model.classifier, two_views.pixels, rows[1], 16))
+    expected = torch.nn.functional.cross_entropy(plain, torch.from_numpy(labels)).item()
+    assert trained.best.validation_cross_entropy == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_frozen_training_selects_on_the_degraded_view_if_told_to(crops, rows, taxonomy, frozen, monkeypatch):
+    # A view in which red and blue change places: the better a head tells them apart, the worse it does there.
+    monkeypatch.setattr("fathomline.learn.features.coarsened", lambda views, detail: views.flip(2))
+    config = replace(frozen, epochs=6, lr=6e-3, degraded_size=3.0)
+    plain, degraded = (
+        train(crops, rows, taxonomy, CLASSES, replace(config, select_on=view)) for view in ("plain", "degraded")
+    )
+    assert plain.history == degraded.history
+    assert plain.best.validation_mhd == min(epoch.validation_mhd for epoch in plain.history)
+    least = min(epoch.validation_mhd_degraded for epoch in degraded.history)
+    assert degraded.best.validation_mhd_degraded == least < plain.best.validation_mhd_degraded
+
+
+def test_another_training_of_the_head_needs_no_backbone(crops, rows, taxonomy, frozen, meter, tmp_path):
+    config = replace(frozen, frozen_copies=2)
+    first = train(crops, rows, taxonomy, CLASSES, config, features=tmp_path)
+    meter.allowed = meter.rois
+    other = train(crops, rows, taxonomy, CLASSES, replace(config, lr=1e-2), features=tmp_path)
+    train(crops, rows[::-1], taxonomy, CLASSES, config, features=tmp_path)  # another fold
+    again = train(crops, rows, taxonomy, CLASSES, config, features=tmp_path)
+    assert not torch.equal(weights(other)["head.weight"], weights(first)["head.weight"])
+    assert equal(again, first), "read features train like computed ones"
+    assert again.history == first.history
+
+
+def test_the_same_seed_gives_the_same_head_and_another_seed_another(crops, rows, taxonomy, frozen):
+    config = replace(frozen, frozen_copies=2)
+    first, second = (train(crops, rows, taxonomy, CLASSES, config) for _ in range(2))
+    assert equal(first, second)
+    assert not equal(first, train(crops, rows, taxonomy, CLASSES, replace(config, seed=1)))
+
+
+def test_copies_change_what_is_learned_from(crops, rows, taxonomy, frozen):
+    heads = [
+        weights(train(crops, rows, taxonomy, CLASSES, replace(frozen, frozen_copies=copies)))["head.weight"]
+        for copies in (0, 1, 4)
+    ]
+    assert not torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[1], heads[2])
+
+
+def test_features_are_mixed_up_like_pictures(crops, rows, taxonomy, frozen):
+    mixing = replace(frozen, mixup=1.0, batch_size=15)
+    first, second, plain = (
+        train(crops, rows, taxonomy, CLASSES, config) for config in (mixing, mixing, replace(mixing, mixup=0.0))
+    )
+    assert equal(first, second)
+    assert not torch.equal(weights(first)["head.weight"], weights(plain)["head.weight"])
+
+
+@pytest.mark.parametrize("copies", [0, 1])
+def test_what_mixing_does_to_a_batch_leaves_the_features_alone(crops, rows, frozen, copies):
+    inputs = computed(crops, replace(frozen, frozen_copies=copies), None)
+    before = FeatureInputs(inputs.plain.clone(), None, inputs.copies.clone())
+    inputs.batch(rows[0], torch.Generator().manual_seed(0)).zero_()  # timm mixes in place
+    assert same(inputs, before)
+
+
+def test_heads_of_several_views_learn_to_attend(two_views, rows, taxonomy, frozen):
+    config = replace(frozen, fusion="attention")
+    still = weights(train(two_views, rows, taxonomy, CLASSES, replace(config, lr=1e-12, min_lr=0.0)))
+    trained = weights(train(two_views, rows, taxonomy, CLASSES, config))
+    changed = {name for name in trained if not torch.allclose(trained[name], still[name], atol=1e-6)}
+    assert {name for name in changed if not name.startswith(("fusion.", "head."))} == set()
+    assert {"fusion.embedding", "fusion.layer.self_attn.in_proj_weight", "head.weight"} <= changed
+
+
+@pytest.mark.parametrize("changes", [{"layer_decay": 0.5}, {"drop_path": 0.5}, {"gradient_checkpointing": True}])
+def test_what_else_changes_the_backbone_has_nothing_to_do(crops, rows, taxonomy, frozen, meter, tmp_path, changes):
+    first = train(crops, rows, taxonomy, CLASSES, frozen, features=tmp_path)
+    meter.allowed = meter.rois
+    second = train(crops, rows, taxonomy, CLASSES, replace(frozen, **changes), features=tmp_path)
+    assert equal(first, second)
+
+
+@pytest.mark.parametrize("name", ["lora", "cutmix"])
+def test_what_a_frozen_backbone_has_no_use_for_is_refused(config, name):
+    value = True if name == "lora" else 0.5
+    with pytest.raises(ValueError, match=rf"`frozen` is true, which leaves no use for `{name}`; switch one"):
+        replace(config, frozen=True, **{name: value})
