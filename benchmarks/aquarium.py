@@ -1,15 +1,15 @@
-"""One view against three on real frames: ../shared/aquarium, with the recipe of presets/laptop.yaml."""
+"""One view against three on real frames: ../shared/aquarium, the head of presets/laptop.yaml on frozen features."""
 
 import argparse
 
-from benchmarks.recipe import Variant, run_all
+from benchmarks.recipe import FROZEN, Variant, run_all
 from benchmarks.side_by_side import keep
 
 THREE = (1.0, 3.0, "frame")
 VARIANTS = [
-    Variant("the box", {}),
-    Variant("the box, three times the box and the frame, concatenated", {"fusion": "concat"}, THREE),
-    Variant("the same three, fused by attention", {"fusion": "attention"}, THREE),
+    Variant("the box", FROZEN),
+    Variant("the box, three times the box and the frame, concatenated", FROZEN | {"fusion": "concat"}, THREE),
+    Variant("the same three, fused by attention", FROZEN | {"fusion": "attention"}, THREE),
 ]
 
 

@@ -5,13 +5,10 @@ Fine-tunes the preset's backbone, from weights at hand, on PlanktonSet in ../sha
 
 import argparse
 
-from benchmarks.recipe import Variant, run_all
+from benchmarks.recipe import FROZEN, Variant, run_all
 from benchmarks.side_by_side import keep
 
 STILL = {"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False, "quarter_turns": False}
-FROZEN = {"frozen": True, "image_size": 112, "epochs": 60, "lr": 0.003}
-"""Heads learn faster than backbones, and what is not adapted to small pictures wants larger ones."""
-
 VARIANTS = [
     Variant("the recipe", {}),
     Variant("without augmentation", STILL),

@@ -39,6 +39,9 @@ AT_HAND = {
 }
 """The hub's weights of the preset cannot be fetched everywhere; these were converted from another training."""
 
+FROZEN = {"frozen": True, "image_size": 112, "epochs": 60, "lr": 0.003}
+"""Heads learn faster than backbones, and what is not adapted to small pictures wants larger ones."""
+
 
 @dataclass(frozen=True)
 class World:

@@ -114,9 +114,10 @@ def _compute(
 ) -> dict[str, Tensor]:
     """Features of `rows`: plain, degraded where there is `detail`, and of augmented copies."""
     classifier.eval()
+    count = inference_batch(next(classifier.parameters()).device, crops.pixels.shape[1], config.image_size)
     parts = [
         {name: features.float().cpu() for name, features in _of_batch(classifier, crops, batch, detail, config)}
-        for batch in batches(rows, inference_batch(next(classifier.parameters()).device))
+        for batch in batches(rows, count)
     ]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 

@@ -40,7 +40,7 @@ def predict_logits(
     device = next(classifier.parameters()).device
     classifier.eval()
     logits = [torch.zeros(0, classifier.head.out_features)]
-    for batch in batches(rows, inference_batch(device)):
+    for batch in batches(rows, inference_batch(device, pixels.shape[1], image_size)):
         views = whole(pixels, batch, image_size, device)
         if detail is not None:
             views = coarsened(views, detail[batch])

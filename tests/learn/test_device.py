@@ -26,4 +26,10 @@ def test_a_cpu_computes_in_full_precision_and_in_small_batches():
     layer = torch.nn.Linear(2, 2)
     with arithmetic(torch.device("cpu"), "bf16"):
         assert layer(torch.ones(1, 2)).dtype == torch.float32
-    assert inference_batch(torch.device("cpu")) < inference_batch(torch.device("cuda"))
+
+
+def test_batches_without_gradients_are_small_on_a_cpu_and_smaller_for_larger_pictures():
+    cpu = torch.device("cpu")
+    assert [inference_batch(cpu, 1, side) for side in (64, 96, 224, 1024)] == [48, 21, 3, 1]
+    assert inference_batch(cpu, 4, 96) == 5
+    assert inference_batch(torch.device("cuda"), 4, 224) == 256

@@ -27,7 +27,7 @@ from torch.multiprocessing import ProcessRaisedException, start_processes
 
 from fathomline.errors import InputError
 from fathomline.files import write_csv, write_json
-from fathomline.learn import features
+from fathomline.learn import features, inputs
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.distributed import ALONE, Processes, joined
 from fathomline.learn.history import Trained
@@ -147,13 +147,38 @@ def test_two_backbones_whose_views_attend_to_each_other_learn_what_one_process_l
 
 
 def test_augmented_batch_norms_learn_alike_and_end_the_same_in_both_processes(crops, rows, taxonomy, config, in_each):
-    world = (crops, rows, taxonomy, CLASSES, replace(config, epochs=6, ema_decay=0.9, mixup=0.2))
+    # In pairs, two processes mix 16 of a batch of 18.
+    world = (crops, rows, taxonomy, CLASSES, replace(config, epochs=6, batch_size=18, ema_decay=0.9, mixup=0.2))
     both = in_each(trained_together, *world)
     assert same_weights(both)
     assert both[0][0] == both[1][0]
     curves, alone = (pd.DataFrame(told) for told in (both[0][0], outcome(train(*world))[0]))
-    assert np.abs(curves["train_loss"] - alone["train_loss"]).max() < 0.25
-    assert curves["validation_mhd"].iloc[-1] == pytest.approx(alone["validation_mhd"].iloc[-1], abs=1.0)
+    assert np.abs(curves["train_loss"] - alone["train_loss"]).max() < 0.4
+    assert np.abs(curves["validation_cross_entropy"] - alone["validation_cross_entropy"]).max() < 0.3
+    assert max(curves["validation_mhd"].iloc[-1], alone["validation_mhd"].iloc[-1]) < 1.0, "both have learned"
+
+
+def seen_and_told(processes: Processes, *world) -> dict:
+    seen, seeds, told, augmented = [], set(), [], inputs.augmented
+
+    def noting(pixels, rows, config, generator, device):
+        seen.append(rows.tolist())
+        seeds.add(generator.initial_seed())
+        return augmented(pixels, rows, config, generator, device)
+
+    inputs.augmented = noting
+    train(*world, on_epoch=lambda epoch, _: told.append(epoch.epoch), processes=processes)
+    return {"seen": seen, "seeds": seeds, "told": told}
+
+
+def test_each_process_draws_for_its_own_share_and_the_first_one_tells(crops, rows, taxonomy, config, in_each):
+    first, second = in_each(seen_and_told, crops, rows, taxonomy, CLASSES, replace(config, epochs=2, batch_size=30))
+    batches = [some + others for some, others in zip(first["seen"], second["seen"], strict=True)]
+    assert [len(batch) for batch in batches] == [30] * 6
+    for epoch in (batches[:3], batches[3:]):
+        assert sorted(row for batch in epoch for row in batch) == rows[0].tolist()
+    assert len(first["seeds"] | second["seeds"]) == 4, "two epochs, two processes"
+    assert (first["told"], second["told"]) == ([1, 2], [])
 
 
 def test_both_processes_stop_early_in_the_same_epoch(crops, rows, taxonomy, still, in_each):
