@@ -23,7 +23,7 @@ FRAMES = 64
 SMALL = {
     "source": {"reef_frames": FRAMES},
     "split": {"folds": 3},
-    "train": {"epochs": 12, "batch_size": 16, "folds": [1], "image_size": 32},
+    "train": {"epochs": 24, "batch_size": 16, "folds": [1], "image_size": 32},
     "crop": {"size": 36},
 }
 
