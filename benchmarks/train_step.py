@@ -24,7 +24,7 @@ from fathomline.learn.backbone import build, design
 from fathomline.learn.classifier import Classifier
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops, read_crops
-from fathomline.learn.device import best_device
+from fathomline.learn.device import best_device, keep_freed_memory
 from fathomline.learn.distributed import ALONE
 from fathomline.learn.inputs import Inputs, PixelInputs
 from fathomline.learn.loss import HierarchicalLoss
@@ -144,6 +144,7 @@ def arithmetic_share(config: TrainConfig, classes: int, images_per_second: float
 
 
 def measure(folder: Path, config: TrainConfig, taxonomy: Taxonomy) -> tuple[list[Timing], str]:
+    keep_freed_memory()  # as `train` does on a CPU; the plain loop in the same process has the good of it, too
     crops = read_crops(folder)
     counts = np.bincount(crops.labels(list(taxonomy.concepts)), minlength=len(taxonomy.concepts))
     nodes = np.array([taxonomy.node(name) for name in taxonomy.concepts])

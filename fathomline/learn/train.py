@@ -16,7 +16,7 @@ from fathomline.learn.classifier import Classifier
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops
 from fathomline.learn.detail import remaining_detail
-from fathomline.learn.device import seed_everything
+from fathomline.learn.device import keep_freed_memory, seed_everything
 from fathomline.learn.distributed import ALONE, NOT_SHARED, Processes
 from fathomline.learn.features import frozen_inputs
 from fathomline.learn.history import Epoch, Pace, Trained
@@ -101,6 +101,8 @@ def _prepare(classifier: Classifier, config: TrainConfig, processes: Processes) 
     if config.lora:
         add_adapters(classifier, config)
     device = processes.device()
+    if device.type == "cpu":
+        keep_freed_memory()
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True

@@ -1,15 +1,23 @@
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from fathomline.learn.classifier import Classifier
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops
+from fathomline.learn.history import Trained
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 
 CLASSES = ("Bluefish", "Greenfish", "Redsponge")
+
+
+def weights(trained: Trained) -> dict[str, torch.Tensor]:
+    return trained.model.classifier.state_dict()
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +112,41 @@ def config() -> TrainConfig:
 @pytest.fixture
 def rows() -> tuple[np.ndarray, np.ndarray]:
     return np.arange(90), np.arange(90, 120)
+
+
+@pytest.fixture
+def frozen(config) -> TrainConfig:
+    return replace(config, frozen=True, epochs=2)
+
+
+@pytest.fixture
+def two_views(crops) -> Crops:
+    """The box, and an inverted picture in the place of what is around it."""
+    return replace(crops, pixels=np.concatenate([crops.pixels, 255 - crops.pixels], axis=1), views=(1.0, 3.0))
+
+
+class Breakdown(Exception):
+    """Stands for whatever ends a process: nothing after it runs."""
+
+
+@dataclass
+class Meter:
+    """Counts the ROIs that backbones see, and ends the process after as many as told."""
+
+    rois: int = 0
+    allowed: float = float("inf")
+
+
+@pytest.fixture
+def meter(monkeypatch) -> Meter:
+    counted = Meter()
+    features = Classifier.features
+
+    def counting(classifier, views):
+        if counted.rois + len(views) > counted.allowed:
+            raise Breakdown
+        counted.rois += len(views)
+        return features(classifier, views)
+
+    monkeypatch.setattr(Classifier, "features", counting)
+    return counted

@@ -1,7 +1,12 @@
+import platform
+import subprocess
+import sys
+
 import numpy as np
+import pytest
 import torch
 
-from fathomline.learn.device import arithmetic, inference_batch, seed_everything, seed_of
+from fathomline.learn.device import arithmetic, inference_batch, keep_freed_memory, seed_everything, seed_of
 
 
 def test_near_numbers_give_unrelated_seeds_and_equal_numbers_equal_ones():
@@ -33,3 +38,35 @@ def test_batches_without_gradients_are_small_on_a_cpu_and_smaller_for_larger_pic
     assert [inference_batch(cpu, 1, side) for side in (64, 96, 224, 1024)] == [48, 21, 3, 1]
     assert inference_batch(cpu, 4, 96) == 5
     assert inference_batch(torch.device("cuda"), 4, 224) == 256
+
+
+MAPPED_ANEW = """
+import resource
+import sys
+import torch
+from fathomline.learn.device import keep_freed_memory
+if sys.argv[1] == "kept":
+    assert keep_freed_memory()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    torch.ones(2**24)
+before = faults()
+for _ in range(10):
+    torch.ones(2**24)
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this system's C library is not glibc")
+def test_memory_that_is_kept_is_not_mapped_anew():
+    page_faults = {
+        manner: int(subprocess.check_output([sys.executable, "-c", MAPPED_ANEW, manner], text=True))
+        for manner in ("kept", "given back")
+    }
+    assert page_faults["kept"] * 10 < page_faults["given back"]
+
+
+def test_a_system_without_mallopt_is_left_as_it_is(monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    assert not keep_freed_memory()

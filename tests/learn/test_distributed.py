@@ -4,12 +4,7 @@ import multiprocessing
 import os
 import pickle
 import re
-import shutil
-import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,26 +12,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 import torch
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.multiprocessing import ProcessRaisedException, start_processes
 
 from fathomline.errors import InputError
-from fathomline.files import write_csv, write_json
 from fathomline.learn import features, inputs
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.distributed import ALONE, Processes, joined
 from fathomline.learn.history import Trained
 from fathomline.learn.resume import ResumePoint, load_point, resume_point
 from fathomline.learn.train import train
-from fathomline.taxonomy.reference import write_reference
 from tests.learn.conftest import CLASSES
 
-ROOT = Path(__file__).parents[2]
 ON_ONE_CORE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 Outcome = tuple[list[dict], dict[str, torch.Tensor]]
@@ -331,92 +321,3 @@ def test_a_training_interrupted_on_one_process_goes_on_with_two(crops, rows, tax
     both = in_each(gone_on_with, point, *world)
     assert same_weights(both)
     agree(both[0][0], outcome(train(*world))[0], 1e-4)
-
-
-EPOCHS = 10
-
-
-@pytest.fixture
-def project(crops, taxonomy, config, tmp_path) -> Path:
-    """A folder with what the train stage reads, and nothing else."""
-    folder = tmp_path / "project"
-    write_csv(crops.annotations.assign(path="", x=0.0, y=0.0), folder / "crops/annotations.csv")
-    np.save(folder / "crops/pixels.npy", crops.pixels)
-    write_json(list(crops.views), folder / "crops/views.json")
-    write_reference(taxonomy, folder / "taxonomy.json")
-    folds = crops.annotations[["annotation_id"]].assign(fold=np.arange(len(crops.annotations)) // 30)
-    write_csv(folds, folder / "split.csv")
-    params = yaml.safe_load((ROOT / "presets/reef.yaml").read_text())
-    params["train"] |= asdict(replace(config, epochs=EPOCHS))
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    return folder
-
-
-TORCHRUN = [shutil.which("torchrun", path=Path(sys.executable).parent), "--standalone", "--nproc-per-node", "2"]
-STAGE = ["stages.train", "crops", "taxonomy.json", "split.csv", "model", "training", "features", "--fold", "3"]
-
-
-def torchrun(folder: Path, *command: str) -> subprocess.Popen:
-    theirs = ("WANDB_", "DVC_", "RANK", "WORLD_SIZE", "LOCAL_RANK")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
-    environment |= ON_ONE_CORE | {"PYTHONPATH": str(ROOT), "HOME": str(folder)}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([*TORCHRUN, *command], cwd=folder, env=environment, **pipes)
-
-
-def kill_with_workers(launcher: subprocess.Popen) -> int:
-    """kill -9 for torchrun and all that it started; returns how many these were."""
-    family = [psutil.Process(launcher.pid), *psutil.Process(launcher.pid).children(recursive=True)]
-    for process in family:
-        process.send_signal(signal.SIGKILL)
-    psutil.wait_procs(family, timeout=30)
-    launcher.communicate()
-    return len(family) - 1
-
-
-def test_killed_torchrun_goes_on_and_the_first_process_speaks_and_writes_for_both(project):
-    killed = torchrun(project, "-m", *STAGE)
-    patience = time.monotonic() + 120
-    while not list((project / "training").glob("*.safetensors")):
-        assert killed.poll() is None, killed.communicate()
-        assert time.monotonic() < patience
-        time.sleep(0.02)
-    assert kill_with_workers(killed) >= 2
-    assert not (project / "model").exists()
-    (state,) = (project / "training").glob("*.safetensors")
-    done = len(load_point(state)["history"])
-    assert 1 <= done < EPOCHS
-
-    told, complained = torchrun(project, "-m", *STAGE).communicate(timeout=120)
-    assert [line.split(":")[0] for line in told.splitlines()] == ["train fold 3"]
-    assert complained.splitlines() == [f"warning: train: goes on after epoch {done}, where it was interrupted"]
-    history = pd.read_csv(project / "model/history.csv")
-    assert history["epoch"].tolist() == list(range(1, EPOCHS + 1))
-    assert {path.name for path in (project / "model").iterdir()} == {"history.csv", "model.json", "model.safetensors"}
-    assert not list((project / "training").iterdir())
-    runs = [folder.name.split("-")[3] for folder in (project / "wandb").glob("offline-run-*")]
-    assert len(runs) == 2, "one each time"
-    assert len(set(runs)) == 1, "and both of one run"
-
-
-STOPPING = """
-import os, time
-from fathomline.errors import InputError
-from stages import run
-
-def stage():
-    if os.environ["RANK"] == "0":
-        time.sleep(0.5)  # the last to see it
-    raise InputError("train.backbone is 'no_such'; expected a model of timm")
-
-run(stage)
-"""
-
-
-def test_what_stops_both_processes_is_told_once(project):
-    (project / "stopping.py").write_text(STOPPING)
-    launcher = torchrun(project, "stopping.py")
-    told, complained = launcher.communicate(timeout=60)
-    assert launcher.returncode != 0
-    assert told == ""
-    assert complained.count("error: train.backbone is 'no_such'; expected a model of timm") == 1

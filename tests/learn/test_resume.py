@@ -8,8 +8,7 @@ from safetensors.torch import save_file
 from fathomline.learn.history import Epoch
 from fathomline.learn.resume import ResumePoint, load_point, resume_point, save_point
 from fathomline.learn.train import train
-from tests.learn.conftest import CLASSES
-from tests.learn.test_train import weights
+from tests.learn.conftest import CLASSES, weights
 
 
 @pytest.fixture

@@ -13,11 +13,7 @@ from fathomline.learn.loss import HierarchicalLoss
 from fathomline.learn.optimize import Optimization
 from fathomline.learn.predict import predict_logits
 from fathomline.learn.train import train
-from tests.learn.conftest import CLASSES
-
-
-def weights(trained) -> dict[str, torch.Tensor]:
-    return trained.model.classifier.state_dict()
+from tests.learn.conftest import CLASSES, weights
 
 
 def test_colours_are_learned_and_the_best_epoch_is_kept(crops, rows, taxonomy, config):
