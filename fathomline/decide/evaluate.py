@@ -11,16 +11,21 @@ from annotated_types import Interval
 
 from fathomline.config import section
 from fathomline.decide import metrics
+from fathomline.decide.breakdown import by_clade, by_concept, by_meeting_rank, by_rank
 from fathomline.decide.calibrate import fit_temperature, probabilities
 from fathomline.decide.classes import class_indices
 from fathomline.decide.compare import compare_decoders
 from fathomline.decide.cross_fit import CrossFitting
+from fathomline.decide.curves import reliability_curve, threshold_curve
 from fathomline.decide.decode import DECODERS, CandidateSet, Decoder, DecoderName
 from fathomline.decide.rule import DecisionRule, TestTimeAugmentation
 from fathomline.decide.thresholds import fit_thresholds
 from fathomline.errors import InputError
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
+
+MOST_PROBABLE = 5
+"""Concepts that are named for each ROI with their probabilities, fewer where there are fewer."""
 
 
 @section
@@ -53,9 +58,10 @@ class Evaluation:
 
     metrics: dict[str, float | int | str | None]
     rows: pd.DataFrame
-    """One row an ROI: truth, each decoder's answer and its distance, confidence, fold."""
-    decoders: pd.DataFrame
-    """Every way to decide, side by side; see `compare_decoders`."""
+    """One row an ROI: truth, each decoder's answer and its distance, confidence, fold, the most probable concepts."""
+    tables: dict[str, pd.DataFrame]
+    """By name: `decoders` of `compare_decoders`; `concepts`, `clades`, `ranks` and `mistakes` of fathomline.decide's
+    breakdown; `thresholds` and `reliability` of its curves."""
     rule: DecisionRule
     """For new ROIs; its temperature and thresholds are fitted on all held-out ones."""
 
@@ -99,14 +105,16 @@ def evaluate(
         **{f"mhd_{name}": _mhd_of_view(held_out, view, decoder, config) for name, view in views.items()},
         "mhd_constant": constant_mhd,
         **_rank_figures(answers),
-        "ece": _calibration_error(answers),
+        "ece": metrics.expected_calibration_error(*_surest_taxon(answers)),
         "temperature": rule.temperature,
         "rois": len(annotations),
         "frames": int(annotations["image_id"].nunique()),
         "classes": len(classes),
         "taxonomy_hash": taxonomy.hash,
     }
-    return Evaluation(figures, _rows(annotations, answers), compare_decoders(held_out, decoder), rule)
+    rows = _rows(annotations, answers)
+    tables = {"decoders": compare_decoders(held_out, decoder), **_tables(answers, rows)}
+    return Evaluation(figures, rows, tables, rule)
 
 
 @dataclass(frozen=True)
@@ -158,12 +166,24 @@ def _distance_figures(answers: _Answers, groups: np.ndarray) -> dict[str, float]
     }
 
 
-def _calibration_error(answers: _Answers) -> float:
-    """Of the most probable taxon: two concepts that are one taxon count as one."""
+def _surest_taxon(answers: _Answers) -> tuple[np.ndarray, np.ndarray]:
+    """The probability of the most probable taxon, and whether it is right: two concepts of one taxon count as one."""
     taxa = np.unique(answers.decoder.class_nodes)
     of_taxon = answers.probabilities @ (answers.decoder.class_nodes[:, None] == taxa)
-    right = taxa[of_taxon.argmax(axis=1)] == answers.truth
-    return metrics.expected_calibration_error(of_taxon.max(axis=1), right)
+    return of_taxon.max(axis=1), taxa[of_taxon.argmax(axis=1)] == answers.truth
+
+
+def _tables(answers: _Answers, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    decoder, truth, answer = answers.decoder, answers.truth, answers.nodes[answers.headline]
+    masses = decoder.mass_at_ranks(answers.probabilities, answer)
+    return {
+        "concepts": by_concept(decoder.taxonomy, decoder.classes, rows["truth"], rows["prediction"]),
+        "clades": by_clade(decoder.taxonomy, rows["truth"], rows["prediction"]),
+        "ranks": by_rank(decoder.taxonomy, truth, answer, masses),
+        "mistakes": by_meeting_rank(decoder.taxonomy, truth, answer),
+        "thresholds": threshold_curve(decoder, answers.probabilities, truth),
+        "reliability": reliability_curve(*_surest_taxon(answers)),
+    }
 
 
 def _rank_figures(answers: _Answers) -> dict[str, float]:
@@ -191,6 +211,11 @@ def _rows(annotations: pd.DataFrame, answers: _Answers) -> pd.DataFrame:
     rows["confidence"] = answers.decoder.masses(answers.probabilities)[np.arange(len(rows)), headline]
     for name in DECODERS:
         rows[name], rows[f"{name}_distance"] = answers.decoder.names(answers.nodes[name]), answers.distances[name]
+    concepts = np.array(answers.decoder.classes, dtype=object)
+    order = np.argsort(-answers.probabilities, axis=1, kind="stable")[:, :MOST_PROBABLE]
+    for place, chosen in enumerate(order.T, start=1):
+        rows[f"concept_{place}"] = concepts[chosen]
+        rows[f"probability_{place}"] = answers.probabilities[np.arange(len(rows)), chosen]
     return rows
 
 

@@ -60,14 +60,18 @@ def accuracy_at_ranks(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndar
     return accuracy
 
 
+def calibration_bins(confidence: np.ndarray) -> np.ndarray:
+    """(rois,) int64, from 0 to 14: which of 15 bins of equal width each confidence falls into."""
+    return np.clip((confidence * CALIBRATION_BINS).astype(np.int64), 0, CALIBRATION_BINS - 1)
+
+
 def expected_calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     """Mean gap between confidence and the share that is right, over 15 bins of equal width weighted by their counts
     (Naeini et al., AAAI 2015). 0 is perfect, 1 is worst.
 
     Args: confidence (rois,), 0 to 1; right (rois,) bool. At least one row.
     """
-    bins = np.clip((confidence * CALIBRATION_BINS).astype(int), 0, CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, weights=right - confidence, minlength=CALIBRATION_BINS)
+    gaps = np.bincount(calibration_bins(confidence), weights=right - confidence, minlength=CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / len(right))
 
 

@@ -115,7 +115,11 @@ def test_fitted_thresholds_judge_and_go_into_the_rule(taxonomy, unsure):
     decoder = Decoder(taxonomy, CLASSES, "labels", config.thresholds)
     truth = decoder.class_nodes[[CLASSES.index(name) for name in annotations["label"]]]
     assert fitted.rule.thresholds == fit_thresholds(decoder, probabilities(logits), truth)
-    row = fitted.decoders.query("decoder == 'threshold' and candidates == 'labels' and thresholds == 'fitted'").iloc[0]
+    row = (
+        fitted.tables["decoders"]
+        .query("decoder == 'threshold' and candidates == 'labels' and thresholds == 'fitted'")
+        .iloc[0]
+    )
     assert fitted.metrics["mhd_threshold"] == row["mhd"] != given.metrics["mhd_threshold"]
     calibrated = evaluate(
         logits, annotations, CLASSES, taxonomy, replace(config, fit_thresholds=True, calibrate=True), "labels"
@@ -188,7 +192,7 @@ def test_a_single_group_has_no_interval(taxonomy):
     result = evaluate(logits_for(*["Porifera"] * 3), annotations, CLASSES, taxonomy, CONFIG, "labels")
     assert "mhd" in result.metrics
     assert "mhd_low" not in result.metrics
-    assert result.decoders["mhd_low"].isna().all()
+    assert result.tables["decoders"]["mhd_low"].isna().all()
 
 
 def test_perfect_answers_have_no_mistakes_to_share_out(taxonomy):
