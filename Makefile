@@ -14,8 +14,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: $(VENV)/.runtime
 	@dvc repro
 	@echo
-	@echo "Done. submission.csv has the answers, metrics.json how good they are, reports/predictions.csv a probability at"
-	@echo "each rank; data/raw/train/images/ has the frames, data/crops/train/rois/ the animals. The README goes on from here."
+	@echo "Done. Open reports/report.html to see what the model knows and where it errs. submission.csv has the answers,"
+	@echo "metrics.json how good they are, reports/predictions.csv a probability at each rank; data/raw/train/images/ has"
+	@echo "the frames, data/crops/train/rois/ the animals. The README goes on from here."
 
 test: $(VENV)/.development
 	python -m pytest

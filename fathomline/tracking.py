@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pandas as pd
 from annotated_types import MinLen
 
 from fathomline.config import section
@@ -31,10 +32,13 @@ class Tracker:
         self._run = run
 
     def log(
-        self, values: Mapping[str, float | None], step: int, histograms: Mapping[str, Sequence[float]] | None = None
+        self,
+        values: Mapping[str, float | None],
+        step: int | None,
+        histograms: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         """Add a point at `step` to each named curve, and a histogram of each named list; None and empty lists are
-        left out."""
+        left out. Without a step, after what is there."""
 
         def log() -> None:
             import wandb
@@ -47,6 +51,45 @@ class Tracker:
     def summarize(self, values: Mapping[str, Any]) -> None:
         """Set figures of the run as a whole."""
         self._try("summary", lambda: self._run.summary.update(dict(values)))
+
+    def confuse(self, name: str, pairs: pd.DataFrame) -> None:
+        """Chart how often each `truth` was answered with each `prediction`; `pairs` has one row an ROI."""
+
+        def confuse() -> None:
+            import wandb
+
+            names = sorted({*pairs["truth"], *pairs["prediction"]})
+            truth, prediction = ([names.index(each) for each in pairs[column]] for column in ("truth", "prediction"))
+            chart = wandb.plot.confusion_matrix(y_true=truth, preds=prediction, class_names=names, title=name)
+            self._run.log({name: chart})
+
+        self._try("chart", confuse)
+
+    def show(self, name: str, table: pd.DataFrame, pictures: Sequence[Path]) -> None:
+        """Show `table` with a picture before each row; a file that is not there leaves its cell empty."""
+
+        def show() -> None:
+            import wandb
+
+            shown = wandb.Table(columns=["picture", *table.columns])
+            for picture, row in zip(pictures, table.itertuples(index=False), strict=True):
+                shown.add_data(wandb.Image(str(picture)) if picture.exists() else None, *row)
+            self._run.log({name: shown})
+
+        self._try("table", show)
+
+    def keep(self, kind: str, files: Sequence[Path], metadata: Mapping[str, Any]) -> None:
+        """Keep copies of `files` with the run, as an artifact of this kind with `metadata`."""
+
+        def keep() -> None:
+            import wandb
+
+            artifact = wandb.Artifact(f"{kind}-{self._run.id}", type=kind, metadata=dict(metadata))
+            for path in files:
+                artifact.add_file(str(path), skip_cache=True)
+            self._run.log_artifact(artifact)
+
+        self._try("artifact", keep)
 
     def finish(self, exit_code: int) -> None:
         self._try("finish", lambda: self._run.finish(exit_code=exit_code))
@@ -99,6 +142,8 @@ def _start(
     # Crash reports go to W&B's own servers, offline or not, and its console lines bury the stage's one.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     os.environ.setdefault("WANDB_SILENT", "true")
+    # Copies of what is kept wait beside the run until it is sent, not in the home folder.
+    os.environ.setdefault("WANDB_DATA_DIR", str(folder / "wandb"))
     try:
         import wandb
 

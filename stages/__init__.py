@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from fathomline.config import load_section
+import yaml
+
+from fathomline.config import load_params, load_section
 from fathomline.errors import InputError
 
 PARAMS = Path("params.yaml")
@@ -21,6 +23,12 @@ Section = TypeVar("Section")
 def params_section(name: str, cls: type[Section]) -> Section:
     """The section `name` of params.yaml, checked."""
     return load_section(PARAMS, name, cls)
+
+
+def params_text(*names: str) -> str:
+    """The sections `names` of params.yaml that are there, as YAML."""
+    params = load_params(PARAMS)
+    return yaml.safe_dump({name: params[name] for name in names if name in params}, sort_keys=False)
 
 
 def run(main: Callable[[], None]) -> None:

@@ -1,9 +1,11 @@
 """Measure the models on the ROIs that they held out, and settle how to decide."""
 
 import argparse
+import os
 from dataclasses import asdict
 from pathlib import Path
 
+from fathomline.config import load_params
 from fathomline.decide.evaluate import EvaluateConfig, evaluate
 from fathomline.decide.submit import SubmitConfig
 from fathomline.files import read_csv, write_json
@@ -12,9 +14,12 @@ from fathomline.learn.dataset import read_crops
 from fathomline.learn.folds import held_out_logits
 from fathomline.learn.predict import TEST_TIME_WAYS
 from fathomline.progress import summary
-from fathomline.report.tables import write_tables
+from fathomline.report.page import Results, write_report
+from fathomline.report.tables import all_tables, write_tables
+from fathomline.report.tracked import track_evaluation
 from fathomline.taxonomy.reference import read_reference
-from stages import params_section, run
+from fathomline.tracking import TrackingConfig, tracked_run
+from stages import PARAMS, params_section, params_text, run
 
 
 def main() -> None:
@@ -25,7 +30,7 @@ def main() -> None:
     parser.add_argument("split", type=Path, help="split.csv")
     parser.add_argument("metrics", type=Path, help="metrics.json to write")
     parser.add_argument("calibration", type=Path, help="calibration.json to write, for submit")
-    parser.add_argument("reports", type=Path, help="folder for the tables")
+    parser.add_argument("reports", type=Path, help="folder for the tables and report.html")
     arguments = parser.parse_args()
     config, training = params_section("evaluate", EvaluateConfig), params_section("train", TrainConfig)
     candidates = params_section("submit", SubmitConfig).candidates
@@ -40,7 +45,24 @@ def main() -> None:
     write_json(result.metrics, arguments.metrics)
     write_json(asdict(result.rule), arguments.calibration)
     histories = [arguments.models / f"fold-{fold}" / "history.csv" for fold in training.folds]
-    write_tables(arguments.reports, result, taxonomy, histories)
+    tables = all_tables(result, taxonomy, histories)
+    write_tables(arguments.reports, tables)
+    told = params_text("crop", "split", "train", "evaluate", "submit")
+    title = f"{training.backbone} at {training.image_size} px"
+    shown, page = (
+        Results(result.metrics, tables, taxonomy, config.decoder, told, title),
+        arguments.reports / "report.html",
+    )
+    write_report(page, shown, arguments.crops)
+    experiment = os.environ.get("DVC_EXP_NAME")
+    with tracked_run(
+        params_section("tracking", TrackingConfig),
+        Path(os.environ.get("DVC_ROOT", ".")),
+        name=f"{experiment}-evaluate" if experiment else None,
+        group=experiment,
+        params=load_params(PARAMS) | {"taxonomy_hash": taxonomy.hash},
+    ) as tracker:
+        track_evaluation(tracker, shown, arguments.crops, page)
     figures = result.metrics
     interval = (
         "[{mhd_low:.3f}, {mhd_high:.3f}]".format(**figures) if "mhd_low" in figures else "(no interval: one group)"

@@ -73,10 +73,11 @@ def main() -> None:
                 processes=processes,
             )
             tracker.summarize({"best_epoch": trained.best.epoch, "images_per_second": trained.images_per_second})
-        if processes.first:
-            save_model(trained.model, taxonomy, arguments.model)
-            write_csv(trained.history_table(), arguments.model / "history.csv")
-            point.remove()
+            if processes.first:
+                save_model(trained.model, taxonomy, arguments.model)
+                write_csv(trained.history_table(), arguments.model / "history.csv")
+                tracker.keep("model", sorted(arguments.model.iterdir()), {"taxonomy_hash": taxonomy.hash})
+                point.remove()
     summary(
         f"train fold {arguments.fold}: {config.backbone} on {len(rows[0])} ROIs of {len(classes)} concepts, best MHD "
         f"{trained.best.selected_mhd(config.select_on):.3f} (arg-max, {config.select_on} view) in epoch "

@@ -66,6 +66,8 @@ def test_a_stage_says_what_it_does_and_runs_its_own_script(name):
 def test_a_stage_tracks_the_params_that_it_reads_and_no_others(name):
     script = (ROOT / "stages" / f"{name}.py").read_text()
     read = set(re.findall(r'params_section\("(\w+)"', script))
+    for told in re.findall(r"params_text\(([^)]*)\)", script):
+        read |= set(re.findall(r"\w+", told))
     tracked = {entry.split(".")[0] for entry in STAGES[name]["params"]}
     assert tracked == read - {"tracking"}, "where a run is logged must not make it run again"
     assert name in tracked

@@ -182,9 +182,9 @@ def test_git_is_clean_after_a_run_but_for_what_it_should_track(repro):
     assert "submission.csv" not in checkout.git("ls-files")
 
 
-def test_a_wandb_run_is_kept_offline_for_each_training(repro):
+def test_a_wandb_run_is_kept_offline_for_the_training_and_for_the_evaluation(repro):
     runs = list((repro[0].folder / "wandb").glob("offline-run-*/run-*.wandb"))
-    assert len(runs) == 1
+    assert len(runs) == 2
 
 
 def test_nothing_runs_again_when_nothing_changed(repro):
@@ -256,7 +256,7 @@ def test_queued_experiments_run_and_keep_their_wandb_runs(repro):
     checkout.wait_for_queue()
     shown = checkout.dvc("exp", "show", "--csv", "--only-changed")
     assert {"0.01", "0.02"} <= set(re.findall(r"0\.0\d", shown))
-    assert len(set((checkout.folder / "wandb").glob("offline-run-*")) - runs) == 2
+    assert len(set((checkout.folder / "wandb").glob("offline-run-*")) - runs) == 4, "two of each"
 
 
 @pytest.mark.parametrize(

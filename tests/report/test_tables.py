@@ -1,52 +1,72 @@
+import json
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from fathomline.decide.evaluate import Evaluation
-from fathomline.decide.rule import DecisionRule
 from fathomline.report.tables import mean_history, write_tables
-from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
-from fathomline.taxonomy.tree import Taxonomy
+
+TABLES = {
+    "validation",
+    "history",
+    "confusion",
+    "confusion_phylum",
+    "confusion_class",
+    "decoders",
+    "concepts",
+    "clades",
+    "ranks",
+    "mistakes",
+    "thresholds",
+    "reliability",
+}
 
 
-@pytest.fixture
-def taxonomy() -> Taxonomy:
-    paths = {"Porifera": ["Animalia", "Porifera"], "Gastropoda": ["Animalia", "Mollusca", "Gastropoda"]}
-    ranks = {"Porifera": "phylum", "Gastropoda": "class"}
-    return Taxonomy(
-        Lineage(name, name, ranks[name], dict(zip(RANKS, path, strict=False))) for name, path in paths.items()
-    )
+def test_every_table_is_written_as_it_is(world, tmp_path):
+    write_tables(tmp_path / "reports", world.results.tables)
+    assert {path.stem for path in (tmp_path / "reports").iterdir()} == TABLES
+    for name, table in world.results.tables.items():
+        read = pd.read_csv(tmp_path / f"reports/{name}.csv", keep_default_na=False, na_values=[""])
+        assert list(read.columns) == list(table.columns)
+        for column in table.select_dtypes("number"):
+            np.testing.assert_array_equal(read[column].to_numpy(float), table[column].to_numpy(float))
 
 
-@pytest.fixture
-def history(tmp_path):
-    path = tmp_path / "history.csv"
-    path.write_text("epoch,validation_mhd\n1,3.0\n2,1.5\n")
-    return path
+def test_what_stands_in_a_table_and_in_metrics_is_the_same_figure(world):
+    figures, tables = world.results.metrics, world.results.tables
+    rows, clades = tables["validation"], tables["clades"].set_index("taxon")
+    kingdoms = clades[clades["parent"] == ""]
+    assert figures["mhd"] == rows["distance"].mean()
+    assert figures["mhd"] == pytest.approx(np.average(kingdoms["mhd"], weights=kingdoms["support"]))
+    assert figures["rois"] == len(rows) == kingdoms["support"].sum() == tables["concepts"]["support"].sum()
+    assert figures["accuracy"] == pytest.approx(1 - tables["mistakes"]["mistakes"].sum() / len(rows))
+    ranks = tables["ranks"].set_index("rank")
+    for rank in RANKS:
+        assert figures.get(f"accuracy_{rank}", np.nan) == pytest.approx(ranks.loc[str(rank), "accuracy"], nan_ok=True)
+        assert figures.get(f"ece_{rank}", np.nan) == pytest.approx(ranks.loc[str(rank), "ece"], nan_ok=True)
+    for meeting in tables["mistakes"].itertuples():
+        assert figures[f"mistakes_meet_at_{meeting.meets_at}"] == pytest.approx(meeting.share)
+    gaps = (tables["reliability"]["confidence"] - tables["reliability"]["right"]).abs()
+    assert figures["ece"] == pytest.approx(np.average(gaps, weights=tables["reliability"]["rois"]))
+    chosen = tables["decoders"].query("calibrated and candidates == 'tree' and decoder == 'risk'").iloc[0]
+    assert (chosen["mhd"], chosen["mhd_low"]) == (figures["mhd"], figures["mhd_low"])
+    json.dumps(figures, allow_nan=False)
 
 
-@pytest.fixture
-def evaluation() -> Evaluation:
-    rows = pd.DataFrame({"truth": ["Porifera", "Gastropoda"], "prediction": ["Gastropoda", "Animalia"]})
-    rule = DecisionRule("risk", "tree", 1.0, dict.fromkeys(map(str, RANKS), 0.5), "Porifera", "none")
-    return Evaluation({}, rows, pd.DataFrame({"decoder": ["risk"], "mhd": [2.5]}), rule)
+def test_confusion_tables_name_taxa_at_their_rank_and_lose_no_roi(world):
+    rows, table = world.results.tables["validation"], world.results.tables["confusion"]
+    assert table.groupby("rank")["rois"].sum().to_dict() == dict.fromkeys(map(str, RANKS), len(rows))
+    phylum = world.results.tables["confusion_phylum"]
+    counted = table[table["rank"] == "phylum"].set_index(["truth", "prediction"])["rois"]
+    assert phylum.value_counts().to_dict() == counted.to_dict()
+    assert "Chordata" in set(phylum["truth"])
+    stopped = rows["prediction"] == "Animalia"
+    assert set(phylum["prediction"][stopped]) <= {"Animalia (no phylum)"}
 
 
-def test_every_table_is_written(taxonomy, history, evaluation, tmp_path):
-    write_tables(tmp_path / "reports", evaluation, taxonomy, [history])
-    assert pd.read_csv(tmp_path / "reports/validation.csv").equals(evaluation.rows)
-    assert pd.read_csv(tmp_path / "reports/decoders.csv").equals(evaluation.decoders)
-    assert (tmp_path / "reports/history.csv").exists()
-
-
-def test_the_confusion_table_names_phyla_one_row_an_roi(taxonomy, history, evaluation, tmp_path):
-    write_tables(tmp_path / "reports", evaluation, taxonomy, [history])
-    table = pd.read_csv(tmp_path / "reports/confusion_phylum.csv")
-    assert table.to_numpy().tolist() == [["Porifera", "Mollusca"], ["Mollusca", "Animalia (no phylum)"]]
-
-
-def test_the_history_is_the_mean_over_folds_one_row_an_epoch(history, tmp_path):
-    other = tmp_path / "other.csv"
-    other.write_text("epoch,validation_mhd\n1,5.0\n2,2.5\n")
-    table = mean_history([history, other])
+def test_the_history_is_the_mean_over_folds_one_row_an_epoch(tmp_path):
+    for name, curve in {"one": "1,3.0\n2,1.5\n", "two": "1,5.0\n2,2.5\n"}.items():
+        (tmp_path / name).write_text(f"epoch,validation_mhd\n{curve}")
+    table = mean_history([tmp_path / "one", tmp_path / "two"])
     assert table.to_numpy().tolist() == [[1, 4.0], [2, 2.0]]

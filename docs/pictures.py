@@ -1,0 +1,34 @@
+"""Take the README's pictures of reports/report.html, with Chromium: `python docs/pictures.py` after `make demo`."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parent.parent
+REPORT = ROOT / "reports/report.html"
+PICTURES = {"report-tree": "#tree", "report-mistakes": "#worst"}
+HEIGHT = 640
+
+
+def main() -> None:
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        sys.exit("no Chromium here: install it, for example by `apt install chromium`")
+    if not REPORT.exists():
+        sys.exit(f"{REPORT} is not there; run `make demo` first")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        page = browser.new_page(viewport={"width": 1200, "height": HEIGHT}, reduced_motion="reduce")
+        page.goto(REPORT.as_uri())
+        page.locator("#chart-losses .main-svg").first.wait_for(state="attached")
+        for name, section in PICTURES.items():
+            page.locator(section).evaluate("section => scrollTo(0, section.offsetTop + 8)")
+            page.wait_for_timeout(500)
+            page.screenshot(path=ROOT / f"docs/{name}.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The mistakes that teach most, each with its picture and the fork between both lineages."""
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from fathomline.progress import warning
+from fathomline.taxonomy.tree import Taxonomy
+
+WORST, OF_A_PAIR, MOST_CONFIDENT = 120, 3, 60
+PICTURE_SIDE = 128
+"""Pixels; a larger ROI is scaled down."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One ROI and the wrong answer for it."""
+
+    annotation_id: int
+    truth: str
+    prediction: str
+    distance: int
+    confidence: float
+    """Probability that the answer or a taxon below it is right, as the model states it."""
+    most_probable: tuple[tuple[str, float], ...]
+    """The most probable concepts and their probabilities."""
+    shared: tuple[str, ...]
+    """The taxa above the fork, kingdom first."""
+    truth_branch: tuple[str, ...]
+    """From the fork down to the truth; empty when the answer lies below the truth."""
+    prediction_branch: tuple[str, ...]
+    """From the fork down to the answer; empty when the answer is an ancestor of the truth."""
+    picture: str | None
+    """A data URI; None where the ROI's file is missing or damaged."""
+
+
+def worst_mistakes(rows: pd.DataFrame, taxonomy: Taxonomy, crops: Path) -> list[Mistake]:
+    """The answers farthest from their truth, the surest first among equals, and at most three of one kind."""
+    return _with_pictures(worst_rows(rows), taxonomy, crops)
+
+
+def worst_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those of `rows`, as validation.csv has them, that `worst_mistakes` shows, in its order."""
+    wrong = rows[rows["distance"] > 0].sort_values(
+        ["distance", "confidence", "annotation_id"], ascending=[False, False, True]
+    )
+    return wrong.groupby(["truth", "prediction"]).head(OF_A_PAIR).head(WORST)
+
+
+def confident_mistakes(rows: pd.DataFrame, taxonomy: Taxonomy, crops: Path) -> list[Mistake]:
+    """The surest answers that are not even an ancestor of the truth: among them are the errors of the labels."""
+    truth, prediction = (
+        np.array([taxonomy.node(name) for name in rows[column]], dtype=np.int64) for column in ("truth", "prediction")
+    )
+    holds = (taxonomy.paths[truth] == prediction[:, None]).any(axis=1)
+    wrong = rows[~holds].sort_values(["confidence", "annotation_id"], ascending=[False, True])
+    return _with_pictures(wrong.head(MOST_CONFIDENT), taxonomy, crops)
+
+
+def _with_pictures(rows: pd.DataFrame, taxonomy: Taxonomy, crops: Path) -> list[Mistake]:
+    mistakes = [_mistake(row, taxonomy, crops) for row in rows.to_dict("records")]
+    missing = [mistake.annotation_id for mistake in mistakes if mistake.picture is None]
+    if missing:
+        warning(
+            f"{crops}: {len(missing)} ROI file(s) cannot be read, the first of annotation {missing[0]}; the report "
+            "says so in their place. `dvc repro -f crop` cuts them anew"
+        )
+    return mistakes
+
+
+def _mistake(row: Mapping[str, object], taxonomy: Taxonomy, crops: Path) -> Mistake:
+    truth, prediction = (_path(str(row[column]), taxonomy) for column in ("truth", "prediction"))
+    fork = sum(here == there for here, there in zip(truth, prediction, strict=False))
+    places = sorted(int(column.removeprefix("concept_")) for column in row if str(column).startswith("concept_"))
+    return Mistake(
+        annotation_id=int(row["annotation_id"]),
+        truth=str(row["truth"]),
+        prediction=str(row["prediction"]),
+        distance=int(row["distance"]),
+        confidence=float(row["confidence"]),
+        most_probable=tuple((str(row[f"concept_{place}"]), float(row[f"probability_{place}"])) for place in places),
+        shared=truth[:fork],
+        truth_branch=truth[fork:],
+        prediction_branch=prediction[fork:],
+        picture=_picture(crops / str(row["path"])),
+    )
+
+
+def _path(name: str, taxonomy: Taxonomy) -> tuple[str, ...]:
+    path = taxonomy.paths[taxonomy.node(name)]
+    return tuple(taxonomy.nodes[node].name for node in path[path >= 0])
+
+
+def _picture(path: Path) -> str | None:
+    try:
+        with Image.open(path) as image:
+            small = image.convert("RGB")
+    except OSError:
+        return None
+    small.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    small.save(stream, "WEBP", quality=80, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"

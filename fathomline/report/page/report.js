@@ -1,0 +1,172 @@
+"use strict";
+const { charts, clades, root } = JSON.parse(document.getElementById("data").textContent);
+const find = (id) => document.getElementById(id);
+const narrow = matchMedia("(max-width: 40rem)");
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+// Charts take their colours from the page, so that light and dark are told in one place.
+function themed(layout, tree) {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--line"), linecolor: colour("--line") };
+  return {
+    ...layout,
+    template: { layout: { colorway: ["#0072B2", "#D55E00", "#009E73"] } },
+    autosize: true,
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { color: colour("--ink"), family: "system-ui, sans-serif", size: 13 },
+    margin: layout.margin ?? { t: 16, r: 8, b: 48, l: 56 },
+    xaxis: { ...axis, automargin: true, ...layout.xaxis },
+    yaxis: { ...axis, automargin: true, ...layout.yaxis },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
+    ...(tree ? { height: 460 } : {}),
+  };
+}
+
+function draw(place, name) {
+  const { data, layout } = charts[name];
+  const traces = data.map((trace) => {
+    if (trace.type === "icicle") {
+      const line = { width: 1, color: getComputedStyle(document.body).backgroundColor };
+      return { ...trace, level: shownClade, marker: { ...trace.marker, line, showscale: !narrow.matches } };
+    }
+    return trace.type === "heatmap" ? { ...trace, showscale: !narrow.matches } : trace;
+  });
+  const wide = name.startsWith("confusion") ? Math.max(place.parentElement.clientWidth, 200 + 15 * data[0].x.length) : undefined;
+  return Plotly.react(place, traces, { ...themed(layout, name === "tree"), width: wide }, { displaylogo: false, responsive: !wide, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
+}
+
+// The tree: one clade is shown at a time, whichever control chose it.
+const byTaxon = new Map(clades.map((clade) => [clade.taxon, clade]));
+let shownClade = "";
+
+function inWords(value, digits) {
+  return value === null ? "no data" : value.toFixed(digits);
+}
+
+function describe(taxon) {
+  const place = find("clade-figures");
+  place.replaceChildren();
+  const children = clades.filter((clade) => (clade.parent ?? "") === taxon && clade.support > 0);
+  const rows = taxon === "" ? children : [byTaxon.get(taxon), ...children];
+  const table = document.createElement("table");
+  const head = table.createTHead().insertRow();
+  for (const title of ["clade", "rank", "ROIs", "MHD", "accuracy", "answers outside the clade", "taken for"]) {
+    head.append(Object.assign(document.createElement("th"), { textContent: title }));
+  }
+  const body = table.createTBody();
+  for (const clade of rows) {
+    const row = body.insertRow();
+    const first = document.createElement("th");
+    first.scope = "row";
+    if (clade.taxon === taxon) {
+      first.textContent = clade.taxon;
+    } else {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: clade.taxon });
+      button.addEventListener("click", () => show(clade.taxon));
+      first.append(button);
+    }
+    row.append(first);
+    const leaving = clade.leaving === null ? "no data" : `${(100 * clade.leaving).toFixed(1)} %`;
+    const cells = [clade.rank ?? "", clade.support, inWords(clade.mhd, 3), inWords(clade.accuracy, 3), leaving, clade.mistaken_for ?? ""];
+    for (const value of cells) row.insertCell().textContent = value;
+  }
+  const scroll = Object.assign(document.createElement("div"), { className: "scroll" });
+  scroll.append(table);
+  place.append(scroll);
+}
+
+function show(taxon) {
+  shownClade = byTaxon.has(taxon) ? taxon : "";
+  find("clade").value = shownClade;
+  find("up").disabled = shownClade === "";
+  describe(shownClade);
+  draw(find("chart-tree"), "tree");
+}
+
+find("clade").addEventListener("change", (event) => show(event.target.value));
+find("up").addEventListener("click", () => show(byTaxon.get(shownClade)?.parent ?? ""));
+
+// Confusion at the rank of the reader's choice.
+function confuse() {
+  const rank = find("rank").value;
+  find("confusion-caption").textContent = `Truth against prediction by ${rank}`;
+  draw(find("chart-confusion"), `confusion_${rank}`);
+}
+find("rank").addEventListener("change", confuse);
+
+// Galleries show a few cards at first; the one of the worst is filtered, too.
+const FEW = 12;
+function gallery(list, passes) {
+  const cards = [...list.children];
+  const more = Object.assign(document.createElement("button"), { type: "button" });
+  let limit = FEW;
+  list.after(more);
+  function sift() {
+    const passing = cards.filter(passes);
+    const shown = new Set(passing.slice(0, limit));
+    for (const card of cards) card.hidden = !shown.has(card);
+    more.hidden = passing.length <= limit;
+    more.textContent = `Show all ${passing.length}`;
+    return passing.length;
+  }
+  more.addEventListener("click", () => {
+    const next = cards.find((card) => card.hidden && passes(card));
+    limit = Infinity;
+    sift();
+    next.tabIndex = -1;
+    next.focus();
+  });
+  sift();
+  return () => { limit = FEW; return sift(); };
+}
+
+if (find("gallery-worst")) {
+  const [clade, distance] = [find("gallery-clade"), find("gallery-distance")];
+  const sift = gallery(find("gallery-worst"), (card) =>
+    (clade.value === "" || card.dataset.path.split("|").includes(clade.value)) && Number(card.dataset.distance) >= Number(distance.value));
+  const count = () => {
+    find("gallery-count").textContent = `${sift()} of ${find("gallery-worst").children.length} mistakes`;
+  };
+  for (const control of [clade, distance]) control.addEventListener("change", count);
+  count();
+}
+if (find("gallery-confident")) gallery(find("gallery-confident"), () => true);
+
+// Tables that sort by the column whose head is pressed; "no data" comes last either way.
+for (const table of document.querySelectorAll("table.sortable")) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => head.querySelector("button")?.addEventListener("click", () => {
+    const order = head.ariaSort === "ascending" ? "descending" : "ascending";
+    heads.forEach((other) => other.removeAttribute("aria-sort"));
+    head.ariaSort = order;
+    const sign = order === "ascending" ? 1 : -1;
+    const key = (row) => row.cells[column].textContent.trim();
+    const compare = (left, right) => {
+      const [a, b] = [key(left), key(right)];
+      if (a === "no data" || b === "no data") return (a === "no data") - (b === "no data");
+      return sign * a.localeCompare(b, "en", { numeric: true });
+    };
+    table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
+  }));
+}
+
+function drawAll() {
+  for (const place of document.querySelectorAll("[data-chart]")) draw(place, place.dataset.chart);
+  confuse();
+}
+drawAll();
+show("");
+find("chart-tree").on("plotly_icicleclick", (event) => {
+  const clicked = event.points[0];
+  if (clicked.id === shownClade || (shownClade === "" && clicked.parent === "" && clicked.id === root)) {
+    show(byTaxon.get(shownClade)?.parent ?? "");
+  } else {
+    show(clicked.id === root ? "" : clicked.id);
+  }
+  return false; // the clade is drawn by `show`, for every control alike
+});
+dark.addEventListener("change", drawAll);
+narrow.addEventListener("change", drawAll);

@@ -1,0 +1,159 @@
+"""The report as its reader uses it, in Chromium: by mouse, by keyboard, on a phone, in the dark."""
+
+import re
+import shutil
+
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+from fathomline.report.page import write_report
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"no browser here: none of {', '.join(NAMES)} is installed")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser, world, crops, tmp_path):
+    """Opens the report in a window; at the end, nothing may have failed in it or been asked of a network."""
+    write_report(tmp_path / "report.html", world.results, crops)
+    faults, contexts = [], []
+
+    def opened(**window) -> Page:
+        contexts.append(browser.new_context(reduced_motion="reduce", **window))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+        page.on("request", lambda asked: asked.url.startswith(("http", "ws")) and faults.append(asked.url))
+        page.goto((tmp_path / "report.html").as_uri())
+        expect(page.locator("#chart-losses .main-svg").first).to_be_attached()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def bar(page: Page, taxon: str) -> Locator:
+    return page.locator("#chart-tree .slice").filter(has_text=re.compile(f"^({taxon})+$"))  # a text and its shadow
+
+
+def described(page: Page) -> list[list[str]]:
+    rows = page.locator("#clade-figures tbody tr").all()
+    return [row.locator("th, td").all_text_contents() for row in rows]
+
+
+def test_a_click_on_the_tree_descends_and_a_click_on_its_top_comes_back(opened, world):
+    page = opened()
+    assert [row[0] for row in described(page)] == ["Animalia", "Chromista"]
+    bar(page, "Chordata").click()
+    expect(page.locator("#clade")).to_have_value("Chordata")
+    clades = world.results.tables["clades"].set_index("taxon")
+    first, *children = described(page)
+    assert first[:4] == [
+        "Chordata",
+        "phylum",
+        str(clades.loc["Chordata", "support"]),
+        f"{clades.loc['Chordata', 'mhd']:.3f}",
+    ]
+    assert [child[0] for child in children] == ["Teleostei"]
+    expect(bar(page, "Porifera")).to_have_count(0)
+    bar(page, "Chordata").click()
+    expect(page.locator("#clade")).to_have_value("Animalia")
+    bar(page, "Animalia").click()
+    expect(page.locator("#clade")).to_have_value("")
+    expect(bar(page, "Porifera")).to_have_count(1)
+
+
+def test_the_tree_is_walked_by_keyboard(opened):
+    page = opened()
+    page.locator("#clade").focus()
+    page.keyboard.type("Ani")
+    expect(page.locator("#clade")).to_have_value("Animalia")
+    page.locator("#clade-figures button", has_text="Chordata").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#clade")).to_have_value("Chordata")
+    page.locator("#up").focus()
+    page.keyboard.press("Space")
+    expect(page.locator("#clade")).to_have_value("Animalia")
+    page.keyboard.press("Space")
+    expect(page.locator("#up")).to_be_disabled()
+    expect(bar(page, "Chromista")).to_have_count(1)
+
+
+def test_another_rank_shows_another_confusion(opened, world):
+    page = opened()
+    names = page.locator("#chart-confusion .yaxislayer-above g.ytick")
+    for rank in ("class", "species", "phylum"):
+        page.locator("#rank").select_option(rank)
+        expect(page.locator("#confusion-caption")).to_have_text(f"Truth against prediction by {rank}")
+        truths = set(world.results.tables["confusion"].query("rank == @rank")["truth"])
+        expect(names).to_have_count(len(truths))
+
+
+def test_the_gallery_is_filtered_by_clade_and_by_distance(opened):
+    page = opened()
+    cards = page.locator("#gallery-worst .card:visible")
+    every = page.locator("#gallery-worst .card").count()
+    expect(cards).to_have_count(12)
+    page.locator("#gallery-worst + button").click()
+    expect(cards).to_have_count(every)
+    page.locator("#gallery-clade").select_option("Chordata")
+    paths = [card.get_attribute("data-path").split("|") for card in cards.all()]
+    assert paths
+    assert all("Chordata" in path for path in paths)
+    farthest = max(int(option) for option in page.locator("#gallery-distance option").all_text_contents())
+    page.locator("#gallery-clade").select_option("")
+    page.locator("#gallery-distance").select_option(str(farthest))
+    distances = [int(card.get_attribute("data-distance")) for card in cards.all()]
+    assert distances
+    assert set(distances) == {farthest}
+    expect(page.locator("#gallery-count")).to_have_text(f"{len(distances)} of {every} mistakes")
+    page.locator("#gallery-clade").select_option("Porifera")
+    shown = cards.count()
+    expect(page.locator("#gallery-count")).to_have_text(f"{shown} of {every} mistakes")
+
+
+def test_concepts_sort_by_the_column_that_is_pressed(opened, world):
+    page = opened()
+    concepts = world.results.tables["concepts"]
+    column = page.locator("#concept-table tbody tr td:nth-child(3)")
+    heading = page.locator("#concept-table thead th", has_text="ROIs")
+    for order, descending in (("ascending", False), ("descending", True)):
+        heading.locator("button").click()
+        expect(heading).to_have_attribute("aria-sort", order)
+        assert list(map(int, column.all_text_contents())) == sorted(concepts["support"], reverse=descending)
+    page.locator("#concept-table thead button", has_text="MHD").click()
+    assert page.locator("#concept-table tbody tr td:nth-child(5)").all_text_contents()[-1] == "no data"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(opened, scheme, width):
+    page = opened(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    ink, paper = page.evaluate(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
+    lightness = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ink, paper)]
+    assert (lightness[0] > lightness[1]) == (scheme == "dark")
+    written = page.locator("#chart-ranks .xtick text").first.evaluate("text => getComputedStyle(text).fill")
+    assert written == ink, "charts take the ink of the page"
+
+
+def test_charts_follow_when_night_falls(opened):
+    page = opened(color_scheme="light")
+    text = page.locator("#chart-ranks .xtick text").first
+    by_day = text.evaluate("text => getComputedStyle(text).fill")
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("#chart-ranks .xtick text").first).not_to_have_css("fill", by_day)

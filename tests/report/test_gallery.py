@@ -1,0 +1,95 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fathomline.report import gallery
+from fathomline.report.gallery import confident_mistakes, worst_mistakes
+
+
+@pytest.fixture
+def rows(world):
+    return world.results.tables["validation"]
+
+
+def test_the_worst_come_farthest_first_and_the_surest_among_equals(rows, taxonomy, crops):
+    mistakes = worst_mistakes(rows, taxonomy, crops)
+    keys = [(-mistake.distance, -mistake.confidence) for mistake in mistakes]
+    assert keys == sorted(keys)
+    assert all(mistake.distance == taxonomy.distance(mistake.truth, mistake.prediction) > 0 for mistake in mistakes)
+
+
+def test_at_most_three_of_one_kind_are_shown_the_surest_ones(rows, taxonomy, crops):
+    same = rows.assign(truth="Porifera", prediction="Gastropoda", distance=3, confidence=np.linspace(0, 1, len(rows)))
+    assert [mistake.annotation_id for mistake in worst_mistakes(same, taxonomy, crops)] == [159, 158, 157]
+
+
+def test_there_is_an_end_to_both_galleries(rows, taxonomy, crops, monkeypatch):
+    monkeypatch.setattr(gallery, "WORST", 2)
+    monkeypatch.setattr(gallery, "MOST_CONFIDENT", 3)
+    assert len(worst_mistakes(rows, taxonomy, crops)) == 2
+    assert len(confident_mistakes(rows, taxonomy, crops)) == 3
+
+
+def test_an_ancestor_of_the_truth_is_no_confident_mistake(rows, taxonomy, crops):
+    rows = rows.iloc[:4].assign(
+        truth=["Sebastes diploproa", "Sebastes", "Porifera", "Porifera"],
+        prediction=["Chordata", "Sebastes diploproa", "Gastropoda", "Porifera"],
+        confidence=[0.99, 0.7, 0.8, 1.0],
+    )
+    assert [mistake.prediction for mistake in confident_mistakes(rows, taxonomy, crops)] == [
+        "Gastropoda",
+        "Sebastes diploproa",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("truth", "prediction", "shared", "truth_branch", "prediction_branch"),
+    [
+        ("Porifera", "Gastropoda", ("Animalia",), ("Porifera",), ("Mollusca", "Gastropoda")),
+        (
+            "Sebastes diploproa",
+            "Perciformes",
+            ("Animalia", "Chordata", "Teleostei", "Perciformes"),
+            ("Sebastidae", "Sebastes", "Sebastes diploproa"),
+            (),
+        ),
+        ("<b>Kelp</b> & </script>", "Animalia", (), ("Chromista", "<b>Kelp</b> & </script>"), ("Animalia",)),
+    ],
+)
+def test_lineages_part_at_the_fork(rows, taxonomy, crops, truth, prediction, shared, truth_branch, prediction_branch):
+    row = rows.iloc[:1].assign(truth=truth, prediction=prediction, distance=1)
+    (mistake,) = worst_mistakes(row, taxonomy, crops)
+    assert mistake.shared == shared
+    assert mistake.truth_branch == truth_branch
+    assert mistake.prediction_branch == prediction_branch
+
+
+def test_a_mistake_has_its_own_picture_scaled_down_and_its_most_probable_concepts(rows, taxonomy, crops):
+    mistake = worst_mistakes(rows, taxonomy, crops)[0]
+    head, data = mistake.picture.split(",")
+    assert head == "data:image/webp;base64"
+    picture = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert picture.size == (128, 64)
+    assert abs(picture.convert("L").getpixel((5, 5)) - (mistake.annotation_id - 100)) <= 3
+    row = rows.set_index("annotation_id").loc[mistake.annotation_id]
+    assert mistake.most_probable == tuple(
+        (row[f"concept_{place}"], row[f"probability_{place}"]) for place in range(1, 6)
+    )
+    stated = [probability for _, probability in mistake.most_probable]
+    assert stated == sorted(stated, reverse=True)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture"])
+def test_a_missing_or_damaged_roi_is_named_and_the_others_are_shown(rows, taxonomy, crops, content, capsys):
+    whole = worst_mistakes(rows, taxonomy, crops)
+    gone = crops / f"rois/{whole[1].annotation_id - 100}.png"
+    gone.unlink() if content is None else gone.write_bytes(content)
+    mistakes = worst_mistakes(rows, taxonomy, crops)
+    assert mistakes[1].picture is None
+    assert [mistake for mistake in mistakes if mistake.picture] == [whole[0], *whole[2:]]
+    told = capsys.readouterr().err
+    assert f"1 ROI file(s) cannot be read, the first of annotation {whole[1].annotation_id}" in told
+    assert "dvc repro -f crop" in told

@@ -1,0 +1,59 @@
+"""The guides say what the code does."""
+
+import re
+
+import numpy as np
+import pytest
+
+from fathomline.decide.decode import Decoder
+from fathomline.taxonomy.fgvc2025 import lineages
+from fathomline.taxonomy.tree import Taxonomy
+from tests.test_presets import ROOT
+
+GUIDES = sorted((ROOT / "docs").glob("*.md"))
+EXAMPLE = {"Pandalus amplus": 0.40, "Pandalus platyceros": 0.35, "Chionoecetes tanneri": 0.25}
+THRESHOLDS = {
+    "kingdom": 0.85,
+    "phylum": 0.80,
+    "class": 0.75,
+    "order": 0.70,
+    "family": 0.65,
+    "genus": 0.60,
+    "species": 0.55,
+}
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
+def test_every_file_that_a_guide_links_to_is_there(guide):
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", guide.read_text())
+    assert [link for link in links if not (guide.parent / link).exists()] == []
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Decoder:
+    taxonomy = Taxonomy(lineages())
+    return Decoder(taxonomy, taxonomy.concepts, "tree", THRESHOLDS)
+
+
+def test_the_distances_of_the_metrics_example_are_those_of_the_tree(decoder):
+    table = re.findall(r"^\| (Pandalus amplus) \| ([A-Z][\w ]+) \| \d \| \d \| (\d) \|$", text(), flags=re.MULTILINE)
+    assert len(table) == 4
+    for left, right, distance in table:
+        assert decoder.taxonomy.distance(left, right) == int(distance)
+
+
+def test_the_example_is_decoded_as_told(decoder):
+    probabilities = np.array([[EXAMPLE.get(name, 0.0) for name in decoder.taxonomy.concepts]])
+    risks = dict(zip(decoder.names(decoder.candidate_nodes), decoder.risks(probabilities)[0], strict=True))
+    told = re.findall(r"^\| \**([A-Z][a-z ]+?)\** \| 0.40 .* \| \**(\d\.\d\d)\** \|$", text(), flags=re.MULTILINE)
+    assert len(told) == 5
+    for name, risk in told:
+        assert risks[name] == pytest.approx(float(risk))
+    answers = {name: decoder.names(decoder.decode(name, probabilities))[0] for name in ("argmax", "threshold", "risk")}
+    assert answers == {"argmax": "Pandalus amplus", "threshold": "Pandalus", "risk": "Pandalus"}
+    labels = Decoder(decoder.taxonomy, decoder.classes, "labels", THRESHOLDS)
+    assert labels.names(labels.risk(probabilities)) == ["Pandalus amplus"]
+
+
+def text() -> str:
+    return (ROOT / "docs/metric.md").read_text()
