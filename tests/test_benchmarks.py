@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import batches, crop, download, frames, plankton, recipe, scale, side_by_side, train_step
+from benchmarks import batches, crop, download, evaluate, frames, plankton, recipe, scale, side_by_side, train_step
 from benchmarks.side_by_side import Contestant, Timing, time_in_turns, timing_table
 
 
-@pytest.mark.parametrize("module", [batches, crop, download, plankton, scale, train_step])
+@pytest.mark.parametrize("module", [batches, crop, download, evaluate, plankton, scale, train_step])
 def test_each_benchmark_has_a_kept_table_with_its_command(module):
     name = module.__name__.split(".")[-1]
     kept = (side_by_side.FOLDER / f"{name}.md").read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ def outcome(distances: list[int], argmax: float, seconds: float) -> dict:
         {"calibrated": False, "decoder": "argmax", "candidates": "labels", "mhd": argmax, "accuracy": 0.5},
         {"calibrated": False, "decoder": "risk", "candidates": "tree", "mhd": argmax - 0.25, "accuracy": 0.25},
     ]
-    found = {"seconds": seconds}
+    found = {"seconds": seconds, "threads": 2}
     for ways, shift in (("none", 1), ("turns", 0)):
         found[ways], found[f"{ways}_distances"] = rows, [distance + shift for distance in distances]
     return found
@@ -79,7 +79,7 @@ def test_a_line_of_a_recipe_holds_means_over_the_seeds_and_their_range():
     mean, low, high = (float(text.strip("*[],")) for text in cells[1].split())
     assert (cells[0], mean) == ("ours", 1.75)
     assert low < 1.75 < high
-    assert cells[2:] == ["1.000 to 2.500", "2.750", "1.500", "1.750", "0.500", "100"]
+    assert cells[2:] == ["1.000 to 2.500", "2.750", "1.500", "1.750", "0.500", "100 (2)"]
 
 
 def test_batches_in_memory_are_given_out_in_turns():

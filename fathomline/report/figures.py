@@ -100,7 +100,8 @@ def confusion(table: pd.DataFrame, rank: str, taxonomy: Taxonomy) -> go.Figure:
             colorbar={"title": {"text": "share"}, "thickness": 12, "tickformat": ".0%"},
             hovertemplate="%{y}<br>answered %{x}<br>%{customdata} ROIs, %{z:.1%}<extra></extra>",
             hoverongaps=False,
-            **({"texttemplate": "%{customdata}"} if len(names) <= READABLE else {}),
+            text=counts.fillna(-1).astype(int).astype(str).replace("-1", "").to_numpy(),
+            texttemplate="%{text}" if len(names) <= READABLE else None,
         )
     )
     height = 160 + max(180, 17 * len(counts))
@@ -133,7 +134,7 @@ def reliability(table: pd.DataFrame) -> go.Figure:
         hovertemplate="stated %{x:.3f}, right %{y:.3f}<br>%{customdata} ROIs<extra></extra>",
     )
     return figure.update_layout(
-        xaxis={"title": {"text": "stated probability of the most probable taxon"}, "range": [0, 1.02]},
+        xaxis={"title": {"text": "stated probability"}, "range": [0, 1.02]},
         yaxis={"title": {"text": "share that is right"}, "range": [0, 1.02]},
     )
 

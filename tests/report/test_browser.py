@@ -32,7 +32,7 @@ def opened(browser, world, crops, tmp_path):
         contexts.append(browser.new_context(reduced_motion="reduce", **window))
         page = contexts[-1].new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+        page.on("console", lambda message: message.type in ("error", "warning") and faults.append(message.text))
         page.on("request", lambda asked: asked.url.startswith(("http", "ws")) and faults.append(asked.url))
         page.goto((tmp_path / "report.html").as_uri())
         expect(page.locator("#chart-losses .main-svg").first).to_be_attached()
