@@ -53,7 +53,7 @@ def judge(folder: Path) -> None:
     tables = all_tables(result, taxonomy, [history])
     write_tables(folder, tables)
     write_json(result.metrics, folder / "metrics.json")
-    shown = Results(result.metrics, tables, taxonomy, config.decoder, "", "A competition's worth of ROIs")
+    shown = Results(result.metrics, tables, taxonomy, config.decoder, "plain", "", "A competition's worth of ROIs")
     write_report(folder / "report.html", shown, folder)
 
 

@@ -66,14 +66,18 @@ class Tracker:
         self._try("chart", confuse)
 
     def show(self, name: str, table: pd.DataFrame, pictures: Sequence[Path]) -> None:
-        """Show `table` with a picture before each row; a file that is not there leaves its cell empty."""
+        """Show `table` with a picture before each row; one that cannot be read leaves its cell empty."""
 
         def show() -> None:
             import wandb
 
             shown = wandb.Table(columns=["picture", *table.columns])
             for picture, row in zip(pictures, table.itertuples(index=False), strict=True):
-                shown.add_data(wandb.Image(str(picture)) if picture.exists() else None, *row)
+                try:
+                    cell = wandb.Image(str(picture))
+                except (OSError, SyntaxError):  # Pillow raises the latter for a PNG with a broken chunk
+                    cell = None
+                shown.add_data(cell, *row)
             self._run.log({name: shown})
 
         self._try("table", show)

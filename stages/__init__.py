@@ -26,9 +26,18 @@ def params_section(name: str, cls: type[Section]) -> Section:
 
 
 def params_text(*names: str) -> str:
-    """The sections `names` of params.yaml that are there, as YAML."""
+    """The sections `names` of params.yaml that are there, as YAML.
+
+    Of an absolute path only the last part is told, as a report may be passed on.
+    """
     params = load_params(PARAMS)
-    return yaml.safe_dump({name: params[name] for name in names if name in params}, sort_keys=False)
+    told = {name: {key: _passed_on(value) for key, value in params[name].items()} for name in names if name in params}
+    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
+
+
+def _passed_on(value: object) -> object:
+    absolute = isinstance(value, str) and Path(value).is_absolute()
+    return f"…/{Path(value).name}" if absolute else value
 
 
 def run(main: Callable[[], None]) -> None:

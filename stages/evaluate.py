@@ -50,7 +50,7 @@ def main() -> None:
     told = params_text("crop", "split", "train", "evaluate", "submit")
     title = f"{training.backbone} at {training.image_size} px"
     shown, page = (
-        Results(result.metrics, tables, taxonomy, config.decoder, told, title),
+        Results(result.metrics, tables, taxonomy, config.decoder, training.select_on, told, title),
         arguments.reports / "report.html",
     )
     write_report(page, shown, arguments.crops)

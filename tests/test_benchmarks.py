@@ -3,11 +3,23 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import batches, crop, download, evaluate, frames, plankton, recipe, scale, side_by_side, train_step
+from benchmarks import (
+    aquarium,
+    batches,
+    crop,
+    download,
+    evaluate,
+    frames,
+    plankton,
+    recipe,
+    scale,
+    side_by_side,
+    train_step,
+)
 from benchmarks.side_by_side import Contestant, Timing, time_in_turns, timing_table
 
 
-@pytest.mark.parametrize("module", [batches, crop, download, evaluate, plankton, scale, train_step])
+@pytest.mark.parametrize("module", [aquarium, batches, crop, download, evaluate, plankton, scale, train_step])
 def test_each_benchmark_has_a_kept_table_with_its_command(module):
     name = module.__name__.split(".")[-1]
     kept = (side_by_side.FOLDER / f"{name}.md").read_text(encoding="utf-8")

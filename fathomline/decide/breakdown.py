@@ -21,12 +21,12 @@ def by_concept(
 
     Args: truth (rois,), each one of `concepts`; prediction (rois,), names that the tree holds.
     Returns: concept, taxon (its accepted name), rank (empty between the seven), support (ROIs that are it), answers
-        (ROIs that it was answered for), mhd and accuracy (NaN without support), mistakes (ROIs), and mistaken_for, its
+        (ROIs answered with its taxon), mhd and accuracy (NaN without support), mistakes (ROIs), and mistaken_for, its
         three most frequent wrong answers and how often each was given.
     """
     nodes = _nodes(taxonomy, concepts)
     truths, answers = _nodes(taxonomy, truth), _nodes(taxonomy, prediction)
-    given, written = np.array(truth, dtype=object), np.array(prediction, dtype=object)
+    given = np.array(truth, dtype=object)
     names = np.array(concepts, dtype=object)[:, None]  # two concepts may be one taxon
     of_concept = sparse.csr_array((names == given).astype(np.int64))
     return pd.DataFrame(
@@ -35,7 +35,7 @@ def by_concept(
             "taxon": [taxonomy.nodes[node].name for node in nodes],
             "rank": [str(taxonomy.nodes[node].rank or "") for node in nodes],
             "support": of_concept.sum(axis=1),
-            "answers": (names == written).sum(axis=1),
+            "answers": np.bincount(answers, minlength=len(taxonomy.nodes))[nodes],
             **_figures(taxonomy, of_concept, truths, answers, prediction),
         }
     )

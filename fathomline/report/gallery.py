@@ -101,7 +101,7 @@ def _picture(path: Path) -> str | None:
     try:
         with Image.open(path) as image:
             small = image.convert("RGB")
-    except OSError:
+    except (OSError, SyntaxError):  # Pillow raises the latter for a PNG with a broken chunk
         return None
     small.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
     stream = io.BytesIO()

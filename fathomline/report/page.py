@@ -27,6 +27,8 @@ class Results:
     taxonomy: Taxonomy
     decoder: str
     """The decoder of the headline."""
+    view: str
+    """The view of the held-out ROIs that the figures are of, `plain` or `degraded`."""
     params: str
     """What the run was told, as YAML."""
     title: str
@@ -45,6 +47,7 @@ def write_report(path: Path, results: Results, crops: Path) -> None:
     tables, taxonomy = results.tables, results.taxonomy
     rows = tables["validation"]
     charts = figures(results.metrics, tables, taxonomy)
+    worst = worst_mistakes(rows, taxonomy, crops)
     text = environment.get_template("report.html").render(
         results=results,
         metrics=results.metrics,
@@ -54,8 +57,9 @@ def write_report(path: Path, results: Results, crops: Path) -> None:
         walk=_walk(tables["clades"]),
         concepts=_records(tables["concepts"]),
         decoders=_records(tables["decoders"]),
-        worst=worst_mistakes(rows, taxonomy, crops),
+        worst=worst,
         confident=confident_mistakes(rows, taxonomy, crops),
+        shown_clades={taxon for mistake in worst for taxon in (*mistake.shared, *mistake.truth_branch)},
         mistakes=int((rows["distance"] > 0).sum()),
         unsupported=tables["concepts"].query("support == 0")["concept"].tolist(),
         plotly=get_plotlyjs(),

@@ -22,9 +22,14 @@ def confusion_by(rank: Rank, rows: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataF
 
 
 def mean_history(histories: Sequence[Path]) -> pd.DataFrame:
-    """One row an epoch: each column's mean over the folds' history.csv, so that a plot has one line a curve."""
+    """One row an epoch: each column's mean over the folds' history.csv, so that a plot has one line a curve.
+
+    Epochs that not every fold came to are left out: a mean over fewer folds would jump.
+    """
     tables = [read_csv(path, ["epoch", "validation_mhd"]) for path in histories]
-    return pd.concat(tables).groupby("epoch", as_index=False).mean()
+    epochs = min(table["epoch"].max() for table in tables)
+    means = pd.concat(tables).groupby("epoch", as_index=False).mean()
+    return means[means["epoch"] <= epochs]
 
 
 def confusion_at_ranks(rows: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:

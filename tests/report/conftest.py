@@ -75,4 +75,6 @@ def world(taxonomy, history, crops) -> World:
     logits = generator.normal(size=(60, 7)) + 1.5 * np.eye(7)[labels]
     evaluation = evaluate(logits, annotations, CLASSES, taxonomy, EVALUATE, "tree", {"plain": logits})
     tables = all_tables(evaluation, taxonomy, [history])
-    return World(evaluation, Results(evaluation.metrics, tables, taxonomy, "risk", "train:\n  lr: 0.1\n", "A model"))
+    return World(
+        evaluation, Results(evaluation.metrics, tables, taxonomy, "risk", "plain", "train:\n  lr: 0.1\n", "A model")
+    )

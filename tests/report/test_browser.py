@@ -118,10 +118,10 @@ def test_the_gallery_is_filtered_by_clade_and_by_distance(opened):
     distances = [int(card.get_attribute("data-distance")) for card in cards.all()]
     assert distances
     assert set(distances) == {farthest}
-    expect(page.locator("#gallery-count")).to_have_text(f"{len(distances)} of {every} mistakes")
+    expect(page.locator("#gallery-count")).to_have_text(f"{len(distances)} of {every} shown")
     page.locator("#gallery-clade").select_option("Porifera")
     shown = cards.count()
-    expect(page.locator("#gallery-count")).to_have_text(f"{shown} of {every} mistakes")
+    expect(page.locator("#gallery-count")).to_have_text(f"{shown} of {every} shown")
 
 
 def test_concepts_sort_by_the_column_that_is_pressed(opened, world):

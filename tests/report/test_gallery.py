@@ -82,7 +82,18 @@ def test_a_mistake_has_its_own_picture_scaled_down_and_its_most_probable_concept
     assert stated == sorted(stated, reverse=True)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no picture"])
+def broken_chunk() -> bytes:
+    """A PNG whose second chunk of pixels has lost its name, on which Pillow raises no OSError."""
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(256, size=(300, 300, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(stream, "PNG")
+    data = bytearray(stream.getvalue())
+    second = data.index(b"IDAT", data.index(b"IDAT") + 4)
+    data[second : second + 4] = bytes([0, 1, 2, 3])
+    return bytes(data)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture", broken_chunk()], ids=["none", "empty", "text", "chunk"])
 def test_a_missing_or_damaged_roi_is_named_and_the_others_are_shown(rows, taxonomy, crops, content, capsys):
     whole = worst_mistakes(rows, taxonomy, crops)
     gone = crops / f"rois/{whole[1].annotation_id - 100}.png"

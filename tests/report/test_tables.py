@@ -66,7 +66,7 @@ def test_confusion_tables_name_taxa_at_their_rank_and_lose_no_roi(world):
 
 
 def test_the_history_is_the_mean_over_folds_one_row_an_epoch(tmp_path):
-    for name, curve in {"one": "1,3.0\n2,1.5\n", "two": "1,5.0\n2,2.5\n"}.items():
+    for name, curve in {"one": "1,3.0\n2,1.5\n3,1.0\n", "two": "1,5.0\n2,2.5\n"}.items():
         (tmp_path / name).write_text(f"epoch,validation_mhd\n{curve}")
     table = mean_history([tmp_path / "one", tmp_path / "two"])
-    assert table.to_numpy().tolist() == [[1, 4.0], [2, 2.0]]
+    assert table.to_numpy().tolist() == [[1, 4.0], [2, 2.0]], "the third epoch is of one fold only"

@@ -73,8 +73,10 @@ def test_the_report_is_kept_with_the_hash_of_its_taxonomy(run, world, tmp_path):
     assert artifact.manifest.entries["report.html"].size == (tmp_path / "report.html").stat().st_size
 
 
-def test_a_missing_roi_leaves_its_cell_empty_and_the_rest_is_told(world, crops, tmp_path, monkeypatch):
-    (crops / "rois/0.png").unlink()
+@pytest.mark.parametrize("content", [None, b""], ids=["missing", "empty"])
+def test_an_unreadable_roi_leaves_its_cell_empty_and_the_rest_is_told(crops, content):
+    lost = crops / "rois/0.png"
+    lost.unlink() if content is None else lost.write_bytes(content)
     run, table = NotingRun(), pd.DataFrame({"annotation_id": [100, 101]})
     Tracker(run).show("worst", table, [crops / "rois/0.png", crops / "rois/1.png"])
     (first, second) = run.told["worst"].data

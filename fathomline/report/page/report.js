@@ -3,7 +3,6 @@ const { charts, clades, root } = JSON.parse(document.getElementById("data").text
 const find = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 40rem)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 // Charts take their colours from the page, so that light and dark are told in one place.
 function themed(layout, tree) {
@@ -63,9 +62,13 @@ function describe(taxon) {
     first.scope = "row";
     if (clade.taxon === taxon) {
       first.textContent = clade.taxon;
+      first.tabIndex = -1;
     } else {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: clade.taxon });
-      button.addEventListener("click", () => show(clade.taxon));
+      button.addEventListener("click", () => {
+        show(clade.taxon);
+        find("clade-figures").querySelector("tbody th").focus();
+      });
       first.append(button);
     }
     row.append(first);
@@ -87,7 +90,10 @@ function show(taxon) {
 }
 
 find("clade").addEventListener("change", (event) => show(event.target.value));
-find("up").addEventListener("click", () => show(byTaxon.get(shownClade)?.parent ?? ""));
+find("up").addEventListener("click", () => {
+  show(byTaxon.get(shownClade)?.parent ?? "");
+  if (find("up").disabled) find("clade").focus();
+});
 
 // Confusion at the rank of the reader's choice.
 function confuse() {
@@ -128,7 +134,7 @@ if (find("gallery-worst")) {
   const sift = gallery(find("gallery-worst"), (card) =>
     (clade.value === "" || card.dataset.path.split("|").includes(clade.value)) && Number(card.dataset.distance) >= Number(distance.value));
   const count = () => {
-    find("gallery-count").textContent = `${sift()} of ${find("gallery-worst").children.length} mistakes`;
+    find("gallery-count").textContent = `${sift()} of ${find("gallery-worst").children.length} shown`;
   };
   for (const control of [clade, distance]) control.addEventListener("change", count);
   count();
