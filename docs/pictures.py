@@ -6,6 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 ROOT = Path(__file__).parent.parent
 REPORT = ROOT / "reports/report.html"
 PICTURES = {"report-tree": "#tree", "report-mistakes": "#worst"}
@@ -13,13 +15,12 @@ HEIGHT = 640
 
 
 def main() -> None:
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
+    if CHROMIUM is None:
         sys.exit("no Chromium here: install it, for example by `apt install chromium`")
     if not REPORT.exists():
         sys.exit(f"{REPORT} is not there; run `make demo` first")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
         page = browser.new_page(viewport={"width": 1200, "height": HEIGHT}, reduced_motion="reduce")
         page.goto(REPORT.as_uri())
         page.locator("#chart-losses .main-svg").first.wait_for(state="attached")

@@ -49,10 +49,8 @@ def main() -> None:
     write_tables(arguments.reports, tables)
     told = params_text("crop", "split", "train", "evaluate", "submit")
     title = f"{training.backbone} at {training.image_size} px"
-    shown, page = (
-        Results(result.metrics, tables, taxonomy, config.decoder, training.select_on, told, title),
-        arguments.reports / "report.html",
-    )
+    shown = Results(result.metrics, tables, taxonomy, config.decoder, training.select_on, told, title)
+    page = arguments.reports / "report.html"
     write_report(page, shown, arguments.crops)
     experiment = os.environ.get("DVC_EXP_NAME")
     with tracked_run(

@@ -5,22 +5,16 @@ import re
 import numpy as np
 import pytest
 
+from fathomline.config import load_section
 from fathomline.decide.decode import Decoder
+from fathomline.decide.evaluate import EvaluateConfig
 from fathomline.taxonomy.fgvc2025 import lineages
 from fathomline.taxonomy.tree import Taxonomy
 from tests.test_presets import ROOT
 
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
 EXAMPLE = {"Pandalus amplus": 0.40, "Pandalus platyceros": 0.35, "Chionoecetes tanneri": 0.25}
-THRESHOLDS = {
-    "kingdom": 0.85,
-    "phylum": 0.80,
-    "class": 0.75,
-    "order": 0.70,
-    "family": 0.65,
-    "genus": 0.60,
-    "species": 0.55,
-}
+THRESHOLDS = load_section(ROOT / "presets/fathomnet-2025.yaml", "evaluate", EvaluateConfig).thresholds
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)

@@ -183,8 +183,10 @@ def test_git_is_clean_after_a_run_but_for_what_it_should_track(repro):
 
 
 def test_a_wandb_run_is_kept_offline_for_the_training_and_for_the_evaluation(repro):
-    runs = list((repro[0].folder / "wandb").glob("offline-run-*/run-*.wandb"))
-    assert len(runs) == 2
+    training, evaluation = sorted((repro[0].folder / "wandb").glob("offline-run-*/run-*.wandb"))
+    assert b"model.safetensors" in training.read_bytes()
+    assert b"report.html" in evaluation.read_bytes()
+    assert b"worst_mistakes" in evaluation.read_bytes()
 
 
 def test_nothing_runs_again_when_nothing_changed(repro):

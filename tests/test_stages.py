@@ -3,10 +3,11 @@
 import errno
 
 import pytest
+import yaml
 
 from fathomline.errors import InputError
 from fathomline.files import write_json
-from stages import PATIENCE, run
+from stages import PATIENCE, params_text, run
 
 
 def told(error: BaseException) -> str | int | None:
@@ -55,3 +56,11 @@ def test_a_write_that_names_no_file_gets_its_name(tmp_path, monkeypatch):
         write_json({}, tmp_path / "metrics.json")
     assert raised.value.filename == str(tmp_path / "metrics.json")
     assert not list(tmp_path.iterdir())
+
+
+def test_of_absolute_paths_a_report_is_told_the_last_part_only(tmp_path, monkeypatch):
+    params = {"train": {"pretrained": "/home/jane/secret/weights.safetensors", "lr": 0.1}, "crop": {"views": [1.0]}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params | {"source": {"train": "/data/mine.json"}}))
+    monkeypatch.chdir(tmp_path)
+    told = yaml.safe_load(params_text("crop", "train", "evaluate"))
+    assert told == {"crop": {"views": [1.0]}, "train": {"pretrained": "…/weights.safetensors", "lr": 0.1}}

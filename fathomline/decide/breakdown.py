@@ -85,7 +85,7 @@ def by_rank(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray, masse
 
 
 def by_meeting_rank(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:
-    """How far up the tree mistakes meet their truth.
+    """How far up the tree mistakes meet their truth: two species of one genus at `genus`, a species and its genus too.
 
     Returns: meets_at (`none`, then kingdom to species), mistakes, share (of all mistakes; NaN where there is none).
     """

@@ -100,11 +100,13 @@ def evaluate(
     answers = _decide(held_out, decoder, config)
     constant, constant_mhd = best_constant(taxonomy, answers.truth, decoder.candidate_nodes)
     rule = _settle(logits, labels, decoder, config, fallback=decoder.names([constant])[0])
+    rows = _rows(annotations, answers)
+    tables = {"decoders": compare_decoders(held_out, decoder), **_tables(answers, rows)}
     figures = {
         **_distance_figures(answers, held_out.groups),
         **{f"mhd_{name}": _mhd_of_view(held_out, view, decoder, config) for name, view in views.items()},
         "mhd_constant": constant_mhd,
-        **_rank_figures(answers),
+        **_rank_figures(answers, tables),
         "ece": metrics.expected_calibration_error(*_surest_taxon(answers)),
         "temperature": rule.temperature,
         "rois": len(annotations),
@@ -112,8 +114,6 @@ def evaluate(
         "classes": len(classes),
         "taxonomy_hash": taxonomy.hash,
     }
-    rows = _rows(annotations, answers)
-    tables = {"decoders": compare_decoders(held_out, decoder), **_tables(answers, rows)}
     return Evaluation(figures, rows, tables, rule)
 
 
@@ -186,20 +186,17 @@ def _tables(answers: _Answers, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
-def _rank_figures(answers: _Answers) -> dict[str, float]:
+def _rank_figures(answers: _Answers, tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     """Ranks about which nothing is known are left out: JSON has no honest figure for them."""
-    taxonomy, truth, answer = answers.decoder.taxonomy, answers.truth, answers.nodes[answers.headline]
-    masses = answers.decoder.mass_at_ranks(answers.probabilities, answer)
-    accuracy = metrics.accuracy_at_ranks(taxonomy, truth, answer)
-    errors = metrics.calibration_error_at_ranks(taxonomy, truth, answer, masses)
-    meeting = metrics.mistakes_by_meeting_rank(taxonomy, truth, answer)
+    depths, truth, answer = answers.decoder.taxonomy.depths, answers.truth, answers.nodes[answers.headline]
+    ranks, mistakes = tables["ranks"].set_index("rank"), tables["mistakes"].set_index("meets_at")
     return {
         "accuracy": float((answer == truth).mean()),
-        **{f"accuracy_{rank}": share for rank, share in accuracy.items() if share is not None},
-        **{f"ece_{rank}": error for rank, error in errors.items() if error is not None},
-        "depth": float(taxonomy.depths[answer].mean()),
-        "depth_truth": float(taxonomy.depths[truth].mean()),
-        **{f"mistakes_meet_at_{rank}": share for rank, share in meeting.items()},
+        **{f"accuracy_{rank}": share for rank, share in ranks["accuracy"].dropna().items()},
+        **{f"ece_{rank}": error for rank, error in ranks["ece"].dropna().items()},
+        "depth": float(depths[answer].mean()),
+        "depth_truth": float(depths[truth].mean()),
+        **{f"mistakes_meet_at_{rank}": share for rank, share in mistakes["share"].dropna().items()},
     }
 
 

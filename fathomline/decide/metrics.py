@@ -106,18 +106,6 @@ def meeting_ranks(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray)
     return np.where(shared.any(axis=1), len(RANKS) - 1 - shared[:, ::-1].argmax(axis=1), -1)
 
 
-def mistakes_by_meeting_rank(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-    """The share of mistakes that meet their truth at each rank, from `kingdom` to `species`, or at `none` of them.
-
-    Two species of one genus meet at `genus`, and so do a species and its genus. Empty where there is no mistake.
-    """
-    wrong = truth != prediction
-    if not wrong.any():
-        return {}
-    depths = meeting_ranks(taxonomy, truth[wrong], prediction[wrong])
-    return {str(name): float((depths == depth).mean()) for depth, name in enumerate(("none", *RANKS), start=-1)}
-
-
 def confusion(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray, rank: Rank) -> pd.DataFrame:
     """Predictions against truths as names at `rank`, one row an ROI, columns `truth` and `prediction`.
 

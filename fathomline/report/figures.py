@@ -39,6 +39,8 @@ def figures(
     }
     if tables["mistakes"]["mistakes"].any():
         charts["mistakes"] = mistakes(tables["mistakes"])
+    for chart in charts.values():
+        chart.layout.template = {}  # colours of text and grid are the page's, by day and by night
     return charts
 
 
@@ -73,7 +75,7 @@ def tree(clades: pd.DataFrame) -> go.Figure:
             hovertemplate="%{label}<br>%{value} ROIs, MHD %{color:.3f}<extra></extra>",
         )
     )
-    return figure.update_layout(margin={"t": 26, "l": 0, "r": 0, "b": 0})
+    return figure.update_layout(height=460, margin={"t": 26, "l": 0, "r": 0, "b": 0})
 
 
 def confusion(table: pd.DataFrame, rank: str, taxonomy: Taxonomy) -> go.Figure:

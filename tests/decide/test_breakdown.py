@@ -122,3 +122,17 @@ def test_without_a_mistake_there_is_no_share(taxonomy):
     table = by_meeting_rank(taxonomy, some, some)
     assert table["mistakes"].sum() == 0
     assert pd.isna(table["share"]).all()
+
+
+def test_mistakes_are_shared_out_over_where_they_meet(taxonomy):
+    truth = nodes(taxonomy, ["Sebastes diploproa", "Sebastes diploproa", "Porifera", "Sebastes", "Tunicata"])
+    prediction = nodes(taxonomy, ["Sebastes ruberrimus", "Sebastes", "Sebastes", "Sebastes", "Sebastes"])
+    shares = by_meeting_rank(taxonomy, truth, prediction).set_index("meets_at")["share"].to_dict()
+    assert {rank: share for rank, share in shares.items() if share} == {"genus": 0.5, "kingdom": 0.25, "phylum": 0.25}
+    assert list(shares) == ["none", "kingdom", "phylum", "class", "order", "family", "genus", "species"]
+
+
+def test_kingdoms_meet_nowhere():
+    trees = Taxonomy(lineage(kingdom, "kingdom") for kingdom in ("Animalia", "Chromista"))
+    table = by_meeting_rank(trees, np.array([0, 1]), np.array([1, 1])).set_index("meets_at")
+    assert table.loc["none", "share"] == 1.0

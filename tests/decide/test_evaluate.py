@@ -12,7 +12,7 @@ from fathomline.decide.metrics import (
     accuracy_at_ranks,
     bootstrap_interval,
     expected_calibration_error,
-    mistakes_by_meeting_rank,
+    meeting_ranks,
 )
 from fathomline.decide.thresholds import fit_thresholds
 from fathomline.errors import InputError
@@ -87,7 +87,8 @@ def test_every_figure_follows_from_the_rows(taxonomy, unsure, decoder):
     judged = held_out_.probabilities(True)
     assert figures["ece"] == expected_calibration_error(judged.max(axis=1), judged.argmax(axis=1) == labels)
     wrong = truths != answers
-    shares = mistakes_by_meeting_rank(taxonomy, truths[wrong], answers[wrong])
+    meeting = meeting_ranks(taxonomy, truths[wrong], answers[wrong])
+    shares = {rank: (meeting == depth).mean() for depth, rank in enumerate(("none", *RANKS), start=-1)}
     assert {rank: figures[f"mistakes_meet_at_{rank}"] for rank in shares} == shares
     assert sum(shares.values()) == pytest.approx(1)
 
@@ -261,3 +262,11 @@ def test_no_rows_and_logits_that_are_no_numbers_are_named(taxonomy):
 def test_thresholds_need_each_rank_once():
     with pytest.raises(ValueError, match="expected exactly kingdom, phylum"):
         EvaluateConfig("argmax", False, {"species": 0.5}, False, "none")
+
+
+def test_without_a_mistake_nothing_is_said_of_where_mistakes_meet(taxonomy):
+    result = evaluate(
+        logits_for("Porifera", "Tunicata"), held_out("Porifera", "Tunicata"), CLASSES, taxonomy, CONFIG, "labels"
+    )
+    assert result.metrics["mhd"] == 0
+    assert [name for name in result.metrics if name.startswith("mistakes_meet_at")] == []

@@ -129,25 +129,6 @@ def test_confidences_are_told_apart_to_a_fifteenth():
     assert metrics.expected_calibration_error(confidence, right) == pytest.approx((0.39 + 0.67) / 2)
 
 
-def test_mistakes_are_shared_out_over_where_they_meet(taxonomy):
-    truth = nodes(taxonomy, "Sebastes diploproa", "Sebastes diploproa", "Porifera", "Sebastes", "Tunicata")
-    prediction = nodes(taxonomy, "Sebastes ruberrimus", "Sebastes", "Sebastes", "Sebastes", "Sebastes")
-    shares = metrics.mistakes_by_meeting_rank(taxonomy, truth, prediction)
-    assert {rank: share for rank, share in shares.items() if share} == {"genus": 0.5, "kingdom": 0.25, "phylum": 0.25}
-    assert list(shares) == ["none", "kingdom", "phylum", "class", "order", "family", "genus", "species"]
-
-
-def test_kingdoms_meet_nowhere():
-    trees = Taxonomy(
-        Lineage(kingdom, kingdom, "kingdom", {Rank.KINGDOM: kingdom}) for kingdom in ("Animalia", "Chromista")
-    )
-    assert metrics.mistakes_by_meeting_rank(trees, np.array([0, 1]), np.array([1, 1]))["none"] == 1.0
-
-
-def test_without_a_mistake_there_is_nothing_to_share_out(taxonomy):
-    assert metrics.mistakes_by_meeting_rank(taxonomy, nodes(taxonomy, "Porifera"), nodes(taxonomy, "Porifera")) == {}
-
-
 def test_confusion_marks_what_stops_above_the_rank(taxonomy):
     table = metrics.confusion(
         taxonomy, nodes(taxonomy, "Sebastes", "Porifera"), nodes(taxonomy, "Tunicata", "Poecilosclerida"), Rank.CLASS

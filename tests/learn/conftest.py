@@ -14,6 +14,8 @@ from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 
 CLASSES = ("Bluefish", "Greenfish", "Redsponge")
+ON_ONE_CORE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+"""Environment of processes that train beside each other."""
 
 
 def weights(trained: Trained) -> dict[str, torch.Tensor]:

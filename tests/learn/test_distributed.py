@@ -25,9 +25,7 @@ from fathomline.learn.distributed import ALONE, Processes, joined
 from fathomline.learn.history import Trained
 from fathomline.learn.resume import ResumePoint, load_point, resume_point
 from fathomline.learn.train import train
-from tests.learn.conftest import CLASSES
-
-ON_ONE_CORE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+from tests.learn.conftest import CLASSES, ON_ONE_CORE
 
 Outcome = tuple[list[dict], dict[str, torch.Tensor]]
 """The curves and the weights of a training."""

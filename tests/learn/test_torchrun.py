@@ -18,9 +18,9 @@ import yaml
 from fathomline.files import write_csv, write_json
 from fathomline.learn.resume import load_point
 from fathomline.taxonomy.reference import write_reference
+from tests.learn.conftest import ON_ONE_CORE
 
 ROOT = Path(__file__).parents[2]
-ON_ONE_CORE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 EPOCHS = 10
 
 

@@ -319,3 +319,10 @@ def test_a_loss_that_explodes_later_keeps_the_best_epoch_so_far(crops, rows, tax
 def test_an_exploding_loss_stops_with_what_to_try(crops, rows, taxonomy, config):
     with pytest.raises(InputError, match=r"loss is (nan|inf).*lower train.lr"):
         train(crops, rows, taxonomy, CLASSES, replace(config, lr=1e30, weight_decay=0.0))
+
+
+def test_training_on_a_cpu_keeps_the_memory_that_it_frees(crops, rows, taxonomy, config, monkeypatch):
+    asked = []
+    monkeypatch.setattr("fathomline.learn.train.keep_freed_memory", lambda: asked.append(True))
+    train(crops, rows, taxonomy, CLASSES, replace(config, epochs=1))
+    assert asked == [True]

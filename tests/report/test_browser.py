@@ -1,15 +1,12 @@
 """The report as its reader uses it, in Chromium: by mouse, by keyboard, on a phone, in the dark."""
 
 import re
-import shutil
 
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from docs.pictures import CHROMIUM, NAMES
 from fathomline.report.page import write_report
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"no browser here: none of {', '.join(NAMES)} is installed")
 
@@ -83,11 +80,17 @@ def test_the_tree_is_walked_by_keyboard(opened):
     page.locator("#clade-figures button", has_text="Chordata").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#clade")).to_have_value("Chordata")
+    expect(page.locator("#clade-figures tbody th").first).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#clade")).to_have_value("Teleostei")
+    page.locator("#clade").select_option("Chordata")
     page.locator("#up").focus()
     page.keyboard.press("Space")
     expect(page.locator("#clade")).to_have_value("Animalia")
     page.keyboard.press("Space")
     expect(page.locator("#up")).to_be_disabled()
+    expect(page.locator("#clade")).to_be_focused()
     expect(bar(page, "Chromista")).to_have_count(1)
 
 
@@ -122,6 +125,10 @@ def test_the_gallery_is_filtered_by_clade_and_by_distance(opened):
     page.locator("#gallery-clade").select_option("Porifera")
     shown = cards.count()
     expect(page.locator("#gallery-count")).to_have_text(f"{shown} of {every} shown")
+    page.locator("#gallery-distance").select_option(index=0)
+    for clade in page.locator("#gallery-clade option").all():
+        page.locator("#gallery-clade").select_option(clade.get_attribute("value"))
+        assert cards.count() > 0, "no clade is offered that has no card"
 
 
 def test_concepts_sort_by_the_column_that_is_pressed(opened, world):

@@ -83,6 +83,9 @@ def test_the_numbers_are_those_of_metrics(world, page):
     }
     assert world.results.metrics["taxonomy_hash"] in page.text
     assert "lr: 0.1" in page.text
+    assert "60 ROIs on 20 frames" in page.text
+    assert "7 concepts" in page.text
+    assert "All figures are of the plain view." in page.text
 
 
 def test_the_tree_shows_the_support_and_the_mhd_of_each_clade(world, page):
@@ -164,8 +167,35 @@ def test_tables_hold_the_tables_and_no_data_where_there_is_none(world, page):
         assert shown[name][5] == row["mistaken_for"]
     assert shown["Never seen"][3] == "no data"
     assert "and so no data: Never seen." in page.text
-    decoders = world.results.tables["decoders"]
-    assert [row[4] for row in page.rows["decoders"][1:]] == [f"{value:.3f}" for value in decoders["mhd"]]
+    for shown, row in zip(page.rows["decoders"][1:], world.results.tables["decoders"].itertuples(), strict=True):
+        assert shown == [
+            row.decoder,
+            row.candidates,
+            row.thresholds,
+            "yes" if row.calibrated else "no",
+            f"{row.mhd:.3f}",
+            f"{row.mhd_low:.3f} to {row.mhd_high:.3f}",
+            f"{row.gain:.3f}",
+            f"{row.accuracy:.3f}",
+            f"{row.depth:.2f}",
+        ]
+
+
+def test_the_clades_below_the_tree_are_those_of_the_table(world, page):
+    table = world.results.tables["clades"]
+    for shown, row in zip(page.data["clades"], table.to_dict("records"), strict=True):
+        assert shown == {name: None if pd.isna(value) else value for name, value in row.items()}
+
+
+def test_cards_tell_the_figures_of_their_rows(world, page):
+    rows = world.results.tables["validation"].set_index("annotation_id")
+    told = re.findall(r"(\d+) steps apart · stated with (\S+) · annotation (\d+)", page.text)
+    assert len(told) == len(page.pictures)
+    for distance, confidence, annotation in told:
+        row = rows.loc[int(annotation)]
+        assert (distance, confidence) == (str(row["distance"]), f"{row['confidence']:.3f}")
+    wrong = rows[rows["distance"] > 0]
+    assert f"of {len(wrong)} mistakes: the farthest first" in page.text
 
 
 def test_names_are_never_markup(page, tmp_path):

@@ -5,13 +5,12 @@ const narrow = matchMedia("(max-width: 40rem)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 // Charts take their colours from the page, so that light and dark are told in one place.
-function themed(layout, tree) {
+function themed(layout) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--line"), linecolor: colour("--line") };
   return {
     ...layout,
-    template: { layout: { colorway: ["#0072B2", "#D55E00", "#009E73"] } },
     autosize: true,
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
@@ -20,7 +19,6 @@ function themed(layout, tree) {
     xaxis: { ...axis, automargin: true, ...layout.xaxis },
     yaxis: { ...axis, automargin: true, ...layout.yaxis },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
-    ...(tree ? { height: 460 } : {}),
   };
 }
 
@@ -34,7 +32,7 @@ function draw(place, name) {
     return trace.type === "heatmap" ? { ...trace, showscale: !narrow.matches } : trace;
   });
   const wide = name.startsWith("confusion") ? Math.max(place.parentElement.clientWidth, 200 + 15 * data[0].x.length) : undefined;
-  return Plotly.react(place, traces, { ...themed(layout, name === "tree"), width: wide }, { displaylogo: false, responsive: !wide, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
+  return Plotly.react(place, traces, { ...themed(layout), width: wide }, { displaylogo: false, responsive: !wide, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
 }
 
 // The tree: one clade is shown at a time, whichever control chose it.
@@ -167,7 +165,7 @@ drawAll();
 show("");
 find("chart-tree").on("plotly_icicleclick", (event) => {
   const clicked = event.points[0];
-  if (clicked.id === shownClade || (shownClade === "" && clicked.parent === "" && clicked.id === root)) {
+  if (clicked.id === shownClade) {
     show(byTaxon.get(shownClade)?.parent ?? "");
   } else {
     show(clicked.id === root ? "" : clicked.id);
