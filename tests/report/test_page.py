@@ -1,6 +1,7 @@
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -211,6 +212,15 @@ def test_the_page_is_whole_in_itself_small_and_the_same_each_time(world, page, c
     assert all(re.match("data:|#", link) for link in page.links)
     write_report(tmp_path / "report.html", world.results, crops)
     assert (tmp_path / "report.html").read_bytes() == first
+
+
+def test_the_gallery_offers_only_clades_that_it_has_a_card_of(world, crops, tmp_path, monkeypatch):
+    monkeypatch.setattr("fathomline.report.gallery.WORST", 1)
+    write_report(tmp_path / "report.html", world.results, crops)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    (path,) = re.findall(r'data-distance="\d+" data-path="([^"]+)"', text.split('id="confident"')[0])
+    chooser = text.split('<select id="gallery-clade">')[1].split("</select>")[0]
+    assert re.findall(r'<option value="([^"]+)"', chooser) == [unescape(name) for name in path.split("|")]
 
 
 def test_every_picture_says_what_it_shows(page):
