@@ -164,3 +164,10 @@ def test_charts_follow_when_night_falls(opened):
     by_day = text.evaluate("text => getComputedStyle(text).fill")
     page.emulate_media(color_scheme="dark")
     expect(page.locator("#chart-ranks .xtick text").first).not_to_have_css("fill", by_day)
+
+
+def test_no_chart_offers_to_send_its_data_away(opened):
+    page = opened()
+    buttons = page.locator(".modebar-btn").evaluate_all("all => all.map(each => each.dataset.title)")
+    assert "Download plot as a PNG" in buttons
+    assert [title for title in buttons if re.search("share|cloud|send|edit", title, flags=re.IGNORECASE)] == []

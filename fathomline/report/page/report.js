@@ -22,6 +22,9 @@ function themed(layout) {
   };
 }
 
+// Plotly offers to send a chart to its makers' server; nothing leaves this page.
+const CONFIG = { displaylogo: false, plotlyServerURL: "", modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d"] };
+
 function draw(place, name) {
   const { data, layout } = charts[name];
   const traces = data.map((trace) => {
@@ -32,7 +35,7 @@ function draw(place, name) {
     return trace.type === "heatmap" ? { ...trace, showscale: !narrow.matches } : trace;
   });
   const wide = name.startsWith("confusion") ? Math.max(place.parentElement.clientWidth, 200 + 15 * data[0].x.length) : undefined;
-  return Plotly.react(place, traces, { ...themed(layout), width: wide }, { displaylogo: false, responsive: !wide, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
+  return Plotly.react(place, traces, { ...themed(layout), width: wide }, { ...CONFIG, responsive: !wide });
 }
 
 // The tree: one clade is shown at a time, whichever control chose it.
