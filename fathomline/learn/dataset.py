@@ -1,7 +1,9 @@
 """Crops on disk -> rows, labels and batches."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,9 @@ from fathomline.decide.classes import class_indices
 from fathomline.errors import InputError, listing
 from fathomline.files import read_json
 from fathomline.images.annotations import read_annotations
+
+ROWS_AT_ONCE = 64
+"""Rows of pixels.npy that are read into memory at once to be hashed."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,15 @@ class Crops:
     def labels(self, classes: Sequence[str]) -> np.ndarray:
         """(rois,) int64, the index of each ROI's concept in `classes`; InputError for a concept that is not there."""
         return class_indices(self.annotations["label"], classes)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of the whole table, every pixel and the views: what caches are keyed by."""
+        hashed = hashlib.sha256(repr((self.views, self.pixels.shape)).encode())
+        hashed.update(self.annotations.to_csv(index=False).encode())
+        for start in range(0, len(self.pixels), ROWS_AT_ONCE):
+            hashed.update(np.ascontiguousarray(self.pixels[start : start + ROWS_AT_ONCE]).data)
+        return hashed.hexdigest()
 
 
 def read_crops(folder: Path) -> Crops:

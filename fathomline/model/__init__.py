@@ -1,0 +1,1 @@
+"""A classifier and everything that training and prediction share."""
