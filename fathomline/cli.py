@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fathomline.errors import InputError, listing
-from fathomline.progress import summary, warning
+from fathomline.progress import error, summary, warning
 from fathomline.taxonomy import fgvc2025
 from fathomline.taxonomy.reference import read_reference
 from fathomline.taxonomy.spelling import nearest, spellings
@@ -18,12 +18,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except InputError as fault:
+        error(str(fault))
         return 1
     except BrokenPipeError:
         # The reader of our output went away (`… | head`), which is its right.
         sys.stderr.close()
+        return 1
+    except OSError as fault:
+        error(f"{fault.filename or 'a file'}: {fault.strerror or fault}")
         return 1
     return 0
 

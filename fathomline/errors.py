@@ -5,8 +5,13 @@ class InputError(ValueError):
     """Bad input: the message names the file, row or key, what was found, what was expected, and what to do."""
 
 
+def visible(text: str) -> str:
+    """`text` with every character that does not print, line breaks included, written as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
 def listing(names, limit: int = 10) -> str:
-    """Join the first `limit` of `names` with commas, and count the rest."""
-    names = [str(name) for name in names]
+    """Join the first `limit` of `names`, made visible, with commas, and count the rest."""
+    names = [visible(str(name)) for name in names]
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from tqdm import tqdm
 
+from fathomline.errors import visible
+
 _silent = False
 
 
@@ -28,10 +30,21 @@ def progress(
 def summary(line: str) -> None:
     """Print the one line by which a stage says what it did."""
     if not _silent:
-        print(line, flush=True)
+        print(_printable(line), flush=True)
 
 
 def warning(line: str) -> None:
     """Print something the user should know and may want to mend, without stopping for it."""
     if not _silent:
-        print(f"warning: {line}", file=sys.stderr, flush=True)
+        print(f"warning: {_printable(line)}", file=sys.stderr, flush=True)
+
+
+def error(line: str) -> None:
+    """Print why this process stops. It is printed even by a process that fell silent: it may be the only one."""
+    print(f"error: {_printable(line)}", file=sys.stderr, flush=True)
+
+
+def _printable(text: str) -> str:
+    """`text` with its line breaks, and all other control characters escaped: names from files may hold any, and a
+    terminal obeys them."""
+    return "\n".join(visible(line) for line in text.split("\n"))

@@ -1,14 +1,18 @@
 """The stages of dvc.yaml: each reads its arguments and its params, calls the library, and writes files."""
 
 import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 
+from fathomline import progress
 from fathomline.config import load_params, load_section
 from fathomline.errors import InputError
 
@@ -41,25 +45,54 @@ def _passed_on(value: object) -> object:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage; what the user can mend is told in plain words and without a traceback."""
+    """Run a stage; user errors are reported without a traceback."""
     try:
-        main()
+        with _ended_by_sigterm():
+            main()
     except InputError as error:
-        _stop(f"error: {error}")
+        _stop(str(error))
     except OSError as error:
         _stop(
-            f"error: {error.filename or 'a file of this stage'}: {error.strerror or error}. Mend what is in the way, "
+            f"{error.filename or 'a file of this stage'}: {error.strerror or error}. Correct the cause, "
             "for example free some space, and run `dvc repro` again"
         )
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _stop(message: str) -> None:
-    """End this process with `message`. Of processes that train together, most stop for one reason, told once.
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Make SIGTERM end the stage like Ctrl-C, so that it removes its temporary files; a second one ends it at once.
 
-    When the first one has told it, torchrun ends those that wait. One that stops for a reason of its own tells it then.
+    Of processes that train together, only the first one writes files. The others keep the default, which ends them
+    even while they wait in a collective operation, where Python handles no signal.
+    """
+    writes = os.environ.get("RANK", "0") == "0"
+    if not writes or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stage = os.getpid()
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if os.getpid() != stage:
+            os.kill(os.getpid(), number)  # a forked process has nothing to clean up
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _stop(message: str) -> None:
+    """End this process with `message`. Of processes that train together, most stop for one reason, reported once.
+
+    When the first one has reported it, torchrun ends those that wait. One that stops for another reason reports it
+    after the wait.
     """
     before = [os.environ.get(number, "0") != "0" for number in ("RANK", "LOCAL_RANK")]  # on any machine, on this one
     time.sleep(PATIENCE * sum(before))
-    sys.exit(message)
+    progress.error(message)
+    sys.exit(1)

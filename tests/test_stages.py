@@ -10,36 +10,50 @@ from fathomline.files import write_json
 from stages import PATIENCE, params_text, run
 
 
-def told(error: BaseException) -> str | int | None:
-    def stage() -> None:
-        raise error
+@pytest.fixture
+def stopped_by(capsys):
+    """Runs a stage that raises an error; gives its exit status and what it wrote to standard error."""
 
-    with pytest.raises(SystemExit) as stopped:
-        run(stage)
-    return stopped.value.code
+    def stop(error: BaseException) -> tuple[object, str]:
+        def stage() -> None:
+            raise error
+
+        with pytest.raises(SystemExit) as stopped:
+            run(stage)
+        return stopped.value.code, capsys.readouterr().err
+
+    return stop
 
 
-def test_what_the_user_can_mend_is_told_without_a_traceback():
-    assert told(InputError("params.yaml: train.lr is missing")) == "error: params.yaml: train.lr is missing"
+def test_a_user_error_is_reported_without_a_traceback(stopped_by):
+    said = stopped_by(InputError("params.yaml: train.lr is missing"))
+    assert said == (1, "error: params.yaml: train.lr is missing\n")
+
+
+def test_a_name_from_a_file_cannot_command_the_terminal(stopped_by):
+    said = stopped_by(InputError("a.csv: '\x1b]0;owned\x07\x9b2J' is new\nb.csv: fine"))
+    assert said == (1, "error: a.csv: '\\x1b]0;owned\\x07\\x9b2J' is new\nb.csv: fine\n")
 
 
 @pytest.mark.parametrize(("rank", "local_rank", "waits"), [(0, 0, 0), (1, 1, 2), (4, 0, 1)])
-def test_of_several_processes_the_first_one_tells_and_the_others_wait_for_it(monkeypatch, rank, local_rank, waits):
+def test_of_several_processes_the_first_one_tells_and_the_others_wait_for_it(
+    stopped_by, monkeypatch, rank, local_rank, waits
+):
     waited = []
     monkeypatch.setattr("time.sleep", waited.append)
     monkeypatch.setenv("RANK", str(rank))
     monkeypatch.setenv("LOCAL_RANK", str(local_rank))
-    assert told(InputError("train.lr is missing")) == "error: train.lr is missing"
+    assert stopped_by(InputError("train.lr is missing")) == (1, "error: train.lr is missing\n")
     assert waited == [waits * PATIENCE]
 
 
-def test_a_disk_that_is_full_is_told_with_the_file():
-    message = told(OSError(errno.ENOSPC, "No space left on device", "data/split.csv"))
-    assert message.startswith("error: data/split.csv: No space left on device. Mend what is in the way")
+def test_a_disk_that_is_full_is_told_with_the_file(stopped_by):
+    message = stopped_by(OSError(errno.ENOSPC, "No space left on device", "data/split.csv"))[1]
+    assert message.startswith("error: data/split.csv: No space left on device. Correct the cause")
 
 
-def test_an_interruption_ends_the_way_a_shell_expects():
-    assert told(KeyboardInterrupt()) == 130
+def test_an_interruption_ends_the_way_a_shell_expects(stopped_by):
+    assert stopped_by(KeyboardInterrupt()) == (130, "")
 
 
 def test_a_fault_of_the_code_keeps_its_traceback():
