@@ -13,7 +13,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("subset", choices=["train", "test"])
     parser.add_argument("raw", type=Path, help="folder that the download stage wrote")
-    parser.add_argument("crops", type=Path, help="folder for rois/, pixels.npy, views.json and the tables")
+    parser.add_argument("crops", type=Path, help="folder for rois/, pixels.npy, the tables and crops.json")
     arguments = parser.parse_args()
     # Only the training subset is split, so only its images need the field.
     group = params_section("split", SplitConfig).group if arguments.subset == "train" else None

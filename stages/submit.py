@@ -6,7 +6,8 @@ from pathlib import Path
 
 from fathomline.decide.rule import read_rule
 from fathomline.decide.submit import SubmitConfig, predictions
-from fathomline.files import read_json, write_csv
+from fathomline.files import write_csv, write_report_csv
+from fathomline.images.coco import read_dataset
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import read_crops
 from fathomline.learn.folds import averaged_probabilities
@@ -32,10 +33,10 @@ def main() -> None:
     rule = replace(read_rule(arguments.calibration), candidates=candidates)
     ways = TEST_TIME_WAYS[rule.test_time_augmentation]
     probabilities, classes = averaged_probabilities(arguments.models, folds, crops, taxonomy, rule.temperature, ways)
-    wanted = [annotation["id"] for annotation in read_json(arguments.dataset)["annotations"]]
+    wanted = [annotation["id"] for annotation in read_dataset(arguments.dataset).annotations]
     table = predictions(wanted, crops.annotations["annotation_id"], probabilities, classes, taxonomy, rule)
     write_csv(table[["annotation_id", "concept_name"]], arguments.submission)
-    write_csv(table, arguments.predictions)
+    write_report_csv(table, arguments.predictions)
     unseen = int((~table["seen"]).sum())
     summary(
         f"submit: {len(table)} answers by {rule.decoder} in {arguments.submission}"

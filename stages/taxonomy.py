@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from fathomline.errors import listing
-from fathomline.files import read_json
+from fathomline.images.coco import read_dataset
 from fathomline.progress import summary, warning
 from fathomline.source import SourceConfig, opened
 from fathomline.taxonomy.resolve import TaxonomyConfig, update_reference
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("reference", type=Path, help="taxonomy_reference.json, read if it is there and written")
     arguments = parser.parse_args()
     config = params_section("taxonomy", TaxonomyConfig)
-    concepts = {category["name"] for path in arguments.datasets for category in read_json(path)["categories"]}
+    concepts = {category["name"] for path in arguments.datasets for category in read_dataset(path).categories}
     with opened(params_section("source", SourceConfig), "train") as source:
         resolution = update_reference(concepts, config, arguments.reference, worms_url=source.worms)
     for line in (*resolution.notes, *resolution.changes):

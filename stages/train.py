@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fathomline.config import load_params
 from fathomline.errors import listing
-from fathomline.files import read_csv, write_csv
+from fathomline.files import write_csv
+from fathomline.images.split import read_split
 from fathomline.learn.checkpoint import save_model
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import fold_rows, read_crops
@@ -32,8 +33,8 @@ def main() -> None:
     parser.add_argument("--fold", type=int, required=True, help="the fold that is held out")
     arguments = parser.parse_args()
     config, tracking = params_section("train", TrainConfig), params_section("tracking", TrackingConfig)
-    taxonomy, crops = read_reference(arguments.taxonomy), read_crops(arguments.crops)
-    rows = fold_rows(crops.annotations, read_csv(arguments.split, ["annotation_id", "fold"]), arguments.fold)
+    taxonomy, crops = read_reference(arguments.taxonomy), read_crops(arguments.crops, labelled=True)
+    rows = fold_rows(crops.annotations, read_split(arguments.split, crops.annotations), arguments.fold)
     classes = sorted(crops.annotations["label"].unique())
     with joined() as processes:
         if not processes.first:

@@ -48,6 +48,15 @@ def read_coco(path: Path, *, labelled: bool) -> Coco:
     return parse_coco(text, str(path), labelled=labelled)
 
 
+def read_dataset(path: Path) -> Coco:
+    """Read the dataset.json that the download stage wrote, with or without labels."""
+    try:
+        return read_coco(path, labelled=False)
+    except InputError as error:
+        remedy = "; run `dvc repro --force download`, which writes it"
+        raise InputError("\n".join(f"{line}{remedy}" for line in str(error).splitlines())) from None
+
+
 def parse_coco(text: bytes, where: str, *, labelled: bool) -> Coco:
     """Check a COCO JSON and normalise its ids to integers.
 

@@ -6,17 +6,19 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import pandas as pd
-from annotated_types import Ge, Interval, MinLen
+from annotated_types import Ge, MinLen
 
 from fathomline.config import section
+from fathomline.dataset.description import write_description
+from fathomline.dataset.preprocessing import Padding, Preprocessing, Size, View
 from fathomline.errors import InputError, listing
-from fathomline.files import write_csv, write_json, written_whole
-from fathomline.images.annotations import COLUMNS
-from fathomline.images.coco import Coco, read_coco
-from fathomline.images.cut import Box, CutFrame, CutPlan, FrameJob, roi_name
+from fathomline.files import write_csv, written_whole
+from fathomline.images.annotations import COLUMNS, roi_path
+from fathomline.images.coco import Coco, read_dataset
+from fathomline.images.cut import Box, CutFrame, CutPlan, FrameJob
 from fathomline.images.manifest import Record, one_line, read_manifest
 from fathomline.images.pixels import create_pixels, keep_rows
 from fathomline.images.processes import cut_all
@@ -27,16 +29,16 @@ from fathomline.progress import warning
 
 @section
 class CropConfig:
-    views: Annotated[list[Annotated[float, Interval(ge=0.1, le=100)] | Literal["frame"]], MinLen(1)]
+    views: Annotated[list[View], MinLen(1)]
     """What each ROI is shown as: 1.0 is the box, 3.0 three times the box, `frame` the whole frame."""
 
-    size: Annotated[int, Interval(ge=16, le=1024)]
+    size: Size
     """Side of a stored view in pixels."""
 
     square: bool
     """Extend the shorter side of a view, so that animals keep their proportions (true), or stretch the view (false)."""
 
-    padding: Literal["edge", "mean"]
+    padding: Padding
     """What a view shows beyond the frame: the frame's nearest pixel, or its mean colour."""
 
     workers: Annotated[int, Ge(0)]
@@ -72,13 +74,14 @@ def crop(raw: Path, destination: Path, config: CropConfig, group: str | None) ->
     Reads `dataset.json`, `manifest.csv` and the images of `raw`. Writes to `destination`: `rois/`, one PNG per box;
     `pixels.npy`, (ROIs, views, size, size, 3) uint8; `annotations.csv`, whose rows are those of `pixels.npy`, in the
     order of the JSON; `quarantine.csv`, the annotations that could not be cut, with the reason. Each annotation is in
-    one of the two. `views.json` lists the views. `group` names the field of the COCO images that fills the column
-    `group`; None: the image id, or, of several images with the same bytes, the first one's.
+    one of the two. `crops.json`, written last, says how the pixels were made and holds the SHA-256 sums of both files.
+    `group` names the field of the COCO images that fills the column `group`; None: the image id, or, of several images
+    with the same bytes, the first one's.
 
     Raises InputError when the input is not as the download leaves it, when images lack the field `group`, when no
     box can be cut, and when the disk is full.
     """
-    coco = read_coco(raw / "dataset.json", labelled=False)
+    coco = read_dataset(raw / "dataset.json")
     manifest = read_manifest(raw / "manifest.csv")
     groups = _groups(coco.images, group, manifest, raw / "dataset.json")
     rectangles, reasons = _sound_boxes(coco.annotations, manifest)
@@ -95,8 +98,9 @@ def crop(raw: Path, destination: Path, config: CropConfig, group: str | None) ->
         annotations = _annotations_table(coco, groups, cut)
         _remove_strays(destination / "rois", annotations["path"])
         write_csv(_quarantine_table(coco.annotations, reasons), destination / "quarantine.csv")
-        write_json(config.views, destination / "views.json")
         write_csv(annotations, destination / "annotations.csv")
+        preprocessing = Preprocessing(tuple(config.views), config.size, config.square, config.padding)
+        write_description(destination, preprocessing, len(annotations))
     except FileNotFoundError as error:
         raise InputError(
             f"{error.filename or destination}: taken away while crop was at work, most likely by another crop of the "
@@ -204,7 +208,7 @@ def _annotations_table(coco: Coco, groups: dict[int, str], cut: dict[int, tuple[
     for annotation in coco.annotations:
         if annotation["id"] in cut:
             frame, (left, top, right, bottom) = cut[annotation["id"]]
-            path = f"rois/{roi_name(annotation['image_id'], annotation['id'])}"
+            path = roi_path(annotation["image_id"], annotation["id"])
             label = names.get(annotation["category_id"], "")
             ids = (annotation["id"], annotation["image_id"], groups[annotation["image_id"]])
             rows.append((path, label, *ids, left, top, right - left, bottom - top, *frame.size))
@@ -227,7 +231,7 @@ def _refuse_nothing(kept: dict, reasons: dict[int, str], raw: Path) -> None:
 
 def _remove_former(destination: Path) -> None:
     """Without its tables a half-finished crop cannot be taken for a finished one."""
-    for name in ("annotations.csv", "quarantine.csv", "pixels.npy", "views.json"):
+    for name in ("annotations.csv", "quarantine.csv", "pixels.npy", "crops.json"):
         (destination / name).unlink(missing_ok=True)
     for path in destination.glob(".*.part"):
         path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from fathomline.images.annotations import roi_path
 from fathomline.images.decode import Frame, decode, in_box_grid
 from fathomline.images.pixels import PixelFile
 from fathomline.images.unusable import Unusable
@@ -79,10 +80,6 @@ class CutFrame:
     boxes: tuple[CutBox, ...]
 
 
-def roi_name(image_id: int, annotation_id: int) -> str:
-    return f"{image_id}_{annotation_id}.png"
-
-
 def cut_frame(job: FrameJob, plan: CutPlan) -> CutFrame:
     """Decode a frame, write the ROI and the row of views of each of its boxes, and tell what became of each.
 
@@ -126,7 +123,7 @@ def _cut_box(
     roi = image.crop(whole_pixels(rectangle))
     if turn is not None:
         roi = roi.transpose(turn)
-    roi.save(plan.rois / roi_name(image_id, box.annotation_id), compress_level=COMPRESSION)
+    roi.save(plan.rois / Path(roi_path(image_id, box.annotation_id)).name, compress_level=COMPRESSION)
     size = plan.pixels.shape[2]
     row = np.empty(plan.pixels.shape[1:], dtype=np.uint8)
     for place, view in enumerate(plan.views):

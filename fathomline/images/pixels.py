@@ -1,10 +1,14 @@
 """pixels.npy: uint8 rows of views, written by many processes, read as one memory map."""
 
 import os
+import tokenize
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from fathomline.errors import InputError, visible
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,37 @@ def create_pixels(path: Path, shape: tuple[int, ...]) -> PixelFile:
     """Create the file, all zeros; it takes up disk space only as rows are written."""
     offset = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape).offset
     return PixelFile(path, shape, offset)
+
+
+def read_pixels(path: Path, shape: tuple[int, ...], remedy: str) -> np.ndarray:
+    """Map the file, read-only; nothing in it is unpickled.
+
+    Args: the shape to expect, (rows, views, size, size, 3); the remedy, what to do about a damaged file.
+    Raises InputError when it is not an .npy file of uint8 in C order with that shape.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # of a header that only an ancient Python could have written
+            pixels = np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {remedy}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}, expected a file; {remedy}") from None
+    except _NO_NPY as error:
+        cause = visible(str(error))[:200]
+        raise InputError(f"{path}: not an .npy file of numbers, or cut short ({cause}); {remedy}") from None
+    if pixels.dtype != np.uint8 or not pixels.flags.c_contiguous:
+        order = "C" if pixels.flags.c_contiguous else "Fortran"
+        raise InputError(f"{path}: holds {pixels.dtype} in {order} order, expected uint8 in C order; {remedy}")
+    if pixels.shape != shape:
+        raise InputError(
+            f"{path}: has the shape {pixels.shape}, expected {shape} for (rows, views, size, size, 3); {remedy}"
+        )
+    return pixels
+
+
+_NO_NPY = (ValueError, TypeError, OverflowError, SyntaxError, RecursionError, UserWarning, tokenize.TokenError)
+"""What NumPy raises, depending on where the header of a file is damaged."""
 
 
 def copy_rows(source: PixelFile, rows: list[int], path: Path) -> None:

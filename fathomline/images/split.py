@@ -1,6 +1,7 @@
 """Folds that never share a frame: stratified by concept, grouped by image or by a field of it."""
 
 import warnings
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -8,8 +9,14 @@ import pandas as pd
 from annotated_types import Ge, Interval
 
 from fathomline.config import section
+from fathomline.dataset.records import Name, Whole, read_table, refuse_rows
 from fathomline.errors import InputError, listing
 from fathomline.progress import warning
+
+REMEDY = "run `dvc repro --force split`, which writes it"
+
+SCHEMA = {"annotation_id": Whole, "fold": Annotated[Whole, Ge(0)], "group": Name}
+"""Columns of split.csv, in order."""
 
 
 @section
@@ -27,8 +34,8 @@ class SplitConfig:
 def assign_folds(annotations: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
     """Give each row of an annotations table its fold, 0 to `folds` - 1.
 
-    Returns a table (annotation_id, fold) in the order of `annotations`. The fold of an annotation does not depend on
-    that order. Concepts too rare to be in every fold are named in a warning.
+    Returns a table (annotation_id, fold, group) in the order of `annotations`. The fold of an annotation does not
+    depend on that order. Concepts too rare to be in every fold are named in a warning.
 
     Raises InputError for unlabelled rows, and for fewer groups than folds.
     """
@@ -45,8 +52,36 @@ def assign_folds(annotations: pd.DataFrame, config: SplitConfig) -> pd.DataFrame
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         for fold, (_, held_out) in enumerate(splitter.split(labels, labels, groups)):
             folds[held_out] = fold
-    table = pd.DataFrame({"annotation_id": annotations["annotation_id"].to_numpy(), "fold": folds})
+    table = annotations[["annotation_id", "group"]].assign(fold=folds)[list(SCHEMA)]
     check_leakage(annotations, table, config.folds)
+    return table
+
+
+def read_split(path: Path, annotations: pd.DataFrame) -> pd.DataFrame:
+    """Read a split.csv: annotation_id and fold int64, group text, in the order of the file.
+
+    Raises InputError when the file is not as the split stage writes it: a cell of another type, an annotation that is
+    repeated, lacking or not in `annotations`, a group other than there, or a group or an image in two folds.
+    """
+    table = read_table(path, SCHEMA, REMEDY)
+    refuse_rows(path, table["annotation_id"].duplicated(), "repeat an annotation_id", REMEDY)
+    known = annotations.set_index("annotation_id")
+    refuse_rows(path, ~table["annotation_id"].isin(known.index), "are of no annotation in annotations.csv", REMEDY)
+    lacking = known.index.difference(table["annotation_id"])
+    if len(lacking):
+        raise InputError(
+            f"{path}: {len(lacking)} annotation(s) of annotations.csv have no fold: {listing(lacking)}; {REMEDY}"
+        )
+    of_rows = known.loc[table["annotation_id"]]
+    elsewhere = table["group"] != of_rows["group"].astype(str).to_numpy()
+    refuse_rows(path, elsewhere, "have a `group` other than in annotations.csv", REMEDY)
+    for what, values in (("group", table["group"]), ("image", pd.Series(of_rows["image_id"].to_numpy()))):
+        folds = table["fold"].groupby(values).nunique()
+        leaking = folds.index[folds > 1]
+        if len(leaking):
+            raise InputError(
+                f"{path}: {len(leaking)} {what}(s) are in more than one fold: {listing(leaking)}; {REMEDY}"
+            )
     return table
 
 
@@ -64,7 +99,7 @@ def check_leakage(annotations: pd.DataFrame, folds: pd.DataFrame, count: int) ->
     empty = sorted(set(range(count)) ^ set(folds["fold"]))
     if empty:
         raise InputError(f"split: expected folds 0 to {count - 1}, but these are empty or unknown: {listing(empty)}")
-    shared = annotations.merge(folds, on="annotation_id").groupby("group")["fold"].nunique()
+    shared = annotations.merge(folds[["annotation_id", "fold"]], on="annotation_id").groupby("group")["fold"].nunique()
     leaking = shared[shared > 1].index
     if len(leaking):
         raise InputError(f"split: {len(leaking)} group(s) sit in more than one fold: {listing(leaking)}")

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fathomline.dataset.description import REMEDY, check_unchanged, read_description
+from fathomline.dataset.preprocessing import Preprocessing
 from fathomline.decide.classes import class_indices
 from fathomline.errors import InputError, listing
-from fathomline.files import read_json
 from fathomline.images.annotations import read_annotations
+from fathomline.images.pixels import read_pixels
 
 ROWS_AT_ONCE = 64
 """Rows of pixels.npy that are read into memory at once to be hashed."""
@@ -28,8 +30,13 @@ class Crops:
     pixels: np.ndarray
     """(rois, views, size, size, 3) uint8 RGB, memory-mapped, rows in the order of `annotations`."""
 
-    views: tuple[float | str, ...]
-    """What each view shows: a multiple of the box, or `frame`."""
+    preprocessing: Preprocessing
+    """How they were made."""
+
+    @property
+    def views(self) -> tuple[float | str, ...]:
+        """What each view shows: a multiple of the box, or `frame`."""
+        return self.preprocessing.views
 
     def labels(self, classes: Sequence[str]) -> np.ndarray:
         """(rois,) int64, the index of each ROI's concept in `classes`; InputError for a concept that is not there."""
@@ -37,31 +44,31 @@ class Crops:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256, in hexadecimal, of the whole table, every pixel and the views: what caches are keyed by."""
-        hashed = hashlib.sha256(repr((self.views, self.pixels.shape)).encode())
+        """SHA-256, in hexadecimal, of the whole table, every pixel and the preprocessing: what caches are keyed by."""
+        hashed = hashlib.sha256(repr((self.preprocessing, self.pixels.shape)).encode())
         hashed.update(self.annotations.to_csv(index=False).encode())
         for start in range(0, len(self.pixels), ROWS_AT_ONCE):
             hashed.update(np.ascontiguousarray(self.pixels[start : start + ROWS_AT_ONCE]).data)
         return hashed.hexdigest()
 
 
-def read_crops(folder: Path) -> Crops:
-    """Read annotations.csv and views.json and map pixels.npy of `folder`; InputError when they do not belong
-    together."""
-    annotations = read_annotations(folder / "annotations.csv")
-    pixels = np.load(folder / "pixels.npy", mmap_mode="r")
-    if len(pixels) != len(annotations):
+def read_crops(folder: Path, *, labelled: bool = False) -> Crops:
+    """Read annotations.csv and crops.json and map pixels.npy of `folder`.
+
+    With `labelled`, as for the training subset, every row must have a label.
+
+    Raises InputError when one of the three is damaged, or when they are not what one run of the crop stage wrote.
+    """
+    description = read_description(folder)
+    annotations = read_annotations(folder / "annotations.csv", labelled=labelled)
+    if len(annotations) != description.rois:
         raise InputError(
-            f"{folder}: pixels.npy has {len(pixels)} rows and annotations.csv {len(annotations)}; "
-            "run `dvc repro --force crop` to make both anew"
+            f"{folder}/annotations.csv: has {len(annotations)} row(s), but crops.json counts {description.rois}; "
+            f"{REMEDY}"
         )
-    views = read_json(folder / "views.json")
-    if not isinstance(views, list) or len(views) != pixels.shape[1]:
-        raise InputError(
-            f"{folder}: pixels.npy holds {pixels.shape[1]} view(s) and views.json {views!r}; "
-            "run `dvc repro --force crop` to make both anew"
-        )
-    return Crops(annotations, pixels, tuple(views))
+    pixels = read_pixels(folder / "pixels.npy", description.shape, REMEDY)
+    check_unchanged(folder, description)
+    return Crops(annotations, pixels, description.preprocessing)
 
 
 def fold_rows(annotations: pd.DataFrame, folds: pd.DataFrame, fold: int) -> tuple[np.ndarray, np.ndarray]:

@@ -61,7 +61,7 @@ def test_the_views_are_listed_in_the_order_of_the_pixels(raw, tmp_path):
     crop(folder, tmp_path / "crops", crop_config(views=["frame", 1.0]), None)
     assert read_crops(tmp_path / "crops").views == ("frame", 1.0)
     first, second = np.load(tmp_path / "crops/pixels.npy")[0]
-    assert json.loads((tmp_path / "crops/views.json").read_text()) == ["frame", 1.0]
+    assert json.loads((tmp_path / "crops/crops.json").read_text())["views"] == ["frame", 1.0]
     assert np.array_equal(second, np.asarray(picture(40, 30, 1).crop((8, 8, 24, 24))))
     assert not np.array_equal(first, second)
 

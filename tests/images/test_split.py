@@ -24,7 +24,7 @@ def annotations() -> pd.DataFrame:
 
 def test_a_frame_never_sits_in_two_folds(annotations):
     folds = assign_folds(annotations, split_config())
-    assert folds.columns.tolist() == ["annotation_id", "fold"]
+    assert folds.columns.tolist() == ["annotation_id", "fold", "group"]
     assert folds["annotation_id"].tolist() == annotations["annotation_id"].tolist()
     assert annotations.assign(fold=folds["fold"]).groupby("group")["fold"].nunique().max() == 1
 

@@ -12,6 +12,7 @@ from fathomline.learn.history import Trained
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
+from tests.crops import preprocessing_of, with_views
 
 CLASSES = ("Bluefish", "Greenfish", "Redsponge")
 ON_ONE_CORE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -51,7 +52,7 @@ def crops() -> Crops:
     annotations["group"] = annotations["image_id"]
     annotations[["w", "h"]] = 20.0
     annotations[["frame_w", "frame_h"]] = 40
-    return Crops(annotations, pixels.astype(np.uint8), (1.0,))
+    return Crops(annotations, pixels.astype(np.uint8), preprocessing_of(pixels))
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def frozen(config) -> TrainConfig:
 @pytest.fixture
 def two_views(crops) -> Crops:
     """The box, and an inverted picture in the place of what is around it."""
-    return replace(crops, pixels=np.concatenate([crops.pixels, 255 - crops.pixels], axis=1), views=(1.0, 3.0))
+    return with_views(crops, 1.0, 3.0, pixels=np.concatenate([crops.pixels, 255 - crops.pixels], axis=1))
 
 
 class Breakdown(Exception):

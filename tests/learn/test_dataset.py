@@ -1,11 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from fathomline.errors import InputError
-from fathomline.files import write_csv, write_json
-from fathomline.images.annotations import COLUMNS
 from fathomline.learn.dataset import batches, fold_rows, read_crops
+from tests.crops import with_views, write_crops
 from tests.learn.conftest import CLASSES
 
 
@@ -42,22 +43,32 @@ def test_batches_follow_the_order_of_the_rows():
     assert got == [[5, 3], [100, 7], [7]]
 
 
-def test_pixels_and_annotations_of_different_length_are_refused(crops, tmp_path):
-    table = pd.DataFrame({column: np.arange(3) for column in COLUMNS})
-    write_csv(table.assign(label="Porifera", path="rois/1.png"), tmp_path / "annotations.csv")
-    write_json([1.0], tmp_path / "views.json")
-    np.save(tmp_path / "pixels.npy", crops.pixels[:2])
-    with pytest.raises(InputError, match=r"pixels.npy has 2 rows and annotations.csv 3"):
-        read_crops(tmp_path)
-    np.save(tmp_path / "pixels.npy", crops.pixels[:3])
-    assert len(read_crops(tmp_path).annotations) == 3
-    assert read_crops(tmp_path).views == (1.0,)
+def test_what_was_written_is_read_back(crops, tmp_path):
+    world = with_views(crops, 1.0, "frame", pixels=np.repeat(crops.pixels, 2, axis=1))
+    write_crops(world, tmp_path)
+    read = read_crops(tmp_path, labelled=True)
+    assert read.views == (1.0, "frame")
+    assert read.preprocessing == world.preprocessing
+    assert np.array_equal(read.pixels, world.pixels)
+    assert read.annotations["annotation_id"].tolist() == world.annotations["annotation_id"].tolist()
+    assert not read.pixels.flags.writeable
 
 
-def test_views_that_are_not_those_of_the_pixels_are_refused(crops, tmp_path):
-    table = pd.DataFrame({column: np.arange(3) for column in COLUMNS})
-    write_csv(table.assign(label="Porifera", path="rois/1.png"), tmp_path / "annotations.csv")
-    np.save(tmp_path / "pixels.npy", crops.pixels[:3])
-    write_json([1.0, "frame"], tmp_path / "views.json")
-    with pytest.raises(InputError, match=r"pixels.npy holds 1 view\(s\) and views.json \[1.0, 'frame'\]"):
-        read_crops(tmp_path)
+def test_crops_without_labels_are_refused_only_where_labels_are_needed(crops, tmp_path):
+    write_crops(replace(crops, annotations=crops.annotations.assign(label="")), tmp_path)
+    assert set(read_crops(tmp_path).annotations["label"]) == {""}
+    with pytest.raises(InputError, match=r"120 row\(s\) of the training subset have no label: row 2, 3"):
+        read_crops(tmp_path, labelled=True)
+
+
+def test_the_digest_depends_on_all_that_was_written(crops):
+    pixels = crops.pixels.copy()
+    pixels[77, 0, 3, 3, 1] ^= 1
+    worlds = [
+        crops,
+        replace(crops, pixels=pixels),
+        replace(crops, annotations=crops.annotations.assign(w=21.0)),
+        with_views(crops, 3.0),
+        replace(crops, preprocessing=replace(crops.preprocessing, padding="mean")),
+    ]
+    assert len({world.digest for world in worlds}) == len(worlds)

@@ -7,6 +7,7 @@ import torch
 
 from fathomline.learn.appearance import rescaled
 from fathomline.learn.detail import coarsened, remaining_detail
+from tests.crops import with_views
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def boxes(crops):
     """Three ROIs of 30 by 40, 60 by 80 and 160 by 120 pixels in frames of 640 by 480, and of 480 by 640."""
     table = pd.DataFrame({"w": [30.0, 60.0, 160.0], "h": [40.0, 80.0, 120.0]})
     table["frame_w"], table["frame_h"] = [640, 640, 480], [480, 480, 640]
-    return replace(crops, annotations=table, views=(1.0, 3.0, "frame"))
+    return with_views(crops, 1.0, 3.0, "frame", annotations=table)
 
 
 MEDIAN = np.sqrt(60.0 * 80.0)

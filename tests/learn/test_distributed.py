@@ -25,6 +25,7 @@ from fathomline.learn.distributed import ALONE, Processes, joined
 from fathomline.learn.history import Trained
 from fathomline.learn.resume import ResumePoint, load_point, resume_point
 from fathomline.learn.train import train
+from tests.crops import with_views
 from tests.learn.conftest import CLASSES, ON_ONE_CORE
 
 Outcome = tuple[list[dict], dict[str, torch.Tensor]]
@@ -126,7 +127,7 @@ def test_two_processes_learn_what_one_learns(crops, rows, taxonomy, still, in_ea
 def test_two_backbones_whose_views_attend_to_each_other_learn_what_one_process_learns(
     crops, rows, taxonomy, still, in_each
 ):
-    two_views = replace(crops, pixels=np.concatenate([crops.pixels, 255 - crops.pixels], axis=1), views=(1.0, 3.0))
+    two_views = with_views(crops, 1.0, 3.0, pixels=np.concatenate([crops.pixels, 255 - crops.pixels], axis=1))
     config = replace(still, epochs=1, fusion="attention", separate_backbones=True, accumulation=2)
     world = (two_views, rows, taxonomy, CLASSES, config)
     both = in_each(trained_together, *world)

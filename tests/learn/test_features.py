@@ -14,6 +14,7 @@ from fathomline.learn.detail import coarsened, remaining_detail
 from fathomline.learn.distributed import ALONE
 from fathomline.learn.features import frozen_inputs
 from fathomline.learn.inputs import FeatureInputs
+from tests.crops import with_views
 from tests.learn.conftest import Breakdown
 
 
@@ -93,7 +94,7 @@ def test_other_weights_pixels_boxes_and_views_have_features_of_their_own(crops, 
         (crops, 1),
         (replace(crops, pixels=pixels), 0),
         (replace(crops, annotations=wider), 0),
-        (replace(crops, views=("frame",)), 0),
+        (with_views(crops, "frame"), 0),
     ]
     for number, (world, weights) in enumerate(worlds, start=1):
         computed(world, config, tmp_path, weights)

@@ -15,9 +15,10 @@ import psutil
 import pytest
 import yaml
 
-from fathomline.files import write_csv, write_json
+from fathomline.files import write_csv
 from fathomline.learn.resume import load_point
 from fathomline.taxonomy.reference import write_reference
+from tests.crops import write_crops
 from tests.learn.conftest import ON_ONE_CORE
 
 ROOT = Path(__file__).parents[2]
@@ -28,11 +29,9 @@ EPOCHS = 10
 def project(crops, taxonomy, config, tmp_path) -> Path:
     """A folder with what the train stage reads, and nothing else."""
     folder = tmp_path / "project"
-    write_csv(crops.annotations.assign(path="", x=0.0, y=0.0), folder / "crops/annotations.csv")
-    np.save(folder / "crops/pixels.npy", crops.pixels)
-    write_json(list(crops.views), folder / "crops/views.json")
+    write_crops(crops, folder / "crops")
     write_reference(taxonomy, folder / "taxonomy.json")
-    folds = crops.annotations[["annotation_id"]].assign(fold=np.arange(len(crops.annotations)) // 30)
+    folds = crops.annotations[["annotation_id", "group"]].assign(fold=np.arange(len(crops.annotations)) // 30)
     write_csv(folds, folder / "split.csv")
     params = yaml.safe_load((ROOT / "presets/reef.yaml").read_text())
     params["train"] |= asdict(replace(config, epochs=EPOCHS))

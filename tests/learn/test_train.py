@@ -13,6 +13,7 @@ from fathomline.learn.loss import HierarchicalLoss
 from fathomline.learn.optimize import Optimization
 from fathomline.learn.predict import predict_logits
 from fathomline.learn.train import train
+from tests.crops import with_views
 from tests.learn.conftest import CLASSES, weights
 
 
@@ -71,7 +72,7 @@ def test_lora_on_a_backbone_without_linear_layers_is_refused(crops, rows, taxono
 
 
 def test_several_views_feed_one_head(crops, rows, taxonomy, config):
-    two = replace(crops, pixels=np.repeat(crops.pixels, 2, axis=1), views=(1.0, 3.0))
+    two = with_views(crops, 1.0, 3.0, pixels=np.repeat(crops.pixels, 2, axis=1))
     one_head, two_head = (
         train(world, rows, taxonomy, CLASSES, replace(config, epochs=1)).model.classifier.head for world in (crops, two)
     )
@@ -81,7 +82,7 @@ def test_several_views_feed_one_head(crops, rows, taxonomy, config):
 @pytest.fixture
 def two_views(crops):
     """The box, and an inverted picture in the place of what is around it."""
-    return replace(crops, pixels=np.concatenate([crops.pixels, 255 - crops.pixels], axis=1), views=(1.0, 3.0))
+    return with_views(crops, 1.0, 3.0, pixels=np.concatenate([crops.pixels, 255 - crops.pixels], axis=1))
 
 
 def changed_by(crops, rows, taxonomy, config) -> set[str]:

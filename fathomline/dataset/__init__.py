@@ -1,0 +1,1 @@
+"""The files that pass between stages: what they hold, and how they are checked."""
