@@ -10,6 +10,12 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
+def shown(value: object, limit: int = 60) -> str:
+    """A value as messages show it: on one line, and cut after `limit` characters."""
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
 def listing(names, limit: int = 10) -> str:
     """Join the first `limit` of `names`, made visible, with commas, and count the rest."""
     names = [visible(str(name)) for name in names]

@@ -19,7 +19,7 @@ def read_history(path: Path) -> pd.DataFrame:
     """
     remedy = "run `dvc repro --force train`, which writes it"
     table = read_table(path, SCHEMA, remedy)
-    refuse_rows(path, table["epoch"] != range(1, len(table) + 1), "are not the epochs 1, 2, 3 … in order", remedy)
+    refuse_rows(path, table["epoch"] != table.index + 1, "are not the epochs 1, 2, 3 … in order", remedy)
     others = table.columns.drop(list(SCHEMA))
     check_columns(path, table, dict.fromkeys(others, Gap), remedy)
     return table

@@ -11,7 +11,7 @@ import pandas as pd
 from annotated_types import Interval
 from pydantic import AfterValidator, BeforeValidator, FiniteFloat, TypeAdapter, ValidationError
 
-from fathomline.errors import InputError, listing
+from fathomline.errors import InputError, listing, shown
 from fathomline.files import read_csv, read_json
 
 Record = TypeVar("Record")
@@ -124,12 +124,6 @@ def read_record(path: Path, cls: type[Record], remedy: str) -> Record:
         return TypeAdapter(cls).validate_json(json.dumps(content))
     except ValidationError as error:
         raise InputError(f"{path}: {'; '.join(_key_faults(error))}; {remedy}") from None
-
-
-def shown(value: object) -> str:
-    """A value as messages show it: on one line, and shortened."""
-    text = "null" if value is None else repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _column_fault(column: str, error: ValidationError) -> str:

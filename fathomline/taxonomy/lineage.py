@@ -1,10 +1,14 @@
 """One concept and its place among the seven ranks."""
 
+import unicodedata
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from fathomline.errors import InputError
 from fathomline.taxonomy.ranks import RANKS, Rank, rank_or_none
+
+_UNPRINTED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode categories of what no name has: controls, invisible marks, halves of characters, and breaks of lines."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,8 @@ class Lineage:
     A concept whose own rank is not one of the seven (suborder, infraclass …) hangs as a leaf below the deepest of
     its `names`, and is nobody's ancestor.
 
-    Raises InputError when it contradicts itself: an empty name, no name above it, names below its own rank, or a
-    name at its rank that is not its accepted name.
+    Raises InputError when it contradicts itself: an empty name or one with control characters, no name above it, names
+    below its own rank, or a name at its rank that is not its accepted name.
     """
 
     concept: str
@@ -51,6 +55,8 @@ class Lineage:
         texts = [self.accepted_name, self.rank, *self.names.values()]
         if any(not isinstance(text, str) or not text or text != text.strip() for text in texts):
             self._refuse(f"a name is empty or has spaces around it in {texts}")
+        if any(unicodedata.category(char) in _UNPRINTED for text in (self.concept, *texts) for char in text):
+            self._refuse(f"a name has control characters in {texts}")
         if not self.names:
             self._refuse("it has no name at any of the seven ranks")
         object.__setattr__(self, "names", {rank: self.names[rank] for rank in RANKS if rank in self.names})

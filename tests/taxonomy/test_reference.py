@@ -64,7 +64,7 @@ MALFORMED = {
     "an unknown key": ({"phylm": "Q"}, "has phylm"),
     "an empty name": ({"phylum": ""}, "empty"),
     "a number for a name": ({"class": 7}, "`class` is 7"),
-    "no rank": ({"rank": None}, "`rank` is None"),
+    "no rank": ({"rank": None}, "`rank` is null"),
     "a foreign origin": ({"origin": "hearsay"}, "`origin` is 'hearsay'"),
     "a negative AphiaID": ({"aphia_id": -1}, "`aphia_id` is -1"),
     "a boolean AphiaID": ({"aphia_id": True}, "`aphia_id` is True"),
