@@ -60,6 +60,33 @@ def test_a_crop_that_is_killed_leaves_no_process_and_the_next_one_ends_as_if_it_
     assert tree(tmp_path / "killed") == tree(tmp_path / "undisturbed")
 
 
+TERMINATED = """
+import sys
+from pathlib import Path
+from fathomline.images.crop import CropConfig, crop
+from fathomline.images.decode import UPRIGHT, decode
+from stages import run
+config = CropConfig(views=[1.0, 3.0, "frame"], size=16, square=True, padding="edge", workers=2)
+run(lambda: crop(Path(sys.argv[1]), Path(sys.argv[2]), config, None))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_a_crop_that_is_told_to_end_leaves_no_process_and_no_temporary_file(raw, tmp_path, whole_group):
+    folder = many(raw, frames=200)
+    command = [sys.executable, "-c", TERMINATED, folder, tmp_path / "crops"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2], start_new_session=True)
+    while process.poll() is None and len(list((tmp_path / "crops").glob("rois/*"))) < 20:
+        time.sleep(0.001)
+    workers = psutil.Process(process.pid).children()
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGTERM)
+    complaint = process.communicate(timeout=20)[1].decode()
+    assert process.returncode == 128 + signal.SIGTERM, complaint
+    assert not psutil.wait_procs(workers, timeout=10)[1]
+    assert not list((tmp_path / "crops").glob(".*"))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
 def test_a_disk_that_takes_no_more_is_told_and_leaves_no_table(raw, tmp_path):
     folder = many(raw)
