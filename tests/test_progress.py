@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from fathomline.progress import fall_silent, progress, summary, warning
+from fathomline.progress import error, fall_silent, progress, summary, warning
 
 
 class Terminal(io.StringIO):
@@ -48,3 +48,20 @@ def test_nobody_watches_a_bar_in_a_file(shown_on):
     log = shown_on(io.StringIO())
     assert list(progress([3, 4], label="download", unit="frame")) == [3, 4]
     assert log.getvalue() == ""
+
+
+HOSTILE = "\x1b]0;owned\x07 \x9b2J \r \u202e \u2028 caf\u00e9\nsecond line"
+HARMLESS = r"\x1b]0;owned\x07 \x9b2J \r \u202e \u2028 café" + "\nsecond line\n"
+
+
+@pytest.mark.parametrize(("say", "begins"), [(summary, ""), (warning, "warning: "), (error, "error: ")])
+def test_names_from_files_cannot_command_the_terminal(shown_on, capsys, say, begins):
+    say(HOSTILE)
+    out, err = capsys.readouterr()
+    assert out + err == begins + HARMLESS
+
+
+def test_why_a_process_stops_is_said_even_by_one_who_fell_silent(shown_on, capsys):
+    fall_silent()
+    error("train.lr is missing")
+    assert capsys.readouterr().err == "error: train.lr is missing\n"

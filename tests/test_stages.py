@@ -1,13 +1,28 @@
 """What a stage says when something stops it."""
 
 import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from fathomline.errors import InputError
-from fathomline.files import write_json
+from fathomline.files import write_csv, write_json
+from fathomline.images.annotations import COLUMNS
+from fathomline.learn.dataset import Crops
+from fathomline.taxonomy.lineage import Lineage
+from fathomline.taxonomy.ranks import Rank
+from fathomline.taxonomy.reference import write_reference
+from fathomline.taxonomy.tree import Taxonomy
 from stages import PATIENCE, params_text, run
+from tests.crops import preprocessing_of, write_crops
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -78,3 +93,60 @@ def test_of_absolute_paths_a_report_is_told_the_last_part_only(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     told = yaml.safe_load(params_text("crop", "train", "evaluate"))
     assert told == {"crop": {"views": [1.0]}, "train": {"pretrained": "…/weights.safetensors", "lr": 0.1}}
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """Runs a stage as DVC does, in `tmp_path`; gives its exit status and standard error."""
+    (tmp_path / "params.yaml").write_text((ROOT / "presets/reef.yaml").read_text())
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+    def start(*arguments: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.stdout == ""
+        return done.returncode, done.stderr
+
+    return start
+
+
+def test_a_dataset_that_is_damaged_stops_the_taxonomy_in_one_line(stage, tmp_path):
+    write_json({"images": [{"id": 1}], "annotations": [], "categories": [{"id": 1}]}, tmp_path / "dataset.json")
+    status, said = stage("stages.taxonomy", "dataset.json", "dataset.json", "reference.json")
+    assert status == 1
+    assert said.startswith("error: dataset.json: ")
+    assert "Traceback" not in said
+    assert not (tmp_path / "reference.json").exists()
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """annotations.csv of four frames of one ROI each."""
+    ids = [1, 2, 3, 4]
+    paths = [f"rois/{identity}_{identity}.png" for identity in ids]
+    numbers = {"x": 0.0, "y": 0.0, "w": 9.0, "h": 9.0, "frame_w": 20, "frame_h": 20}
+    rows = {"path": paths, "label": "Porifera", "annotation_id": ids, "image_id": ids, "group": "1"}
+    return pd.DataFrame(rows | numbers)[COLUMNS]
+
+
+def test_a_training_roi_without_a_label_stops_the_split_with_the_file_and_the_row(stage, tmp_path, table):
+    table.loc[2, "label"] = ""
+    write_csv(table, tmp_path / "annotations.csv")
+    says = "error: annotations.csv: 1 row(s) of the training subset have no label: row 4; run `dvc repro --force crop`"
+    status, said = stage("stages.split", "annotations.csv", "split.csv")
+    assert (status, said) == (1, f"{says}, which writes it\n")
+
+
+def test_a_split_that_leaks_stops_the_training(stage, tmp_path, table):
+    pixels = np.zeros((4, 1, 16, 16, 3), dtype=np.uint8)
+    write_crops(Crops(table, pixels, preprocessing_of(pixels)), tmp_path / "crops")
+    lineage = Lineage("Porifera", "Porifera", "phylum", {Rank.KINGDOM: "Animalia", Rank.PHYLUM: "Porifera"})
+    write_reference(Taxonomy([lineage]), tmp_path / "taxonomy.json")
+    write_csv(table[["annotation_id", "group"]].assign(fold=[0, 0, 1, 1]), tmp_path / "split.csv")
+    paths = ["crops", "taxonomy.json", "split.csv", "model", "training", "features"]
+    status, said = stage("stages.train", *paths, "--fold", "0")
+    assert status == 1
+    assert said.splitlines() == [
+        "error: split.csv: 1 group(s) are in more than one fold: 1; run `dvc repro --force split`, which writes it"
+    ]
+    assert not (tmp_path / "model").exists()
