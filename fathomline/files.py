@@ -14,7 +14,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
@@ -52,7 +52,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     _make_folder(path)
     _refuse_special(path)
-    _remove_abandoned(path.parent)
+    _remove_abandoned(path.parent.absolute())
     temporary = path.with_name(f".{path.name}.{_place()}-{os.getpid()}-{uuid4().hex[:12]}.part")
     try:
         yield temporary
@@ -188,10 +188,15 @@ def _refuse_special(path: Path) -> None:
 @cache
 def _remove_abandoned(folder: Path) -> None:
     """Remove the temporary files of processes that were killed: once per folder, as folders of frames are long."""
-    for entry in os.scandir(folder):
-        found = _TEMPORARY.fullmatch(entry.name)
-        if found and _is_abandoned(Path(entry.path), found["place"], int(found["pid"])):
-            Path(entry.path).unlink(missing_ok=True)
+    try:
+        names = os.listdir(folder)
+    except PermissionError:
+        return  # a folder may be open for writing and closed for listing
+    for name in names:
+        found = _TEMPORARY.fullmatch(name)
+        if found and _is_abandoned(folder / name, found["place"], int(found["pid"])):
+            with suppress(PermissionError):  # another user's file in a shared folder
+                (folder / name).unlink(missing_ok=True)
 
 
 def _is_abandoned(path: Path, place: str, pid: int) -> bool:

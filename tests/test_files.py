@@ -252,6 +252,22 @@ def test_what_a_process_on_another_machine_left_is_removed_when_it_is_old(tmp_pa
     assert (tmp_path / ".firefox.part").exists()
 
 
+def test_what_another_user_left_does_not_stop_a_writer(tmp_path, monkeypatch):
+    left = tmp_path / ".a.txt.00000000-1-0123456789ab.part"
+    left.write_text("half")
+    os.utime(left, (0, 0))
+    unlink = Path.unlink
+
+    def refused(path, *_, **options):
+        if path == left:
+            raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    write_json(1, tmp_path / "a.txt")
+    assert read_json(tmp_path / "a.txt") == 1
+
+
 def test_sigterm_works_as_before_after_a_stage(tmp_path):
     from stages import run
 

@@ -108,8 +108,8 @@ def crop(raw: Path, destination: Path, config: CropConfig, group: str | None) ->
         ) from error
     except OSError as error:
         raise InputError(
-            f"{error.filename or destination}: {error.strerror or error}; crop stopped. Mend what is in the way, for "
-            "example free some space, and run the stage again"
+            f"{error.filename or destination}: {error.strerror or error}; crop stopped. Correct the cause, for example "
+            "free some space, and run the stage again"
         ) from error
     return _told(rectangles, cut, reasons, frames, coco)
 

@@ -94,7 +94,7 @@ def test_a_disk_that_takes_no_more_is_told_and_leaves_no_table(raw, tmp_path):
     message = process.communicate()[1]
     assert process.returncode == 1
     assert message.startswith("error: ")
-    assert "File too large; crop stopped. Mend what is in the way" in message
+    assert "File too large; crop stopped. Correct the cause" in message
     assert "Traceback" not in message
     assert not list((tmp_path / "crops").glob("*.csv"))
     crop(folder, tmp_path / "crops", crop_config(), None)
