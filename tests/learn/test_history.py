@@ -5,6 +5,8 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import entropy
 
+from fathomline.dataset.history_table import read_history
+from fathomline.files import write_csv
 from fathomline.learn.detail import remaining_detail
 from fathomline.learn.history import Epoch, Trained
 from fathomline.learn.predict import predict_logits
@@ -83,3 +85,16 @@ def test_the_share_of_weights_that_learned_is_told_where_not_all_did(epoch):
     some = Trained(None, (epoch,), epoch, 10.0, trainable=1_500_000, weights=20_000_000)
     assert some.learning_share == "; 1,500,000 of 20,000,000 weights learned (7.50%, 6.0 MB)"
     assert replace(some, trainable=20_000_000).learning_share == ""
+
+
+def test_a_history_is_read_back_without_its_torch(tmp_path):
+    numbers = {name: 1.5 for name in Epoch.__dataclass_fields__}
+    lacking = {"validation_mhd_degraded": None, "lora_gradient_norm": None, "lora_gradient_max": None}
+    epochs = [Epoch(**(numbers | lacking | {"epoch": epoch})) for epoch in (1, 2)]
+    trained = Trained(None, epochs, epochs[0], 9.0, 1, 1)
+    write_csv(trained.history_table(), tmp_path / "history.csv")
+    read = read_history(tmp_path / "history.csv")
+    assert read.columns.tolist() == list(Epoch.__dataclass_fields__)
+    assert read["epoch"].tolist() == [1, 2]
+    assert read["train_loss"].tolist() == [1.5, 1.5]
+    assert read["validation_mhd_degraded"].isna().all()
