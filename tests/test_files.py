@@ -129,10 +129,13 @@ def test_what_is_not_a_file_is_refused_and_left_alone(tmp_path, monkeypatch, mak
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /dev/full")
-def test_a_device_is_refused_by_the_command_line_in_one_line(tmp_path, capsys):
+def test_a_target_that_is_no_file_is_refused_by_the_command_line_in_one_line(tmp_path, capsys):
     truth = tmp_path / "truth.csv"
     truth.write_text("annotation_id,concept_name\n1,Porifera\n")
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
     for target, says in [
+        (str(loop), f"{loop}: Too many levels of symbolic links"),
         ("/dev/full", "/dev/full is a device, expected a file or a new name"),
         (str(tmp_path), f"{tmp_path} is a folder, expected a file or a new name"),
         (str(truth / "details.csv"), f"{truth}/details.csv: cannot be written, because {truth} is not a folder"),

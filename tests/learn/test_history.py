@@ -88,7 +88,7 @@ def test_the_share_of_weights_that_learned_is_told_where_not_all_did(epoch):
 
 
 def test_a_history_is_read_back_without_its_torch(tmp_path):
-    numbers = {name: 1.5 for name in Epoch.__dataclass_fields__}
+    numbers = dict.fromkeys(Epoch.__dataclass_fields__, 1.5)
     lacking = {"validation_mhd_degraded": None, "lora_gradient_norm": None, "lora_gradient_max": None}
     epochs = [Epoch(**(numbers | lacking | {"epoch": epoch})) for epoch in (1, 2)]
     trained = Trained(None, epochs, epochs[0], 9.0, 1, 1)
