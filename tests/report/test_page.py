@@ -246,6 +246,20 @@ def test_figures_that_are_not_finite_read_no_data(world, crops, tmp_path, value)
     assert set(re.findall(r'<li><meter min="0" max="1" value="([^"]+)"[^>]+></meter> <span>no data', text)) == {"0.0"}
 
 
+def test_decoders_are_listed_with_their_transforms_where_the_table_has_them(world, crops, tmp_path):
+    decoders = world.results.tables["decoders"]
+    both = pd.concat([decoders.assign(transforms="none"), decoders.assign(transforms="auto")])
+    tables = {**world.results.tables, "decoders": both[["transforms", *decoders.columns]]}
+    write_report(tmp_path / "report.html", replace(world.results, tables=tables), crops)
+    heading, *shown = Page(tmp_path / "report.html").rows["decoders"]
+    assert heading[:3] == ["transforms", "decoder", "candidates"]
+    assert [row[:3] for row in shown] == both[["transforms", "decoder", "candidates"]].to_numpy().tolist()
+    write_report(tmp_path / "report.html", world.results, crops)
+    heading, *shown = Page(tmp_path / "report.html").rows["decoders"]
+    assert heading[:2] == ["decoder", "candidates"]
+    assert [row[:2] for row in shown] == decoders[["decoder", "candidates"]].to_numpy().tolist()
+
+
 def test_the_page_is_whole_in_itself_small_and_the_same_each_time(world, page, crops, tmp_path):
     first = (tmp_path / "report.html").read_bytes()
     assert len(first) < 8e6
