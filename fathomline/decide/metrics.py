@@ -107,16 +107,35 @@ def meeting_ranks(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray)
 
 
 def confusion(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray, rank: Rank) -> pd.DataFrame:
-    """Predictions against truths as names at `rank`, one row an ROI, columns `truth` and `prediction`.
+    """Predictions against truths at `rank`, one row per ROI.
 
-    A taxon that stops above the rank stands under its own name, marked as such, so that no row is lost.
+    A taxon that stops above the rank is listed under its own name, marked as such, so that no row is lost.
+
+    Returns: truth and prediction, labels to read; truth_node and prediction_node, the indices into `taxonomy.nodes`
+        that they stand for. Two nodes never share a label.
     """
+    ancestors, labels = taxonomy.ranked_ancestors[:, rank.depth], _labels_at(taxonomy, rank)
+    at_rank = np.where(ancestors >= 0, ancestors, np.arange(len(ancestors)))
+    table = pd.DataFrame({"truth_node": at_rank[truth], "prediction_node": at_rank[prediction]})
+    return table.assign(
+        truth=[labels[node] for node in table["truth_node"]],
+        prediction=[labels[node] for node in table["prediction_node"]],
+    )[["truth", "prediction", "truth_node", "prediction_node"]]
 
-    def names(nodes: np.ndarray) -> list[str]:
-        ancestors = taxonomy.ranked_ancestors[nodes, rank.depth]
-        return [
-            taxonomy.nodes[ancestor].name if ancestor >= 0 else f"{taxonomy.nodes[node].name} (no {rank})"
-            for node, ancestor in zip(nodes, ancestors, strict=True)
-        ]
 
-    return pd.DataFrame({"truth": names(truth), "prediction": names(prediction)})
+def _labels_at(taxonomy: Taxonomy, rank: Rank) -> list[str]:
+    """(nodes,) each node's name, marked where it stops above `rank`.
+
+    Another taxon may itself be named `Porifera (no class)`, so a mark that gives a name already in use is numbered.
+    """
+    labels = [node.name for node in taxonomy.nodes]
+    taken = set(labels)
+    for node in np.flatnonzero(taxonomy.ranked_ancestors[:, rank.depth] < 0):
+        name, number = labels[node], 1
+        label = f"{name} (no {rank})"
+        while label in taken:
+            number += 1
+            label = f"{name} (no {rank}, {number})"
+        labels[node] = label
+        taken.add(label)
+    return labels

@@ -1,6 +1,10 @@
-"""The report's charts, each drawn from the table that a CSV holds."""
+"""The report's charts, each drawn from the table that a CSV holds.
 
-from collections.abc import Mapping
+Names are data: charts identify a taxon by the index of its node, and show its name through `plain` only.
+"""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,49 +20,80 @@ BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 """Of the colours that Okabe and Ito chose for every kind of colour vision (2008)."""
 
 READABLE = 15
-"""Names up to which a confusion chart has room to print its counts."""
+"""The most names for which a confusion chart has room to print its counts."""
+
+LONGEST_LABEL = 48
+"""Characters of a name that a chart shows; tables show the whole name."""
 
 WHOLE_TREE = "all kingdoms"
+ROOT = "root"
+"""The id of the whole tree in the icicle; ids of nodes are numbers."""
+
+UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode categories of characters that draw nothing, break the line or reverse the text around them."""
+
+
+def visible(text: str) -> str:
+    """`text` on one line, with the code point in place of each character that cannot be seen."""
+    if text.isprintable():
+        return text
+    return "".join(f"[U+{ord(each):04X}]" if unicodedata.category(each) in UNSEEN else each for each in text)
+
+
+def plain(name: str) -> str:
+    """`name` as text that plotly draws as written: no tag, entity, template or formula in it is interpreted."""
+    shown = visible(name)
+    if len(shown) > LONGEST_LABEL:
+        # Cut in the middle: the end may say that a taxon stops above the rank.
+        shown = f"{shown[: LONGEST_LABEL - 20]}…{shown[-19:]}"
+    # Plotly decodes numeric entities last, after it has looked for everything else.
+    return "".join(f"&#{ord(each)};" if each in "&<>{}%$" else each for each in shown)
+
+
+def node_id(node: int) -> str:
+    """How the page and its charts identify a taxon; empty above the kingdoms."""
+    return str(node) if node >= 0 else ""
 
 
 def figures(
     metrics: Mapping[str, object], tables: Mapping[str, pd.DataFrame], taxonomy: Taxonomy
 ) -> dict[str, go.Figure]:
-    """Every chart by name; one that has nothing to show is left out.
+    """Every chart by name; a chart with nothing to show is left out.
 
-    Args: tables by the names of their CSVs, as `write_tables` writes them.
+    Args: tables, by the names of their CSVs, as `write_tables` writes them.
     """
     charts = {
-        "tree": tree(tables["clades"]),
+        "tree": tree(tables["clades"], taxonomy),
         "reliability": reliability(tables["reliability"]),
         "thresholds": thresholds(tables["thresholds"], metrics),
         "ranks": ranks(tables["ranks"]),
         "history": history(tables["history"]),
         "losses": losses(tables["history"]),
-        **{f"confusion_{rank}": confusion(tables["confusion"], str(rank), taxonomy) for rank in RANKS},
+        **{f"confusion_{rank}": confusion(tables["confusion"], str(rank)) for rank in RANKS},
     }
     if tables["mistakes"]["mistakes"].any():
         charts["mistakes"] = mistakes(tables["mistakes"])
     for chart in charts.values():
-        chart.layout.template = {}  # colours of text and grid are the page's, by day and by night
+        chart.layout.template = {}  # the page sets the colours of text and grid, light or dark
     return charts
 
 
-def tree(clades: pd.DataFrame) -> go.Figure:
-    """An icicle: a clade's width is its support, its colour its MHD. Clades without an ROI have no width."""
+def tree(clades: pd.DataFrame, taxonomy: Taxonomy) -> go.Figure:
+    """An icicle: a clade's width is its support, its colour its MHD. Clades without ROIs have no width."""
     shown = clades[clades["support"] > 0]
-    parents = shown["parent"].fillna("")
+    nodes = np.array([taxonomy.node(name) for name in shown["taxon"]], dtype=np.int64)
+    parents = taxonomy.parents[nodes]
     names, values, colours = shown["taxon"].tolist(), shown["support"].tolist(), shown["mhd"].tolist()
-    above = parents.tolist()
-    if (parents == "").sum() > 1:
-        kingdoms = shown[parents == ""]
-        names, above = [WHOLE_TREE, *names], ["", *parents.replace("", WHOLE_TREE)]
+    ids, above = [node_id(node) for node in nodes], [node_id(parent) for parent in parents]
+    kingdoms = shown[parents < 0]
+    if len(kingdoms) > 1:
+        names, ids, above = [WHOLE_TREE, *names], [ROOT, *ids], ["", *(parent or ROOT for parent in above)]
         values = [int(kingdoms["support"].sum()), *values]
         colours = [float(np.average(kingdoms["mhd"], weights=kingdoms["support"])), *colours]
     figure = go.Figure(
         go.Icicle(
-            ids=names,
-            labels=names,
+            ids=ids,
+            labels=[plain(name) for name in names],
             parents=above,
             values=values,
             branchvalues="total",
@@ -68,7 +103,7 @@ def tree(clades: pd.DataFrame) -> go.Figure:
                 "colors": colours,
                 "colorscale": SCALE,
                 "cmin": 0,
-                "cmax": max(*colours, 1.0),
+                "cmax": max([1.0, *(colour for colour in colours if np.isfinite(colour))]),
                 "colorbar": {"title": {"text": "MHD"}, "thickness": 12},
                 "line": {"width": 1},
             },
@@ -78,20 +113,20 @@ def tree(clades: pd.DataFrame) -> go.Figure:
     return figure.update_layout(height=460, margin={"t": 26, "l": 0, "r": 0, "b": 0})
 
 
-def confusion(table: pd.DataFrame, rank: str, taxonomy: Taxonomy) -> go.Figure:
-    """Truth down, prediction across, names in the order of the tree; colour is the share of the truth's ROIs."""
+def confusion(table: pd.DataFrame, rank: str) -> go.Figure:
+    """Truth down, prediction across, in tree order; colour is the share of the truth's ROIs."""
     pairs = table[table["rank"] == rank]
-    names = sorted({*pairs["truth"], *pairs["prediction"]}, key=lambda name: _place(name, taxonomy))
-    counts = (
-        pairs.pivot_table(index="truth", columns="prediction", values="rois", aggfunc="sum")
-        .reindex(index=[name for name in names if name in set(pairs["truth"])])
-        .reindex(columns=names)
+    labels = dict(zip(pairs["truth_node"], pairs["truth"], strict=True))
+    labels |= dict(zip(pairs["prediction_node"], pairs["prediction"], strict=True))
+    columns = sorted(labels)  # nodes are numbered in tree order
+    counts = pairs.pivot_table(index="truth_node", columns="prediction_node", values="rois", aggfunc="sum").reindex(
+        index=sorted(set(pairs["truth_node"])), columns=columns
     )
     shares = counts.div(counts.sum(axis=1), axis=0)
     figure = go.Figure(
         go.Heatmap(
-            x=counts.columns.tolist(),
-            y=counts.index.tolist(),
+            x=list(range(len(columns))),
+            y=list(range(len(counts))),
             z=shares.round(4).astype(object).where(counts.notna(), None).to_numpy(),
             customdata=counts.astype(object).where(counts.notna(), None).to_numpy(),
             zmin=0,
@@ -100,31 +135,41 @@ def confusion(table: pd.DataFrame, rank: str, taxonomy: Taxonomy) -> go.Figure:
             xgap=1,
             ygap=1,
             colorbar={"title": {"text": "share"}, "thickness": 12, "tickformat": ".0%"},
-            hovertemplate="%{y}<br>answered %{x}<br>%{customdata} ROIs, %{z:.1%}<extra></extra>",
+            hovertemplate="truth: %{y}<br>prediction: %{x}<br>%{customdata} ROIs, %{z:.1%}<extra></extra>",
             hoverongaps=False,
             text=counts.fillna(-1).astype(int).astype(str).replace("-1", "").to_numpy(),
-            texttemplate="%{text}" if len(names) <= READABLE else None,
+            texttemplate="%{text}" if len(columns) <= READABLE else None,
         )
     )
-    height = 160 + max(180, 17 * len(counts))
-    axes = {"showgrid": False, "dtick": 1, "automargin": True, "tickfont": {"size": 10}}
     return figure.update_layout(
-        height=height,
-        xaxis={"title": {"text": "prediction", "standoff": 12}, "tickangle": -60, **axes},
-        yaxis={"title": {"text": "truth", "standoff": 12}, "autorange": "reversed", **axes},
+        height=160 + max(180, 17 * len(counts)),
+        xaxis={"title": {"text": "prediction", "standoff": 12}, "tickangle": -60, **_names_on_axis(labels, columns)},
+        yaxis={
+            "title": {"text": "truth", "standoff": 12},
+            "autorange": "reversed",
+            **_names_on_axis(labels, counts.index),
+        },
     )
 
 
-def _place(name: str, taxonomy: Taxonomy) -> list[str]:
-    """Where a name of a confusion table stands in a walk through the tree; see `metrics.confusion` for the names."""
-    taxon = name.split(" (no ")[0]
-    path = taxonomy.paths[taxonomy.node(taxon)]
-    return [taxonomy.nodes[node].name for node in path[path >= 0]]
+def _names_on_axis(labels: Mapping[int, str], nodes: Sequence[int]) -> dict[str, object]:
+    """An axis with a place for each node: plotly would merge two names that it draws alike."""
+    return {
+        "tickmode": "array",
+        "tickvals": list(range(len(nodes))),
+        "ticktext": [plain(labels[node]) for node in nodes],
+        "showgrid": False,
+        "zeroline": False,
+        "automargin": True,
+        "tickfont": {"size": 10},
+    }
 
 
 def reliability(table: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#888888"}, name="calibrated")
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#888888"}, name="perfect calibration"
+    )
     figure.add_scatter(
         x=table["confidence"].tolist(),
         y=table["right"].tolist(),
@@ -132,12 +177,12 @@ def reliability(table: pd.DataFrame) -> go.Figure:
         mode="lines+markers",
         marker={"size": (5 + 20 * np.sqrt(table["rois"] / table["rois"].sum())).tolist(), "color": BLUE},
         line={"color": BLUE},
-        name="the model",
-        hovertemplate="stated %{x:.3f}, right %{y:.3f}<br>%{customdata} ROIs<extra></extra>",
+        name="model",
+        hovertemplate="predicted %{x:.3f}, correct %{y:.3f}<br>%{customdata} ROIs<extra></extra>",
     )
     return figure.update_layout(
-        xaxis={"title": {"text": "stated probability"}, "range": [0, 1.02]},
-        yaxis={"title": {"text": "share that is right"}, "range": [0, 1.02]},
+        xaxis={"title": {"text": "predicted probability"}, "range": [0, 1.02]},
+        yaxis={"title": {"text": "share correct"}, "range": [0, 1.02]},
     )
 
 
@@ -147,7 +192,7 @@ def thresholds(table: pd.DataFrame, metrics: Mapping[str, object]) -> go.Figure:
     figure.add_scatter(x=x, y=table["mhd"].tolist(), mode="lines", line={"color": BLUE}, name="one threshold")
     for name, colour, dash in (("risk", GREEN, "dash"), ("threshold", ORANGE, "dot"), ("argmax", "#888888", "dashdot")):
         y = [metrics[f"mhd_{name}"]] * 2
-        figure.add_scatter(x=[0, 1], y=y, mode="lines", line={"color": colour, "dash": dash}, name=f"by {name}")
+        figure.add_scatter(x=[0, 1], y=y, mode="lines", line={"color": colour, "dash": dash}, name=f"{name} decoder")
     return figure.update_layout(
         xaxis={"title": {"text": "threshold at every rank"}}, yaxis={"title": {"text": "MHD"}, "rangemode": "tozero"}
     )
@@ -178,7 +223,7 @@ def mistakes(table: pd.DataFrame) -> go.Figure:
 def history(table: pd.DataFrame) -> go.Figure:
     curves = {
         "validation_mhd": ("MHD by arg-max, held out", BLUE, "solid"),
-        "validation_mhd_degraded": ("the same, degraded view", GREEN, "dash"),
+        "validation_mhd_degraded": ("MHD by arg-max, held out, degraded view", GREEN, "dash"),
         "validation_expected_distance": ("expected distance, held out", BLUE, "dot"),
         "train_expected_distance": ("expected distance, training", ORANGE, "dot"),
     }

@@ -1,4 +1,4 @@
-"""The mistakes that teach most, each with its picture and the fork between both lineages."""
+"""The most telling mistakes, each with its picture and the point where the two lineages part."""
 
 import base64
 import io
@@ -27,26 +27,28 @@ class Mistake:
     prediction: str
     distance: int
     confidence: float
-    """Probability that the answer or a taxon below it is right, as the model states it."""
+    """The model's probability that the truth is the answer or a taxon below it."""
     most_probable: tuple[tuple[str, float], ...]
     """The most probable concepts and their probabilities."""
     shared: tuple[str, ...]
     """The taxa above the fork, kingdom first."""
     truth_branch: tuple[str, ...]
     """From the fork down to the truth; empty when the answer lies below the truth."""
+    truth_nodes: tuple[int, ...]
+    """`shared` and `truth_branch` as indices into the taxonomy's nodes, for the gallery's filter."""
     prediction_branch: tuple[str, ...]
     """From the fork down to the answer; empty when the answer is an ancestor of the truth."""
     picture: str | None
-    """A data URI; None where the ROI's file is missing or damaged."""
+    """A data URI; None if the ROI's file is missing or damaged."""
 
 
 def worst_mistakes(rows: pd.DataFrame, taxonomy: Taxonomy, crops: Path) -> list[Mistake]:
-    """The answers farthest from their truth, the surest first among equals, and at most three of one kind."""
+    """The answers farthest from the truth, the most confident first among equals, at most three of each kind."""
     return _with_pictures(worst_rows(rows), taxonomy, crops)
 
 
 def worst_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Those of `rows`, as validation.csv has them, that `worst_mistakes` shows, in its order."""
+    """The rows that `worst_mistakes` shows, in its order; `rows` as validation.csv has them."""
     wrong = rows[rows["distance"] > 0].sort_values(
         ["distance", "confidence", "annotation_id"], ascending=[False, False, True]
     )
@@ -54,7 +56,7 @@ def worst_rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def confident_mistakes(rows: pd.DataFrame, taxonomy: Taxonomy, crops: Path) -> list[Mistake]:
-    """The surest answers that are not even an ancestor of the truth: among them are the errors of the labels."""
+    """The most confident answers that are not even an ancestor of the truth; labelling errors show up here."""
     truth, prediction = (
         np.array([taxonomy.node(name) for name in rows[column]], dtype=np.int64) for column in ("truth", "prediction")
     )
@@ -68,14 +70,17 @@ def _with_pictures(rows: pd.DataFrame, taxonomy: Taxonomy, crops: Path) -> list[
     missing = [mistake.annotation_id for mistake in mistakes if mistake.picture is None]
     if missing:
         warning(
-            f"{crops}: {len(missing)} ROI file(s) cannot be read, the first of annotation {missing[0]}; the report "
-            "says so in their place. `dvc repro -f crop` cuts them anew"
+            f"{crops}: {len(missing)} ROI file(s) cannot be read, the first is annotation {missing[0]}'s; the "
+            "report says so in its place. `dvc repro -f crop` cuts the ROIs again"
         )
     return mistakes
 
 
 def _mistake(row: Mapping[str, object], taxonomy: Taxonomy, crops: Path) -> Mistake:
-    truth, prediction = (_path(str(row[column]), taxonomy) for column in ("truth", "prediction"))
+    truth_nodes, prediction_nodes = (_path(str(row[column]), taxonomy) for column in ("truth", "prediction"))
+    truth, prediction = (
+        tuple(taxonomy.nodes[node].name for node in nodes) for nodes in (truth_nodes, prediction_nodes)
+    )
     fork = sum(here == there for here, there in zip(truth, prediction, strict=False))
     places = sorted(int(column.removeprefix("concept_")) for column in row if str(column).startswith("concept_"))
     return Mistake(
@@ -87,14 +92,15 @@ def _mistake(row: Mapping[str, object], taxonomy: Taxonomy, crops: Path) -> Mist
         most_probable=tuple((str(row[f"concept_{place}"]), float(row[f"probability_{place}"])) for place in places),
         shared=truth[:fork],
         truth_branch=truth[fork:],
+        truth_nodes=truth_nodes,
         prediction_branch=prediction[fork:],
         picture=_picture(crops / str(row["path"])),
     )
 
 
-def _path(name: str, taxonomy: Taxonomy) -> tuple[str, ...]:
+def _path(name: str, taxonomy: Taxonomy) -> tuple[int, ...]:
     path = taxonomy.paths[taxonomy.node(name)]
-    return tuple(taxonomy.nodes[node].name for node in path[path >= 0])
+    return tuple(path[path >= 0].tolist())
 
 
 def _picture(path: Path) -> str | None:

@@ -24,16 +24,53 @@ PATHS = {
     "Never seen": ["Animalia", "Never seen"],
 }
 CLASSES = list(PATHS)
+HOSTILE_BELOW_ANIMALIA = [
+    '<a href="https://example.org/">Kelp</a>',
+    "<b>bold</b><br>x<sup>2</sup>",
+    "&lt;b&gt; &amp; &#60;",
+    "</script><script>alert(1)</script>",
+    "{{ results.title }}",
+    "%{customdata} {x}",
+    "<extra>%{y}</extra>",
+    "$x^2$",
+    "A|B",
+    "A",
+    "constructor",
+    "toString",
+    "quo\"te's \\ back",
+    "no data",
+    "root",
+    "0",
+    "1",
+    "2026-01-01",
+    "=1+1",
+    f"Long {'name ' * 80}ends",
+    f"Long {'name ' * 90}ends",
+]
+"""Each the name of a phylum."""
+
+HOSTILE_PATHS = {
+    **{name: ["Animalia", name] for name in HOSTILE_BELOW_ANIMALIA},
+    "R": ["Animalia", "R"],
+    "R (no class)": ["Animalia", "R", "R (no class)"],
+    "all kingdoms": ["all kingdoms"],
+    "all kingdoms below": ["all kingdoms", "all kingdoms below"],
+    "hasOwnProperty": ["__proto__", "hasOwnProperty"],
+}
 EVALUATE = EvaluateConfig("risk", True, dict.fromkeys(map(str, RANKS), 0.6), False, "none")
+
+
+def spanned(paths: dict[str, list[str]]) -> Taxonomy:
+    return Taxonomy(
+        Lineage(name, name, str(RANKS[len(path) - 1]), dict(zip(RANKS, path, strict=False)))
+        for name, path in paths.items()
+    )
 
 
 @pytest.fixture
 def taxonomy() -> Taxonomy:
     """Two kingdoms; a genus and two of its species; a name that would be markup; and a phylum that no ROI is of."""
-    return Taxonomy(
-        Lineage(name, name, str(RANKS[len(path) - 1]), dict(zip(RANKS, path, strict=False)))
-        for name, path in PATHS.items()
-    )
+    return spanned(PATHS)
 
 
 @pytest.fixture
@@ -66,15 +103,35 @@ class World:
 def world(taxonomy, history, crops) -> World:
     """A model that is often wrong on 60 ROIs of 20 frames."""
     generator = np.random.default_rng(3)
-    numbers = np.arange(60)
     labels = generator.choice(6, p=[0.1, 0.4, 0.2, 0.1, 0.1, 0.1], size=60)
+    return measured(taxonomy, CLASSES, labels, generator, history, "A model")
+
+
+@pytest.fixture
+def hostile(history, crops) -> World:
+    """Taxa whose names would be markup, templates, keys or nothing at all, each with an ROI, and often confused."""
+    generator, classes = np.random.default_rng(3), list(HOSTILE_PATHS)
+    return measured(
+        spanned(HOSTILE_PATHS), classes, np.arange(60) % len(classes), generator, history, "<b>{{ x }}</b>\u202e"
+    )
+
+
+def measured(
+    taxonomy: Taxonomy,
+    classes: list[str],
+    labels: np.ndarray,
+    generator: np.random.Generator,
+    history: Path,
+    title: str,
+) -> World:
+    numbers = np.arange(60)
     annotations = pd.DataFrame({"path": [f"rois/{number}.png" for number in numbers], "annotation_id": 100 + numbers})
     annotations["image_id"] = annotations["group"] = numbers // 3
-    annotations["label"] = np.array(CLASSES, dtype=object)[labels]
+    annotations["label"] = np.array(classes, dtype=object)[labels]
     annotations["fold"] = 0
-    logits = generator.normal(size=(60, 7)) + 1.5 * np.eye(7)[labels]
-    evaluation = evaluate(logits, annotations, CLASSES, taxonomy, EVALUATE, "tree", {"plain": logits})
+    logits = generator.normal(size=(60, len(classes))) + 1.5 * np.eye(len(classes))[labels]
+    evaluation = evaluate(logits, annotations, classes, taxonomy, EVALUATE, "tree", {"plain": logits})
     tables = all_tables(evaluation, taxonomy, [history])
     return World(
-        evaluation, Results(evaluation.metrics, tables, taxonomy, "risk", "plain", "train:\n  lr: 0.1\n", "A model")
+        evaluation, Results(evaluation.metrics, tables, taxonomy, "risk", "plain", "train:\n  lr: 0.1\n", title)
     )

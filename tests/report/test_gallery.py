@@ -102,5 +102,5 @@ def test_a_missing_or_damaged_roi_is_named_and_the_others_are_shown(rows, taxono
     assert mistakes[1].picture is None
     assert [mistake for mistake in mistakes if mistake.picture] == [whole[0], *whole[2:]]
     told = capsys.readouterr().err
-    assert f"1 ROI file(s) cannot be read, the first of annotation {whole[1].annotation_id}" in told
+    assert f"1 ROI file(s) cannot be read, the first is annotation {whole[1].annotation_id}'s" in told
     assert "dvc repro -f crop" in told

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fathomline.report.tables import mean_history, write_tables
+from fathomline.report.tables import confusion_at_ranks, mean_history, write_tables
 from fathomline.taxonomy.ranks import RANKS
+from tests.report.conftest import HOSTILE_PATHS, spanned
 
 TABLES = {
     "validation",
@@ -63,6 +64,34 @@ def test_confusion_tables_name_taxa_at_their_rank_and_lose_no_roi(world):
     assert "Chordata" in set(phylum["truth"])
     stopped = rows["prediction"] == "Animalia"
     assert set(phylum["prediction"][stopped]) <= {"Animalia (no phylum)"}
+
+
+def test_a_taxon_named_like_the_mark_of_another_stays_apart_from_it():
+    rows = pd.DataFrame([("R", "R (no class)"), ("R (no class)", "R"), ("R", "R")], columns=["truth", "prediction"])
+    table = confusion_at_ranks(rows, spanned(HOSTILE_PATHS)).query("rank == 'class'")
+    assert table.set_index(["truth", "prediction"])["rois"].to_dict() == {
+        ("R (no class, 2)", "R (no class)"): 1,
+        ("R (no class)", "R (no class, 2)"): 1,
+        ("R (no class, 2)", "R (no class, 2)"): 1,
+    }
+
+
+def test_two_marks_that_would_be_alike_are_numbered():
+    taxonomy = spanned({name: ["Animalia", name] for name in ("R", "R (no class)", "R (no class, 2)")})
+    rows = pd.DataFrame({"truth": taxonomy.concepts, "prediction": ["Animalia"] * 3})
+    table = confusion_at_ranks(rows, taxonomy).query("rank == 'class'")
+    assert set(table["truth"]) == {"R (no class, 3)", "R (no class) (no class)", "R (no class, 2) (no class)"}
+
+
+@pytest.mark.parametrize("rank", [str(rank) for rank in RANKS])
+def test_at_every_rank_a_label_is_of_one_taxon_and_a_taxon_has_one_label(hostile, rank):
+    table = hostile.results.tables["confusion"].query("rank == @rank")
+    labels = {*zip(table["truth_node"], table["truth"], strict=True)}
+    labels |= {*zip(table["prediction_node"], table["prediction"], strict=True)}
+    nodes, names = zip(*labels, strict=True)
+    assert len(set(nodes)) == len(set(names)) == len(labels)
+    for node, name in labels:
+        assert name.startswith(hostile.results.taxonomy.nodes[node].name)
 
 
 def test_the_history_is_the_mean_over_folds_one_row_an_epoch(tmp_path):

@@ -4,7 +4,7 @@ const find = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 40rem)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-// Charts take their colours from the page, so that light and dark are told in one place.
+// Charts take their colours from the page, so that light and dark are set in one place.
 function themed(layout) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
@@ -22,8 +22,14 @@ function themed(layout) {
   };
 }
 
-// Plotly offers to send a chart to its makers' server; nothing leaves this page.
+// Plotly offers to send a chart to its makers' server; nothing may leave this page.
 const CONFIG = { displaylogo: false, plotlyServerURL: "", modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d"] };
+
+// Pixels across that leave a cell for each prediction beside the longest name of a truth.
+function roomFor({ xaxis, yaxis }) {
+  const longest = Math.max(...yaxis.ticktext.map((name) => name.length));
+  return 120 + 6 * longest + 15 * xaxis.ticktext.length;
+}
 
 function draw(place, name) {
   const { data, layout } = charts[name];
@@ -34,26 +40,27 @@ function draw(place, name) {
     }
     return trace.type === "heatmap" ? { ...trace, showscale: !narrow.matches } : trace;
   });
-  const wide = name.startsWith("confusion") ? Math.max(place.parentElement.clientWidth, 200 + 15 * data[0].x.length) : undefined;
+  const wide = name.startsWith("confusion") ? Math.max(place.parentElement.clientWidth, roomFor(layout)) : undefined;
   return Plotly.react(place, traces, { ...themed(layout), width: wide }, { ...CONFIG, responsive: !wide });
 }
 
-// The tree: one clade is shown at a time, whichever control chose it.
-const byTaxon = new Map(clades.map((clade) => [clade.taxon, clade]));
+// The tree: one clade is shown at a time, whichever control chose it. A clade goes by its id, "" for the whole tree:
+// names are there to be read.
+const byId = new Map(clades.map((clade) => [clade.id, clade]));
 let shownClade = "";
 
 function inWords(value, digits) {
   return value === null ? "no data" : value.toFixed(digits);
 }
 
-function describe(taxon) {
+function describe(id) {
   const place = find("clade-figures");
   place.replaceChildren();
-  const children = clades.filter((clade) => (clade.parent ?? "") === taxon && clade.support > 0);
-  const rows = taxon === "" ? children : [byTaxon.get(taxon), ...children];
+  const children = clades.filter((clade) => clade.parent === id && clade.support > 0);
+  const rows = id === "" ? children : [byId.get(id), ...children];
   const table = document.createElement("table");
   const head = table.createTHead().insertRow();
-  for (const title of ["clade", "rank", "ROIs", "MHD", "accuracy", "answers outside the clade", "taken for"]) {
+  for (const title of ["clade", "rank", "ROIs", "MHD", "accuracy", "answers outside the clade", "mistaken for"]) {
     head.append(Object.assign(document.createElement("th"), { textContent: title }));
   }
   const body = table.createTBody();
@@ -61,13 +68,13 @@ function describe(taxon) {
     const row = body.insertRow();
     const first = document.createElement("th");
     first.scope = "row";
-    if (clade.taxon === taxon) {
+    if (clade.id === id) {
       first.textContent = clade.taxon;
       first.tabIndex = -1;
     } else {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: clade.taxon });
       button.addEventListener("click", () => {
-        show(clade.taxon);
+        show(clade.id);
         find("clade-figures").querySelector("tbody th").focus();
       });
       first.append(button);
@@ -82,8 +89,8 @@ function describe(taxon) {
   place.append(scroll);
 }
 
-function show(taxon) {
-  shownClade = byTaxon.has(taxon) ? taxon : "";
+function show(id) {
+  shownClade = byId.has(id) ? id : "";
   find("clade").value = shownClade;
   find("up").disabled = shownClade === "";
   describe(shownClade);
@@ -92,11 +99,11 @@ function show(taxon) {
 
 find("clade").addEventListener("change", (event) => show(event.target.value));
 find("up").addEventListener("click", () => {
-  show(byTaxon.get(shownClade)?.parent ?? "");
+  show(byId.get(shownClade)?.parent ?? "");
   if (find("up").disabled) find("clade").focus();
 });
 
-// Confusion at the rank of the reader's choice.
+// Confusion at the rank that the reader chose.
 function confuse() {
   const rank = find("rank").value;
   find("confusion-caption").textContent = `Truth against prediction by ${rank}`;
@@ -104,7 +111,7 @@ function confuse() {
 }
 find("rank").addEventListener("change", confuse);
 
-// Galleries show a few cards at first; the one of the worst is filtered, too.
+// Galleries show a few cards at first; the worst mistakes can be filtered too.
 const FEW = 12;
 function gallery(list, passes) {
   const cards = [...list.children];
@@ -133,7 +140,7 @@ function gallery(list, passes) {
 if (find("gallery-worst")) {
   const [clade, distance] = [find("gallery-clade"), find("gallery-distance")];
   const sift = gallery(find("gallery-worst"), (card) =>
-    (clade.value === "" || card.dataset.path.split("|").includes(clade.value)) && Number(card.dataset.distance) >= Number(distance.value));
+    (clade.value === "" || card.dataset.clades.split(" ").includes(clade.value)) && Number(card.dataset.distance) >= Number(distance.value));
   const count = () => {
     find("gallery-count").textContent = `${sift()} of ${find("gallery-worst").children.length} shown`;
   };
@@ -142,7 +149,7 @@ if (find("gallery-worst")) {
 }
 if (find("gallery-confident")) gallery(find("gallery-confident"), () => true);
 
-// Tables that sort by the column whose head is pressed; "no data" comes last either way.
+// Tables sort by the column whose heading is clicked; figures without data come last either way.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => head.querySelector("button")?.addEventListener("click", () => {
@@ -151,9 +158,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
     head.ariaSort = order;
     const sign = order === "ascending" ? 1 : -1;
     const key = (row) => row.cells[column].textContent.trim();
+    // A heading of a row is a name, and a taxon may be named anything.
+    const missing = (row) => row.cells[column].tagName === "TD" && key(row) === "no data";
     const compare = (left, right) => {
       const [a, b] = [key(left), key(right)];
-      if (a === "no data" || b === "no data") return (a === "no data") - (b === "no data");
+      if (missing(left) || missing(right)) return missing(left) - missing(right);
       return sign * a.localeCompare(b, "en", { numeric: true });
     };
     table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
@@ -169,7 +178,7 @@ show("");
 find("chart-tree").on("plotly_icicleclick", (event) => {
   const clicked = event.points[0];
   if (clicked.id === shownClade) {
-    show(byTaxon.get(shownClade)?.parent ?? "");
+    show(byId.get(shownClade)?.parent ?? "");
   } else {
     show(clicked.id === root ? "" : clicked.id);
   }
