@@ -25,14 +25,15 @@ from fathomline.learn.history import Epoch, Pace
 from fathomline.learn.inputs import Inputs
 from fathomline.learn.loss import HierarchicalLoss, LossParts
 from fathomline.learn.optimize import Optimization
+from fathomline.model.transforms import moved
 from fathomline.taxonomy.tree import Taxonomy
 
 
 class DivergedError(Exception):
-    """The loss is no number any more."""
+    """The loss or the gradient is no longer finite."""
 
-    def __init__(self, loss: float, number: int, config: TrainConfig) -> None:
-        super().__init__(f"the loss is {loss} in epoch {number}, expected a finite number")
+    def __init__(self, figure: str, value: float, number: int, config: TrainConfig) -> None:
+        super().__init__(f"the {figure} is {value} in epoch {number}, expected a finite number")
         self.remedy = (
             f"try a lower train.lr (it is {config.lr}), train.warmup_epochs or train.clip_norm above 0, "
             "or train.precision: fp32"
@@ -89,13 +90,12 @@ class Run:
         return len(self.history) * self.steps * self.batch_size / self.seconds
 
     def epoch(self, number: int) -> Epoch:
-        """Raises DivergedError when the loss is not finite."""
+        """Raises DivergedError when the loss or the gradient is not finite."""
         start = time.perf_counter()
         lr = self.optimization.lr
         means, seconds_for_data = self._pass_over_training_rows(number)
         seconds = time.perf_counter() - start
-        if not all(map(math.isfinite, means)):
-            raise DivergedError(means[1], number, self.config)
+        _check_finite(means, number, self.config)
         epoch = Epoch(number, lr, *means, *self._validate(), *self.adapters.summary())
         self.seconds += seconds
         self.pace = Pace(
@@ -158,7 +158,7 @@ class Run:
 
     def _batch(self, rows: np.ndarray, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         inputs = self.task.inputs.batch(rows, generator)
-        labels = torch.from_numpy(self.task.labels[rows]).to(self.device)
+        labels = moved(torch.from_numpy(self.task.labels[rows]), self.device)
         if self.mix:
             # timm takes pictures of (batch, channels, height, width), whatever they are of.
             mixed, labels = self.mix(inputs.flatten(1, -3).float() if inputs.dim() > 3 else inputs[:, None], labels)
@@ -212,6 +212,18 @@ class Run:
         rows = self.task.held_out_rows
         share = self.task.inputs.logits(self.optimization.best_guess, self.processes.share(rows), degraded=degraded)
         return self.processes.gathered(torch.from_numpy(share).to(self.device), len(rows)).cpu().numpy()
+
+
+def _check_finite(means: list[float], number: int, config: TrainConfig) -> None:
+    """Raises DivergedError with the figure at fault: the loss if it is not finite, else the gradient, else a part.
+
+    Args: means over epoch `number`, of the gradient's norm and the parts of the loss.
+    """
+    norm, loss, *parts = means
+    figures = {"loss": loss, "gradient's norm": norm} | dict(zip(LossParts._fields[1:], parts, strict=True))
+    for figure, value in figures.items():
+        if not math.isfinite(value):
+            raise DivergedError(figure.replace("_", " "), value, number, config)
 
 
 def _mixer(config: TrainConfig, classes: int) -> Mixup | None:

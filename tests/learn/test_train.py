@@ -330,6 +330,23 @@ def test_a_loss_that_explodes_later_keeps_the_best_epoch_so_far(crops, rows, tax
     assert "the model of epoch 1 is kept" in told
 
 
+def test_a_gradient_that_explodes_while_the_loss_is_finite_is_named_as_the_fault(
+    crops, rows, taxonomy, config, monkeypatch, capsys
+):
+    step = Optimization.step
+
+    def breaking(optimization):
+        norm = step(optimization)
+        return norm if optimization.steps < 10 else norm * torch.inf  # the last step of the second epoch
+
+    monkeypatch.setattr(Optimization, "step", breaking)
+    trained = train(crops, rows, taxonomy, CLASSES, config)
+    assert trained.best.epoch == 1 == len(trained.history)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "the gradient's norm is inf in epoch 2, expected a finite number" in told
+    assert "the loss is" not in told
+
+
 def test_an_exploding_loss_stops_with_what_to_try(crops, rows, taxonomy, config):
     with pytest.raises(InputError, match=r"loss is (nan|inf).*lower train.lr"):
         train(crops, rows, taxonomy, CLASSES, replace(config, lr=1e30, weight_decay=0.0))
