@@ -1,9 +1,9 @@
-"""What light, water and a camera do to a picture: turning, colour, blur, things in between.
+"""What light, water and a camera do to a picture: rotation, colour, blur, objects in front.
 
-Low resolution is in fathomline/model/degrade.py: validation needs it, too.
+Low resolution is in fathomline/model/degrade.py, as validation needs it too.
 
-Pictures are (rois, views, 3, side, side) float, 0 to 255; the views of an ROI always change alike. All draws come from
-a CPU generator, so that every device sees the same ones.
+Pictures are (rois, views, 3, side, side) float, 0 to 255; all views of an ROI change alike. All draws come from a
+CPU generator, so that every device sees the same ones.
 """
 
 import math
@@ -38,7 +38,7 @@ def recoloured(images: Tensor, amount: float, generator: torch.Generator) -> Ten
     """Saturation, contrast and brightness of each ROI times a factor each, drawn from 1 − amount to 1 + amount."""
     factors = 1 + amount * (2 * torch.rand(len(images), 3, 1, 1, 1, 1, generator=generator) - 1)
     saturation, contrast, brightness = moved(factors, images.device).unbind(dim=1)
-    weights = torch.tensor(GREY, device=images.device).view(1, 1, 3, 1, 1)
+    weights = moved(torch.tensor(GREY), images.device).view(1, 1, 3, 1, 1)
     grey = (images * weights).sum(dim=2, keepdim=True)
     images = grey + saturation * (images - grey)
     middle = grey.mean(dim=(1, 3, 4), keepdim=True)

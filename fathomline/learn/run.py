@@ -62,13 +62,13 @@ class Run:
         self.device = next(classifier.parameters()).device
         counts = np.bincount(task.labels[task.training_rows], minlength=len(task.class_nodes))
         self.loss = HierarchicalLoss(task.taxonomy, task.class_nodes, counts, config).to(self.device)
-        # A batch of one has no variance, on which batch norm fails: a shorter last batch is left out, and another
-        # shuffle each epoch sees to it that no ROI is left out for good.
+        # Batch norm fails on a batch of one, which has no variance. A shorter last batch is therefore left out; as each
+        # epoch is shuffled anew, no ROI is left out for good.
         self.batch_size = min(config.batch_size, len(task.training_rows))
         self.mix = _mixer(config, len(task.class_nodes))
         if self.mix:
             # timm mixes pairs, in each process.
-            self.batch_size -= self.batch_size % (2 * processes.count)
+            self.batch_size -= self.batch_size % (2 * processes.world_size)
         self.steps = len(task.training_rows) // self.batch_size
         self.optimization = Optimization(classifier, config, self.steps)
         self.adapters = AdapterGradients(classifier)
@@ -124,7 +124,7 @@ class Run:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Resume from `state`."""
         self.optimization.restore(state["optimization"])
         self.history = [Epoch(**epoch) for epoch in state["history"]]
         self.seconds = state["seconds"]
@@ -135,7 +135,7 @@ class Run:
         """Means over the epoch's steps, of the gradient's norm and the parts of the loss; seconds spent on batches."""
         set_training(self.classifier)
         self.adapters.start()
-        # Every process shuffles alike, and then changes its share of each batch in its own way.
+        # Every process shuffles alike, and then augments its share of each batch with draws of its own.
         shuffle = np.random.default_rng(seed_of(self.config.seed, number))
         own = seed_of(self.config.seed, number, self.processes.rank)
         seed_everything(own)
@@ -153,7 +153,7 @@ class Run:
             parts += self._gradients(inputs, labels, len(share) / len(batch))
             self.adapters.note()
             norms += self.optimization.step().detach()
-        means = torch.cat([norms, self.processes.total(parts)]) / self.steps
+        means = torch.cat([norms, self.processes.all_reduce(parts)]) / self.steps
         return means.tolist(), seconds
 
     def _batch(self, rows: np.ndarray, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -180,14 +180,14 @@ class Run:
                     logits = self.forward(some_inputs)
                 parts = self.loss(logits, some_labels)
                 # The exchange takes the mean over the processes; the sum is what makes one batch of their shares.
-                (parts.total * weight * self.processes.count).backward()
+                (parts.total * weight * self.processes.world_size).backward()
             sums += torch.stack(parts).detach() * weight
         return sums
 
     def _validate(self) -> tuple[float, float, float, float, float, float | None]:
         """The fields of Epoch from `validation_cross_entropy` to `validation_mhd_degraded`."""
         task = self.task
-        self.processes.agree(self.optimization.best_guess)
+        self.processes.broadcast(self.optimization.best_guess)
         labels = task.labels[task.held_out_rows]
         logits = self._held_out_logits(degraded=False)
         probabilities = softmax(logits.astype(np.float64), axis=1)
@@ -211,7 +211,7 @@ class Run:
         """Of all held-out rows, each predicted by one of the processes."""
         rows = self.task.held_out_rows
         share = self.task.inputs.logits(self.optimization.best_guess, self.processes.share(rows), degraded=degraded)
-        return self.processes.gathered(torch.from_numpy(share).to(self.device), len(rows)).cpu().numpy()
+        return self.processes.all_gather(torch.from_numpy(share).to(self.device), len(rows)).cpu().numpy()
 
 
 def _check_finite(means: list[float], number: int, config: TrainConfig) -> None:

@@ -85,18 +85,18 @@ def _check_sizes(crops: Crops, training_rois: int, config: TrainConfig, processe
             f"train.image_size is {config.image_size}, above crop.size, {stored}: "
             "raise crop.size or lower train.image_size"
         )
-    batch, parts = min(config.batch_size, training_rois), processes.count * config.accumulation
+    batch, parts = min(config.batch_size, training_rois), processes.world_size * config.accumulation
     if batch < 2 * parts:
         raise InputError(
             f"train: a batch of {batch} ROIs (train.batch_size is {config.batch_size}; there are {training_rois} to "
-            f"train on) is split into {parts} parts by {processes.count} process(es) and train.accumulation "
+            f"train on) is split into {parts} parts by {processes.world_size} process(es) and train.accumulation "
             f"{config.accumulation}, and each part needs two; start fewer processes or lower train.accumulation"
         )
 
 
 def _rois_per_pass(training_rois: int, config: TrainConfig, processes: Processes) -> int:
     """ROIs of one forward pass in training: a process computes its share of a batch in `accumulation` parts."""
-    return min(config.batch_size, training_rois) // (processes.count * config.accumulation)
+    return min(config.batch_size, training_rois) // (processes.world_size * config.accumulation)
 
 
 def _prepare(classifier: Classifier, config: TrainConfig, processes: Processes) -> Classifier:
@@ -109,7 +109,7 @@ def _prepare(classifier: Classifier, config: TrainConfig, processes: Processes) 
         add_adapters(classifier, config)
     device = processes.device()
     prepare_device(device)
-    if device.type == "cuda" and processes.count > 1:
+    if device.type == "cuda" and processes.world_size > 1:
         classifier = convert_sync_batchnorm(classifier)
     # Convolutions with channels last take half the time on a CPU, and less on CUDA.
     return classifier.to(device, memory_format=torch.channels_last)

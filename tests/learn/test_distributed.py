@@ -181,9 +181,9 @@ def numbers_exchanged(processes: Processes) -> dict:
     share = torch.from_numpy(np.repeat(processes.share(rows)[:, None], 2, axis=1).astype(np.float32))
     return {
         "share": processes.share(rows).tolist(),
-        "gathered": processes.gathered(share, len(rows)),
-        "few": processes.gathered(share[: int(processes.first)], 1),
-        "total": processes.total(torch.tensor([1.0, 10.0 * processes.rank])).tolist(),
+        "gathered": processes.all_gather(share, len(rows)),
+        "few": processes.all_gather(share[: int(processes.first)], 1),
+        "total": processes.all_reduce(torch.tensor([1.0, 10.0 * processes.rank])).tolist(),
         "alike": (processes.alike(3), processes.alike(processes.rank)),
         "device": processes.device().type,
     }
@@ -204,8 +204,8 @@ def test_one_process_has_it_all():
     rows, values = np.arange(5), torch.arange(5.0)
     assert ALONE.first
     assert ALONE.share(rows).tolist() == rows.tolist()
-    assert ALONE.gathered(values, 5) is values
-    assert ALONE.total(values) is values
+    assert ALONE.all_gather(values, 5) is values
+    assert ALONE.all_reduce(values) is values
     assert ALONE.alike(3)
     with joined() as processes:
         assert processes is ALONE, "nothing in the environment says otherwise"
