@@ -28,7 +28,7 @@ from fathomline.progress import progress, warning
 CHUNK = 512
 """ROIs whose features are written at once: what an interruption may cost."""
 
-DRAWN_TOGETHER = 64
+DRAWN_TOGETHER = 32
 """ROIs whose augmented copies are drawn from one seed, however many the device computes at once."""
 
 OF_FEATURES = (
@@ -98,7 +98,7 @@ def _read(folder: Path, start: int) -> dict[str, Tensor] | None:
     except FileNotFoundError:
         return None
     except DamagedFileError as error:
-        warning(f"features: {error.cause}; computing it again")
+        warning(f"features: {error}; computing it again")
         return None
 
 

@@ -87,7 +87,7 @@ def load_point(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except DamagedFileError as error:
-        warning(f"train: {error.cause}; the training starts over")
+        warning(f"train: {error}; the training starts over")
         return None
     return _put_together(json.loads(metadata["state"]), tensors.__getitem__)
 

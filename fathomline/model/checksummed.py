@@ -18,11 +18,7 @@ _ENTRY = "checksummed"
 
 
 class DamagedFileError(InputError):
-    """A file that is not what `save_checksummed` wrote."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.cause = f"{path} is damaged ({reason})"
-        super().__init__(f"{self.cause}; delete it")
+    """A file that is not what `save_checksummed` wrote; the message names it and says how that shows."""
 
 
 def save_checksummed(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
@@ -49,9 +45,9 @@ def load_checksummed(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except FileNotFoundError:
         raise
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedFileError(path, f"{type(error).__name__}: {error}") from error
+        raise DamagedFileError(f"{path} is damaged ({type(error).__name__}: {error})") from error
     if found != expected:
-        raise DamagedFileError(path, f"its checksum is {found[:12]}, not {expected[:12]}")
+        raise DamagedFileError(f"{path} is damaged (its checksum is {found[:12]}, not {expected[:12]})")
     return tensors, metadata
 
 
