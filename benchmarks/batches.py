@@ -18,6 +18,7 @@ from fathomline.images.download import DownloadConfig, download
 from fathomline.learn.augment import augmented
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops, batches, read_crops
+from fathomline.model.degrade import view_spans
 
 FRAMES = 900
 BATCH = 64
@@ -46,11 +47,11 @@ class RoiPngs(torch.utils.data.Dataset):
 
 def from_pixels(crops: Crops, config: TrainConfig, dtype: torch.dtype) -> int:
     """One epoch as `train` makes it: floats on a CPU; a GPU gets the bytes and makes floats of them itself."""
-    generator = torch.Generator().manual_seed(0)
+    spans, generator = view_spans(crops), torch.Generator().manual_seed(0)
     order = np.random.default_rng(0).permutation(len(crops.annotations))
     done = 0
     for rows in batches(order, BATCH):
-        done += len(augmented(crops.pixels, rows, config, generator, torch.device("cpu")).to(dtype))
+        done += len(augmented(crops.pixels, rows, spans, config, generator, torch.device("cpu")).to(dtype))
     return done
 
 

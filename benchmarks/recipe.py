@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import log_softmax, logsumexp
 
 from fathomline.config import load_section
 from fathomline.decide.compare import compare_decoders
@@ -22,8 +23,9 @@ from fathomline.images.download import DownloadConfig, download
 from fathomline.images.split import SplitConfig, assign_folds
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops, read_crops
-from fathomline.learn.predict import TEST_TIME_WAYS, predict_logits
 from fathomline.learn.train import train
+from fathomline.model.inference import predict_logits
+from fathomline.model.orientations import ORIENTATION_SETS
 from fathomline.taxonomy.lineage_table import read_lineage_table
 from fathomline.taxonomy.tree import Taxonomy
 
@@ -92,7 +94,10 @@ def run(world: World, changes: dict, seed: int) -> dict:
         "epochs": config.epochs,
     }
     for ways in ("none", "flips", "turns"):
-        logits = predict_logits(classifier, world.crops.pixels, held_out, config.image_size, ways=TEST_TIME_WAYS[ways])
+        each = predict_logits(
+            classifier, world.crops.pixels, held_out, config.image_size, orientations=ORIENTATION_SETS[ways]
+        )
+        logits = logsumexp(log_softmax(each, axis=-1), axis=0) - np.log(len(each))
         judged = CrossFitting(logits, labels, groups)
         table = compare_decoders(judged, decoder)
         result[ways] = table[["calibrated", "decoder", "candidates", "thresholds", "mhd", "accuracy"]].to_dict(

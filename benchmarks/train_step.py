@@ -29,6 +29,7 @@ from fathomline.learn.distributed import ALONE
 from fathomline.learn.inputs import Inputs, PixelInputs
 from fathomline.learn.loss import HierarchicalLoss
 from fathomline.learn.run import Run, Task
+from fathomline.model.degrade import view_spans
 from fathomline.taxonomy.fgvc2025 import lineages
 from fathomline.taxonomy.tree import Taxonomy
 
@@ -57,7 +58,7 @@ def our_epoch(crops: Crops, taxonomy: Taxonomy, config: TrainConfig, prepared: S
     classes = list(taxonomy.concepts)
     classifier = build(design(config, views=1, classes=len(classes)))
     classifier.to(best_device(), memory_format=torch.channels_last)
-    pixels: Inputs = PixelInputs(crops.pixels, None, config, best_device())
+    pixels: Inputs = PixelInputs(crops.pixels, view_spans(crops), None, config, best_device())
     inputs = pixels if prepared is None else MemoryInputs(prepared, [0])
     nodes = np.array([taxonomy.node(name) for name in classes])
     rows = np.arange(len(crops.annotations))
@@ -149,7 +150,8 @@ def measure(folder: Path, config: TrainConfig, taxonomy: Taxonomy) -> tuple[list
     counts = np.bincount(crops.labels(list(taxonomy.concepts)), minlength=len(taxonomy.concepts))
     nodes = np.array([taxonomy.node(name) for name in taxonomy.concepts])
     loss = HierarchicalLoss(taxonomy, nodes, counts, config).to(best_device())
-    source, generator = PixelInputs(crops.pixels, None, config, best_device()), torch.Generator().manual_seed(0)
+    source = PixelInputs(crops.pixels, view_spans(crops), None, config, best_device())
+    generator = torch.Generator().manual_seed(0)
     prepared = [
         source.batch(np.arange(start, start + config.batch_size) % len(crops.annotations), generator)
         for start in range(0, 8 * config.batch_size, config.batch_size)

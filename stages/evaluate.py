@@ -12,7 +12,7 @@ from fathomline.files import read_csv, write_json
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import read_crops
 from fathomline.learn.folds import held_out_logits
-from fathomline.learn.predict import TEST_TIME_WAYS
+from fathomline.model.orientations import ORIENTATION_SETS
 from fathomline.progress import summary
 from fathomline.report.page import Results, write_report
 from fathomline.report.tables import all_tables, write_tables
@@ -36,8 +36,10 @@ def main() -> None:
     candidates = params_section("submit", SubmitConfig).candidates
     taxonomy = read_reference(arguments.taxonomy)
     split = read_csv(arguments.split, ["annotation_id", "fold"])
-    crops, ways = read_crops(arguments.crops), TEST_TIME_WAYS[config.test_time_augmentation]
-    held_out = held_out_logits(arguments.models, training.folds, crops, split, taxonomy, ways, training.degraded_size)
+    crops, orientations = read_crops(arguments.crops), ORIENTATION_SETS[config.test_time_augmentation]
+    held_out = held_out_logits(
+        arguments.models, training.folds, crops, split, taxonomy, orientations, training.degraded_size
+    )
     views = held_out.logits
     result = evaluate(
         views[training.select_on], held_out.annotations, held_out.classes, taxonomy, config, candidates, views

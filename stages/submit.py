@@ -11,7 +11,7 @@ from fathomline.images.coco import read_dataset
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import read_crops
 from fathomline.learn.folds import averaged_probabilities
-from fathomline.learn.predict import TEST_TIME_WAYS
+from fathomline.model.orientations import ORIENTATION_SETS
 from fathomline.progress import summary
 from fathomline.taxonomy.reference import read_reference
 from stages import params_section, run
@@ -31,8 +31,10 @@ def main() -> None:
     taxonomy, crops = read_reference(arguments.taxonomy), read_crops(arguments.crops)
     # The rule was settled for the same candidates, unless someone runs this stage alone after changing them.
     rule = replace(read_rule(arguments.calibration), candidates=candidates)
-    ways = TEST_TIME_WAYS[rule.test_time_augmentation]
-    probabilities, classes = averaged_probabilities(arguments.models, folds, crops, taxonomy, rule.temperature, ways)
+    orientations = ORIENTATION_SETS[rule.test_time_augmentation]
+    probabilities, classes = averaged_probabilities(
+        arguments.models, folds, crops, taxonomy, rule.temperature, orientations
+    )
     wanted = [annotation["id"] for annotation in read_dataset(arguments.dataset).annotations]
     table = predictions(wanted, crops.annotations["annotation_id"], probabilities, classes, taxonomy, rule)
     write_csv(table[["annotation_id", "concept_name"]], arguments.submission)

@@ -1,7 +1,9 @@
-"""What light, water and a camera do to a picture: turning, colour, blur, low resolution, things in between.
+"""What light, water and a camera do to a picture: rotation, colour, blur, objects in front.
 
-Pictures are (rois, views, 3, side, side) float, 0 to 255; the views of an ROI always change alike. All draws come from
-a CPU generator, so that every device sees the same ones.
+Low resolution is in fathomline/model/degrade.py, as validation needs it too.
+
+Pictures are (rois, views, 3, side, side) float, 0 to 255; all views of an ROI change alike. All draws come from a
+CPU generator, so that every device sees the same ones.
 """
 
 import math
@@ -9,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from fathomline.model.transforms import moved
 
 GREY = (0.299, 0.587, 0.114)
 """Share of red, green and blue in what the eye takes for brightness (ITU-R BT.601)."""
@@ -24,9 +28,8 @@ def rotated(images: Tensor, degrees: float, generator: torch.Generator) -> Tenso
     cosine, sine, zero = angles.cos(), angles.sin(), torch.zeros(rois)
     turns = torch.stack([cosine, -sine, zero, sine, cosine, zero], dim=1).view(rois, 2, 3)
     flat = images.flatten(0, 1)
-    grid = functional.affine_grid(
-        turns.repeat_interleave(views, dim=0).to(images.device), list(flat.shape), align_corners=False
-    )
+    turns = moved(turns.repeat_interleave(views, dim=0), images.device)
+    grid = functional.affine_grid(turns, list(flat.shape), align_corners=False)
     turned = functional.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return turned.view_as(images)
 
@@ -34,8 +37,8 @@ def rotated(images: Tensor, degrees: float, generator: torch.Generator) -> Tenso
 def recoloured(images: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     """Saturation, contrast and brightness of each ROI times a factor each, drawn from 1 − amount to 1 + amount."""
     factors = 1 + amount * (2 * torch.rand(len(images), 3, 1, 1, 1, 1, generator=generator) - 1)
-    saturation, contrast, brightness = factors.to(images.device).unbind(dim=1)
-    weights = torch.tensor(GREY, device=images.device).view(1, 1, 3, 1, 1)
+    saturation, contrast, brightness = moved(factors, images.device).unbind(dim=1)
+    weights = moved(torch.tensor(GREY), images.device).view(1, 1, 3, 1, 1)
     grey = (images * weights).sum(dim=2, keepdim=True)
     images = grey + saturation * (images - grey)
     middle = grey.mean(dim=(1, 3, 4), keepdim=True)
@@ -54,21 +57,6 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
     return both.view_as(images)
 
 
-def degraded(images: Tensor, scale: float) -> Tensor:
-    """Scaled down to `scale` of the side, above 0 up to 1, and up again: a small ROI's lack of detail."""
-    small = max(1, round(images.shape[-1] * scale))
-    return rescaled(images.flatten(0, 1), small).view_as(images)
-
-
-def rescaled(images: Tensor, small: int) -> Tensor:
-    """(pictures, 3, side, side) float, scaled down to `small` pixels, at most `side`, and up again."""
-    side = images.shape[-1]
-    if small == side:
-        return images
-    down = functional.interpolate(images, size=(small, small), mode="bilinear", antialias=True, align_corners=False)
-    return functional.interpolate(down, size=(side, side), mode="bilinear", align_corners=False)
-
-
 def erased(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """In about `share` of the ROIs a rectangle of up to a fifth of the picture gets the picture's mean colour."""
     rois, side = len(images), images.shape[-1]
@@ -79,5 +67,5 @@ def erased(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
     size[torch.rand(rois, generator=generator) >= share] = 0.0
     places = (torch.arange(side) + 0.5) / side
     inside = (places >= corner[..., None]) & (places < (corner + size)[..., None])
-    gap = (inside[:, 0, :, None] & inside[:, 1, None, :])[:, None, None].to(images.device)
+    gap = moved((inside[:, 0, :, None] & inside[:, 1, None, :])[:, None, None], images.device)
     return torch.where(gap, images.mean(dim=(3, 4), keepdim=True), images)

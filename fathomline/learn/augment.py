@@ -1,57 +1,55 @@
-"""Stored views -> the model's input: cropped and flipped for training, whole for everything else."""
-
-from itertools import product
+"""Stored views -> the model's input in training: cropped, flipped, turned and changed at random."""
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from fathomline.learn.appearance import blurred, degraded, erased, recoloured, rotated
+from fathomline.learn.appearance import blurred, erased, recoloured, rotated
 from fathomline.learn.config import TrainConfig
+from fathomline.model.degrade import degraded
+from fathomline.model.orientations import ORIENTATION_SETS, ORIENTATIONS, Orientation
+from fathomline.model.transforms import resized, turned
 
-HANDS = 8
-"""A batch is dealt into this many hands. The ROIs of a hand are cropped to one size and turned one way, so that a hand
-is resized and turned at once: some ten times as fast as a transform for each ROI. As batches are shuffled, each ROI
-comes to each hand equally often."""
+SUB_BATCHES = 8
+"""A batch is split into this many sub-batches. The ROIs of one are cropped to one size and have one orientation, so
+that it is resized and turned at once: some ten times as fast as a transform for each ROI. As batches are shuffled, each
+ROI comes to each sub-batch equally often."""
 
 STRONGEST_BLUR = 2.0
 """Standard deviation in pixels of the input."""
 
 COARSEST = 0.01
-"""Least scale of `degradation`: the competition's winners drew from U(0.01, 1)."""
-
-
-Way = tuple[bool, bool, bool]
-"""One of the eight ways to lay a picture: whether it is transposed, then flipped top to bottom and left to right."""
-
-
-def whole(pixels: np.ndarray, rows: np.ndarray, size: int, device: torch.device) -> Tensor:
-    """Whole views of `rows`, resized.
-
-    Args: pixels (all rois, views, side, side, 3) uint8; rows (rois,) int64.
-    Returns: (rois, views, 3, size, size), 0 to 255, uint8 on the CPU and float32 elsewhere.
-    """
-    return _resized(pixels[rows], size, device)
+"""Least scale of the frame in `degradation`: the competition's winners drew from U(0.01, 1)."""
 
 
 def augmented(
-    pixels: np.ndarray, rows: np.ndarray, config: TrainConfig, generator: torch.Generator, device: torch.device
+    pixels: np.ndarray,
+    rows: np.ndarray,
+    spans: np.ndarray,
+    config: TrainConfig,
+    generator: torch.Generator,
+    device: torch.device,
 ) -> Tensor:
-    """Views of `rows`, changed at random as `config` asks, in the same way for all views of an ROI.
+    """Views of `rows`, changed at random as `config` asks, in the same manner for all views of an ROI.
 
-    Args: as for `whole`; a CPU generator, so that every device sees the same draws.
+    Args: pixels and rows as for `whole`; spans (all rois, views) float64, as `view_spans` gives them; a CPU generator,
+        so that every device sees the same draws.
     Returns: (rois, views, 3, image_size, image_size), 0 to 255; float32, or as `whole` gives them where only crops,
         flips and quarter turns are asked for.
     """
-    ways = _ways(config)
-    # Another first way each batch: one of fewer ROIs than ways would never see the last ones.
-    first = torch.randint(len(ways), (), generator=generator).item()
-    hands = [
-        _hand(pixels, hand, ways[(first + number) % len(ways)], config, generator, device)
-        for number, hand in enumerate(np.array_split(rows, min(HANDS, len(rows))))
-    ]
-    images = torch.cat(hands)
+    orientations = _orientations(config)
+    # Another first orientation each batch: one with fewer ROIs than orientations would never see the last ones.
+    first = torch.randint(len(orientations), (), generator=generator).item()
+    parts, kept = [], []
+    for number, part in enumerate(np.array_split(rows, min(SUB_BATCHES, len(rows)))):
+        orientation = orientations[(first + number) % len(orientations)]
+        images, share = _sub_batch(pixels, part, orientation, config, generator, device)
+        parts.append(images)
+        kept.append(np.full(len(part), share))
+    images = torch.cat(parts)
+    if config.degradation:
+        scales = drawn_scales(len(rows), config.degradation, generator)
+        images = degraded(images, spans[rows] * (scales * np.concatenate(kept))[:, None])
     if config.rotation:
         images = rotated(images.float(), config.rotation, generator)
     if config.color_jitter:
@@ -61,15 +59,22 @@ def augmented(
     return images
 
 
-def _hand(
+def drawn_scales(rois: int, share: float, generator: torch.Generator) -> np.ndarray:
+    """(rois,) float64: for about `share` of the ROIs a scale of their frame; infinity, no change, for the others."""
+    chosen, scales = torch.rand(2, rois, dtype=torch.float64, generator=generator).numpy()
+    return np.where(chosen < share, COARSEST + (1 - COARSEST) * scales, np.inf)
+
+
+def _sub_batch(
     pixels: np.ndarray,
     rows: np.ndarray,
-    way: Way,
+    orientation: Orientation,
     config: TrainConfig,
     generator: torch.Generator,
     device: torch.device,
-) -> Tensor:
-    """One hand of a batch: a crop of one size, flipped, turned, blurred and coarsened in one way."""
+) -> tuple[Tensor, float]:
+    """Views of `rows` cropped to one size, in one orientation, equally blurred; and the share of their side that is
+    left."""
 
     def draw() -> float:
         return torch.rand((), generator=generator).item()
@@ -77,34 +82,25 @@ def _hand(
     side = pixels.shape[2]
     window = max(1, round((config.min_crop + (1 - config.min_crop) * draw()) * side))
     corners = torch.randint(side - window + 1, (len(rows), 2), generator=generator).tolist()
-    images = _resized(_windows(pixels, rows, corners, window), config.image_size, device)
-    images = turned(images, way)
-    if config.blur and draw() < config.blur:
-        images = blurred(images.float(), 0.1 + (STRONGEST_BLUR - 0.1) * draw())
-    if config.degradation and draw() < config.degradation:
-        images = degraded(images.float(), COARSEST + (1 - COARSEST) * draw())
-    return images.float() if config.blur or config.degradation else images
+    images = resized(_windows(pixels, rows, corners, window), config.image_size, device)
+    images = turned(images, orientation)
+    if config.blur:
+        images = images.float()  # blurred or not, for all sub-batches become one tensor
+        if draw() < config.blur:
+            images = blurred(images, 0.1 + (STRONGEST_BLUR - 0.1) * draw())
+    return images, window / side
 
 
-def turned(images: Tensor, way: Way) -> Tensor:
-    """(…, side, side) laid in one of the eight ways."""
-    transposed, *flipped = way
-    if transposed:
-        images = images.transpose(-2, -1)
-    axes = [axis for axis, flip in zip((-2, -1), flipped, strict=True) if flip]
-    return images.flip(axes) if axes else images
-
-
-def _ways(config: TrainConfig) -> list[Way]:
-    """The ways to turn a hand."""
+def _orientations(config: TrainConfig) -> list[Orientation]:
+    """The orientations that sub-batches take in turn."""
     mirrored = config.vertical_flip or config.horizontal_flip
-    if config.quarter_turns and not mirrored:
-        # A quarter turn is a transposition and one flip; without the flip it would be a mirror image.
-        return [(False, False, False), (True, True, False), (False, True, True), (True, False, True)]
-    if config.quarter_turns:
-        return list(product([False, True], repeat=3))  # quarter turns and one mirror image make the other
-    down, across = ([False, True] if allowed else [False] for allowed in (config.vertical_flip, config.horizontal_flip))
-    return list(product([False], down, across))
+    if config.quarter_turns:  # quarter turns and one mirror image make the other
+        names = ORIENTATION_SETS["turns" if mirrored else "rotations"]
+    else:
+        names = ["identity"]
+        names += ["flip_left_right"] * config.horizontal_flip + ["flip_top_bottom"] * config.vertical_flip
+        names += ["rotate_180"] * (config.horizontal_flip and config.vertical_flip)
+    return [ORIENTATIONS[name] for name in names]
 
 
 def _windows(pixels: np.ndarray, rows: np.ndarray, corners: list[list[int]], side: int) -> np.ndarray:
@@ -114,17 +110,3 @@ def _windows(pixels: np.ndarray, rows: np.ndarray, corners: list[list[int]], sid
     for window, row, (top, left) in zip(windows, rows.tolist(), corners, strict=True):
         window[:] = pixels[row, :, top : top + side, left : left + side]
     return windows
-
-
-def _resized(views: np.ndarray, size: int, device: torch.device) -> Tensor:
-    """(rois, views, side, side, 3) uint8 -> (rois, views, 3, size, size), channels last in memory."""
-    rois, count, side = views.shape[:3]
-    images = torch.from_numpy(views)
-    if device.type == "cuda":
-        images = images.pin_memory()  # from other memory, the copy would wait for all that the GPU has yet to do
-    images = images.to(device, non_blocking=True).flatten(0, 1).permute(0, 3, 1, 2)
-    if device.type != "cpu":
-        images = images.float()  # only the CPU resizes bytes as they are
-    if side != size:
-        images = functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
-    return images.unflatten(0, (rois, count))

@@ -94,8 +94,8 @@ class TrainConfig:
     """The view of the held-out ROIs whose MHD chooses the epoch, and that evaluate calibrates on and reports first."""
 
     degraded_size: Annotated[float, Gt(0)] | None
-    """Median √(width · height), in pixels of the frame, that the degraded view scales the held-out ROIs down to: that
-    of the ROIs to be answered for, which `crop test` prints. null: no such view."""
+    """The degraded view scales all frames down until the ROIs' median √(width · height) is this many pixels: that of
+    the ROIs to be labelled, which `crop test` prints. null: no such view."""
 
     cross_entropy: Annotated[float, Ge(0)]
     """Weight of the cross-entropy in the loss."""
@@ -122,7 +122,7 @@ class TrainConfig:
     """Augmentation: mirror half of the ROIs top to bottom."""
 
     quarter_turns: bool
-    """Augmentation: turn ROIs by 0, 90, 180 or 270 degrees; with both flips, all eight ways to lay a picture."""
+    """Augmentation: rotate ROIs by 0, 90, 180 or 270 degrees; with a flip too, all eight orientations occur."""
 
     rotation: Annotated[float, Interval(ge=0, le=180)]
     """Augmentation: turn each ROI by up to this many degrees either way."""
@@ -134,7 +134,8 @@ class TrainConfig:
     """Augmentation: share of the ROIs that are blurred, by up to 2 pixels."""
 
     degradation: Annotated[float, Interval(ge=0, le=1)]
-    """Augmentation: share of the ROIs that are scaled down by U(0.01, 1) and up again, as if they were smaller."""
+    """Augmentation: share of the ROIs whose frame is scaled down by a factor from 0.01 to 1. A view loses detail where
+    fewer pixels of the frame are left than `image_size`."""
 
     erasing: Annotated[float, Interval(ge=0, le=1)]
     """Augmentation: share of the ROIs in which a rectangle of up to a fifth is blotted out."""

@@ -2,13 +2,11 @@
 
 import ctypes
 import platform
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
-
-CACHED_PIXELS = 200_000
-"""Pixels of input whose activations stay in the caches of a core, by trial with MobileNetV2 at 96, 112 and 160 px."""
 
 
 def best_device(number: int = 0) -> torch.device:
@@ -20,17 +18,42 @@ def best_device(number: int = 0) -> torch.device:
     return torch.device("cpu")
 
 
-def arithmetic(device: torch.device, precision: str) -> AbstractContextManager:
-    """Autocast to bf16 where that pays: on CUDA, when `precision` asks for it."""
-    return torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda" and precision == "bf16")
+def prepare_device(device: torch.device) -> None:
+    """Set up what computing on `device` needs, once for training, validation, features and predictions.
 
-
-def inference_batch(device: torch.device, views: int, side: int) -> int:
-    """ROIs at once without gradients: few on a CPU, where activations that leave its caches take twice the time.
-
-    Args: views of an ROI, and their side in pixels.
+    On CUDA, fp32 products use TF32, and cuDNN tries its kernels for each new shape. On a CPU, freed memory is kept.
     """
-    return max(1, CACHED_PIXELS // (views * side**2)) if device.type == "cpu" else 256
+    if device.type == "cpu":
+        keep_freed_memory()
+    if device.type == "cuda":
+        # The flags, not `fp32_precision`: torch refuses to read one after the other was set, and inductor reads these.
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+
+
+def computed_in(device: torch.device, precision: str) -> str:
+    """The arithmetic of a forward pass, `bf16` or `fp32`: bf16 only on CUDA, and when `train.precision` says so."""
+    return "bf16" if device.type == "cuda" and precision == "bf16" else "fp32"
+
+
+def arithmetic(device: torch.device, precision: str) -> AbstractContextManager:
+    """Autocast to bf16 where `computed_in` says so."""
+    return torch.autocast("cuda", torch.bfloat16, enabled=computed_in(device, precision) == "bf16")
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Compute fp32 products in fp32 even on CUDA, where autocast would take bf16 and `prepare_device` allows TF32."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        with torch.autocast("cuda", enabled=False):
+            yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def keep_freed_memory() -> bool:

@@ -1,4 +1,4 @@
-"""What is told of a training: of each epoch, and of the whole."""
+"""Figures of a training: of each epoch, and of the whole."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -50,12 +50,12 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Pace:
-    """What differs from run to run of the same training, and so is told but not kept in history.csv."""
+    """What differs between runs of the same training, and so is logged but not kept in history.csv."""
 
     images_per_second: float
-    """ROIs trained on in a second of the epoch's training, validation aside."""
+    """ROIs trained on per second of the epoch, without validation."""
     data_share: float
-    """Share of that time in which the process made batches. A GPU computes meanwhile, and waits for less than that."""
+    """Share of that time in which the process made batches. A GPU computes meanwhile, so it waits less than that."""
     lora_gradients: tuple[float, ...]
     """The mean L2 norm of each adapter matrix's gradient in this epoch; empty without adapters."""
 
@@ -75,7 +75,7 @@ class Trained:
 
     @property
     def learning_share(self) -> str:
-        """What to say of the weights that learned, where not all did."""
+        """A note on how many weights were trained, empty when all were."""
         if self.trainable == self.weights:
             return ""
         megabytes = self.trainable * BYTES_A_WEIGHT / 1e6

@@ -1,4 +1,4 @@
-"""What a training feeds its classifier with: augmented views, or the features that a frozen backbone gave of them."""
+"""What a training feeds its classifier: augmented views, or the features that a frozen backbone gave of them."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +11,8 @@ from fathomline.learn.augment import augmented
 from fathomline.learn.classifier import Classifier
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import batches
-from fathomline.learn.predict import predict_logits
+from fathomline.learn.device import arithmetic
+from fathomline.model.inference import predict_logits
 
 
 class Inputs(Protocol):
@@ -30,17 +31,30 @@ class PixelInputs:
 
     pixels: np.ndarray
     """(all rois, views, side, side, 3) uint8"""
-    detail: np.ndarray | None
-    """(all rois, views) int64, of the degraded view; None where there is none."""
+    spans: np.ndarray
+    """(all rois, views) float64, pixels of the frame along the longer side of each view"""
+    degraded_scale: float | None
+    """Of the frames in the degraded view; None where there is none."""
     config: TrainConfig
     device: torch.device
+    largest_batch: int | None = None
+    """Most ROIs at once in validation: those of one forward pass in training, whose memory it then never exceeds.
+    """
 
     def batch(self, rows: np.ndarray, generator: torch.Generator) -> Tensor:
-        return augmented(self.pixels, rows, self.config, generator, self.device)
+        return augmented(self.pixels, rows, self.spans, self.config, generator, self.device)
 
     def logits(self, classifier: Classifier, rows: np.ndarray, *, degraded: bool) -> np.ndarray:
-        detail = self.detail if degraded else None
-        return predict_logits(classifier, self.pixels, rows, self.config.image_size, detail=detail)
+        (logits,) = predict_logits(
+            classifier,
+            self.pixels,
+            rows,
+            self.config.image_size,
+            remaining=self.spans * self.degraded_scale if degraded else None,
+            precision=self.config.precision,
+            largest_batch=self.largest_batch,
+        )
+        return logits
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,8 @@ class FeatureInputs:
     degraded: Tensor | None
     copies: Tensor
     """(all rois, copies, views, features), of augmented views; as many as `train.frozen_copies`."""
+    precision: str = "fp32"
+    """As `train.precision`."""
 
     def batch(self, rows: np.ndarray, generator: torch.Generator) -> Tensor:
         chosen = torch.from_numpy(rows)
@@ -64,5 +80,6 @@ class FeatureInputs:
     def logits(self, classifier: Classifier, rows: np.ndarray, *, degraded: bool) -> np.ndarray:
         classifier.eval()
         features = self.degraded if degraded else self.plain
-        parts = [classifier(features[torch.from_numpy(batch)]).float().cpu() for batch in batches(rows, 4096)]
+        with arithmetic(features.device, self.precision):
+            parts = [classifier(features[torch.from_numpy(batch)]).float().cpu() for batch in batches(rows, 4096)]
         return torch.cat([torch.zeros(0, classifier.head.out_features), *parts]).numpy()

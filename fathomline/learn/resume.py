@@ -1,4 +1,4 @@
-"""Where an interrupted training goes on: all of its state after an epoch, in one file, without pickle."""
+"""The state of an interrupted training after an epoch, to resume from: in one file, without pickle."""
 
 import hashlib
 import json
@@ -11,23 +11,21 @@ from uuid import uuid4
 import numpy as np
 import timm
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from fathomline.files import written_whole
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops
+from fathomline.model.checksummed import DamagedFileError, load_checksummed, save_checksummed
+from fathomline.progress import warning
 from fathomline.taxonomy.tree import Taxonomy
-
-SAMPLED_ROWS = 256
 
 _TENSOR, _PAIRS = "tensor:", "pairs:"
 
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Where one training is gone on from. Another training, by its data, params or code, has another point."""
+    """Where one training is resumed. Another training, by its data, params or code, has another point."""
 
     path: Path
     """The state after its last epoch, once there is one."""
@@ -45,7 +43,7 @@ class ResumePoint:
         return self.path.with_suffix(".id")
 
     def remove(self) -> None:
-        """Leave nothing to go on from."""
+        """Leave nothing to resume from."""
         for path in (self.path, self._named):
             path.unlink(missing_ok=True)
 
@@ -59,29 +57,19 @@ def resume_point(
     config: TrainConfig,
 ) -> ResumePoint:
     """The point of this training in `folder`, named by a hash of what it depends on, its code included."""
-    hashed = hashlib.sha256()
     settings = {name: value for name, value in asdict(config).items() if name != "folds"}
-    hashed.update(
-        json.dumps(
-            [settings, taxonomy.hash, list(classes), list(crops.views), torch.__version__, timm.__version__]
-        ).encode()
-    )
+    versions = [torch.__version__, timm.__version__]
+    described = [settings, taxonomy.hash, list(classes), crops.digest, [len(part) for part in rows], versions]
+    hashed = hashlib.sha256(json.dumps(described).encode())
     for part in rows:
-        hashed.update(crops.annotations.iloc[part].to_csv(index=False).encode())
-    hashed.update(sample_of(crops.pixels))
-    hashed.update(code_of("*.py"))
+        hashed.update(np.asarray(part, dtype=np.int64))
+    hashed.update(code_of("learn/*.py", "model/*.py"))
     return ResumePoint(folder / f"{hashed.hexdigest()}.safetensors")
 
 
-def sample_of(pixels: np.ndarray) -> bytes:
-    """Some rows that stand for all of them: to read gigabytes would take longer than an epoch lost."""
-    sample = np.unique(np.linspace(0, len(pixels) - 1, SAMPLED_ROWS).astype(np.int64))
-    return str(pixels.shape).encode() + pixels[sample].tobytes()
-
-
 def code_of(*patterns: str) -> bytes:
-    """The source files of this folder that match."""
-    folder = Path(__file__).parent
+    """The source files of fathomline/ that match."""
+    folder = Path(__file__).parents[1]
     return b"".join(source.read_bytes() for pattern in patterns for source in sorted(folder.glob(pattern)))
 
 
@@ -89,20 +77,19 @@ def save_point(state: dict[str, Any], path: Path) -> None:
     """Write nested dicts and lists of tensors, numbers, texts and None; the file is whole or absent."""
     tensors: dict[str, Tensor] = {}
     described = json.dumps(_taken_apart(state, "state", tensors))
-    with written_whole(path) as temporary:
-        save_file(tensors, temporary, metadata={"state": described})
+    save_checksummed(tensors, path, {"state": described})
 
 
 def load_point(path: Path) -> dict[str, Any] | None:
-    """Read what `save_point` wrote, on the CPU; None when there is no file, or none that can be read."""
-    if not path.exists():
-        return None
+    """Read what `save_point` wrote, on the CPU; None when there is no file, or, with a warning, a damaged one."""
     try:
-        with safe_open(path, framework="pt") as stream:
-            described = json.loads(stream.metadata()["state"])
-            return _put_together(described, stream.get_tensor)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
-        return None  # what cannot be read cannot be gone on from: the training starts over
+        tensors, metadata = load_checksummed(path)
+    except FileNotFoundError:
+        return None
+    except DamagedFileError as error:
+        warning(f"train: {error}; the training starts over")
+        return None
+    return _put_together(json.loads(metadata["state"]), tensors.__getitem__)
 
 
 def _taken_apart(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

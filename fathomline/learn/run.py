@@ -25,14 +25,15 @@ from fathomline.learn.history import Epoch, Pace
 from fathomline.learn.inputs import Inputs
 from fathomline.learn.loss import HierarchicalLoss, LossParts
 from fathomline.learn.optimize import Optimization
+from fathomline.model.transforms import moved
 from fathomline.taxonomy.tree import Taxonomy
 
 
 class DivergedError(Exception):
-    """The loss is no number any more."""
+    """The loss or the gradient is no longer finite."""
 
-    def __init__(self, loss: float, number: int, config: TrainConfig) -> None:
-        super().__init__(f"the loss is {loss} in epoch {number}, expected a finite number")
+    def __init__(self, figure: str, value: float, number: int, config: TrainConfig) -> None:
+        super().__init__(f"the {figure} is {value} in epoch {number}, expected a finite number")
         self.remedy = (
             f"try a lower train.lr (it is {config.lr}), train.warmup_epochs or train.clip_norm above 0, "
             "or train.precision: fp32"
@@ -61,13 +62,13 @@ class Run:
         self.device = next(classifier.parameters()).device
         counts = np.bincount(task.labels[task.training_rows], minlength=len(task.class_nodes))
         self.loss = HierarchicalLoss(task.taxonomy, task.class_nodes, counts, config).to(self.device)
-        # A batch of one has no variance, on which batch norm fails: a shorter last batch is left out, and another
-        # shuffle each epoch sees to it that no ROI is left out for good.
+        # Batch norm fails on a batch of one, which has no variance. A shorter last batch is therefore left out; as each
+        # epoch is shuffled anew, no ROI is left out for good.
         self.batch_size = min(config.batch_size, len(task.training_rows))
         self.mix = _mixer(config, len(task.class_nodes))
         if self.mix:
             # timm mixes pairs, in each process.
-            self.batch_size -= self.batch_size % (2 * processes.count)
+            self.batch_size -= self.batch_size % (2 * processes.world_size)
         self.steps = len(task.training_rows) // self.batch_size
         self.optimization = Optimization(classifier, config, self.steps)
         self.adapters = AdapterGradients(classifier)
@@ -89,13 +90,12 @@ class Run:
         return len(self.history) * self.steps * self.batch_size / self.seconds
 
     def epoch(self, number: int) -> Epoch:
-        """Raises DivergedError when the loss is not finite."""
+        """Raises DivergedError when the loss or the gradient is not finite."""
         start = time.perf_counter()
         lr = self.optimization.lr
         means, seconds_for_data = self._pass_over_training_rows(number)
         seconds = time.perf_counter() - start
-        if not all(map(math.isfinite, means)):
-            raise DivergedError(means[1], number, self.config)
+        _check_finite(means, number, self.config)
         epoch = Epoch(number, lr, *means, *self._validate(), *self.adapters.summary())
         self.seconds += seconds
         self.pace = Pace(
@@ -124,7 +124,7 @@ class Run:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Resume from `state`."""
         self.optimization.restore(state["optimization"])
         self.history = [Epoch(**epoch) for epoch in state["history"]]
         self.seconds = state["seconds"]
@@ -135,7 +135,7 @@ class Run:
         """Means over the epoch's steps, of the gradient's norm and the parts of the loss; seconds spent on batches."""
         set_training(self.classifier)
         self.adapters.start()
-        # Every process shuffles alike, and then changes its share of each batch in its own way.
+        # Every process shuffles alike, and then augments its share of each batch with draws of its own.
         shuffle = np.random.default_rng(seed_of(self.config.seed, number))
         own = seed_of(self.config.seed, number, self.processes.rank)
         seed_everything(own)
@@ -153,12 +153,12 @@ class Run:
             parts += self._gradients(inputs, labels, len(share) / len(batch))
             self.adapters.note()
             norms += self.optimization.step().detach()
-        means = torch.cat([norms, self.processes.total(parts)]) / self.steps
+        means = torch.cat([norms, self.processes.all_reduce(parts)]) / self.steps
         return means.tolist(), seconds
 
     def _batch(self, rows: np.ndarray, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         inputs = self.task.inputs.batch(rows, generator)
-        labels = torch.from_numpy(self.task.labels[rows]).to(self.device)
+        labels = moved(torch.from_numpy(self.task.labels[rows]), self.device)
         if self.mix:
             # timm takes pictures of (batch, channels, height, width), whatever they are of.
             mixed, labels = self.mix(inputs.flatten(1, -3).float() if inputs.dim() > 3 else inputs[:, None], labels)
@@ -180,14 +180,14 @@ class Run:
                     logits = self.forward(some_inputs)
                 parts = self.loss(logits, some_labels)
                 # The exchange takes the mean over the processes; the sum is what makes one batch of their shares.
-                (parts.total * weight * self.processes.count).backward()
+                (parts.total * weight * self.processes.world_size).backward()
             sums += torch.stack(parts).detach() * weight
         return sums
 
     def _validate(self) -> tuple[float, float, float, float, float, float | None]:
         """The fields of Epoch from `validation_cross_entropy` to `validation_mhd_degraded`."""
         task = self.task
-        self.processes.agree(self.optimization.best_guess)
+        self.processes.broadcast(self.optimization.best_guess)
         labels = task.labels[task.held_out_rows]
         logits = self._held_out_logits(degraded=False)
         probabilities = softmax(logits.astype(np.float64), axis=1)
@@ -211,7 +211,19 @@ class Run:
         """Of all held-out rows, each predicted by one of the processes."""
         rows = self.task.held_out_rows
         share = self.task.inputs.logits(self.optimization.best_guess, self.processes.share(rows), degraded=degraded)
-        return self.processes.gathered(torch.from_numpy(share).to(self.device), len(rows)).cpu().numpy()
+        return self.processes.all_gather(torch.from_numpy(share).to(self.device), len(rows)).cpu().numpy()
+
+
+def _check_finite(means: list[float], number: int, config: TrainConfig) -> None:
+    """Raises DivergedError with the figure at fault: the loss if it is not finite, else the gradient, else a part.
+
+    Args: means over epoch `number`, of the gradient's norm and the parts of the loss.
+    """
+    norm, loss, *parts = means
+    figures = {"loss": loss, "gradient's norm": norm} | dict(zip(LossParts._fields[1:], parts, strict=True))
+    for figure, value in figures.items():
+        if not math.isfinite(value):
+            raise DivergedError(figure.replace("_", " "), value, number, config)
 
 
 def _mixer(config: TrainConfig, classes: int) -> Mixup | None:

@@ -15,14 +15,14 @@ from fathomline.learn.checkpoint import Model
 from fathomline.learn.classifier import Classifier
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops
-from fathomline.learn.detail import remaining_detail
-from fathomline.learn.device import keep_freed_memory, seed_everything
+from fathomline.learn.device import prepare_device, seed_everything
 from fathomline.learn.distributed import ALONE, NOT_SHARED, Processes
 from fathomline.learn.features import frozen_inputs
 from fathomline.learn.history import Epoch, Pace, Trained
 from fathomline.learn.inputs import PixelInputs
 from fathomline.learn.resume import ResumePoint, load_point, save_point
 from fathomline.learn.run import DivergedError, Run, Task
+from fathomline.model.degrade import degraded_scale, view_spans
 from fathomline.progress import progress, warning
 from fathomline.taxonomy.tree import Taxonomy
 
@@ -42,30 +42,32 @@ def train(
     """Train on `rows[0]` of `crops`, select on `rows[1]`, which training never sees.
 
     Same seed, same machine, same weights on a CPU. Training ends early when `patience` runs out, or, with a warning,
-    when the loss stops being finite and an epoch before it can be kept.
+    when the loss or its gradient is no longer finite and an earlier epoch can be kept.
 
     Args:
         on_epoch: told of each epoch as it ends.
-        resume: where the state after each epoch is kept: a training that was interrupted goes on from there, and ends
-            with the same weights. The caller removes it when the model is safely written.
+        resume: where the state after each epoch is kept: an interrupted training resumes from there, and ends with
+            the same weights. The caller removes it when the model is safely written.
         features: folder that keeps the features of frozen backbones.
         processes: those that train together; each calls this function with the same arguments, and gets the same back.
-    Raises InputError when a backbone or its weights cannot be had, when the views are smaller than the model's
-    input, when a batch cannot be shared out, or when the loss stops being finite in the first epoch.
+    Raises InputError when a backbone or its weights are not available, when the views are smaller than the model's
+    input, when a batch cannot be shared out, or when the loss or its gradient is not finite in the first epoch.
     """
     _check_sizes(crops, len(rows[0]), config, processes)
     seed_everything(config.seed)
     architecture = design(config, views=crops.pixels.shape[1], classes=len(classes))
     drop_path = 0.0 if config.frozen else config.drop_path
     classifier = _prepare(build(architecture, config.pretrained, drop_path), config, processes)
-    detail = None if config.degraded_size is None else remaining_detail(crops, config.degraded_size)
+    spans = view_spans(crops)
+    scale = None if config.degraded_size is None else degraded_scale(crops, config.degraded_size)
     learns, has = trainable_weights(classifier)
     backbones = classifier.backbones
     if config.frozen:
-        inputs = frozen_inputs(classifier, crops, detail, config, features, processes)
+        inputs = frozen_inputs(classifier, crops, spans, scale, config, features, processes)
         classifier.backbones = nn.ModuleList()  # put aside, so that nothing averages, copies or saves them each epoch
     else:
-        inputs = PixelInputs(crops.pixels, detail, config, processes.device())
+        at_once = _rois_per_pass(len(rows[0]), config, processes)
+        inputs = PixelInputs(crops.pixels, spans, scale, config, processes.device(), at_once)
     class_nodes = np.array([taxonomy.node(name) for name in classes], dtype=np.int64)
     run = Run(classifier, Task(inputs, crops.labels(classes), *rows, taxonomy, class_nodes), config, processes)
     best = _keep_the_best(run, config, on_epoch, resume)
@@ -83,13 +85,18 @@ def _check_sizes(crops: Crops, training_rois: int, config: TrainConfig, processe
             f"train.image_size is {config.image_size}, above crop.size, {stored}: "
             "raise crop.size or lower train.image_size"
         )
-    batch, parts = min(config.batch_size, training_rois), processes.count * config.accumulation
+    batch, parts = min(config.batch_size, training_rois), processes.world_size * config.accumulation
     if batch < 2 * parts:
         raise InputError(
             f"train: a batch of {batch} ROIs (train.batch_size is {config.batch_size}; there are {training_rois} to "
-            f"train on) is dealt into {parts} parts by {processes.count} process(es) and train.accumulation "
+            f"train on) is split into {parts} parts by {processes.world_size} process(es) and train.accumulation "
             f"{config.accumulation}, and each part needs two; start fewer processes or lower train.accumulation"
         )
+
+
+def _rois_per_pass(training_rois: int, config: TrainConfig, processes: Processes) -> int:
+    """ROIs of one forward pass in training: a process computes its share of a batch in `accumulation` parts."""
+    return min(config.batch_size, training_rois) // (processes.world_size * config.accumulation)
 
 
 def _prepare(classifier: Classifier, config: TrainConfig, processes: Processes) -> Classifier:
@@ -101,13 +108,9 @@ def _prepare(classifier: Classifier, config: TrainConfig, processes: Processes) 
     if config.lora:
         add_adapters(classifier, config)
     device = processes.device()
-    if device.type == "cpu":
-        keep_freed_memory()
-    if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-        torch.backends.cudnn.benchmark = True
-        if processes.count > 1:
-            classifier = convert_sync_batchnorm(classifier)
+    prepare_device(device)
+    if device.type == "cuda" and processes.world_size > 1:
+        classifier = convert_sync_batchnorm(classifier)
     # Convolutions with channels last take half the time on a CPU, and less on CUDA.
     return classifier.to(device, memory_format=torch.channels_last)
 
@@ -119,8 +122,9 @@ def _keep_the_best(
     state = None if resume is None else load_point(resume.path)
     if state is not None:
         run.restore(state)
-        warning(f"train: goes on after epoch {len(run.history)}, where it was interrupted")
-    # The answer waits for all: none may go on, and replace the state, until each has read it.
+        warning(f"train: resuming after epoch {len(run.history)}")
+    # This waits for all processes: none may continue, and replace the state, until each has read it. One that found it
+    # missing or damaged, where others did not, stops them all.
     if not run.processes.alike(len(run.history)):
         raise InputError(f"{resume.path.parent}: {NOT_SHARED}")
     numbers = range(len(run.history) + 1, config.epochs + 1)

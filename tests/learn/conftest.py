@@ -1,4 +1,5 @@
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -110,6 +111,27 @@ def config() -> TrainConfig:
         compile=False,
         seed=0,
     )
+
+
+@pytest.fixture
+def thousand(crops) -> Crops:
+    """1,000 ROIs, 20 frames of the world's 40 over and over."""
+    rows = np.arange(1000) % 60
+    annotations = crops.annotations.iloc[rows].assign(annotation_id=np.arange(1000)).reset_index(drop=True)
+    return replace(crops, annotations=annotations, pixels=crops.pixels[rows])
+
+
+def with_one_other_pixel(crops: Crops, roi: int) -> Crops:
+    pixels = crops.pixels.copy()
+    pixels[roi, 0, 3, 4, 1] ^= 1
+    return replace(crops, pixels=pixels)
+
+
+def flip_a_bit(path: Path) -> None:
+    """Of the last number in a file of tensors."""
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
 
 
 @pytest.fixture

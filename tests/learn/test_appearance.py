@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fathomline.learn.appearance import LARGEST_GAP, blurred, degraded, erased, recoloured, rotated
+from fathomline.learn.appearance import LARGEST_GAP, blurred, erased, recoloured, rotated
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -66,20 +66,6 @@ def test_a_point_blurs_to_the_spread_asked_for():
     across = blurred(images, 2.0)[0, 0, 0].sum(dim=0)
     offsets = torch.arange(33.0) - 16
     assert (across * offsets**2).sum().sqrt().item() == pytest.approx(2.0, rel=0.05)
-
-
-@pytest.mark.parametrize("scale", [0.01, 0.25, 0.5])
-def test_degrading_leaves_no_more_detail_than_the_small_picture_had(scale):
-    images = noise()
-    coarse = degraded(images, scale)
-    assert coarse.shape == images.shape
-    assert detail(coarse) < detail(images) * max(scale, 0.1)
-    if scale == 0.01:
-        assert torch.allclose(coarse, coarse[..., :1, :1].expand_as(coarse), atol=1e-3), "one pixel is left"
-
-
-def test_full_scale_is_the_picture_itself():
-    assert torch.equal(degraded(noise(), 1.0), noise())
 
 
 def test_erasing_blots_out_a_rectangle_of_limited_size_with_the_mean():

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from fathomline.learn.augment import augmented, whole
+from fathomline.learn.augment import augmented
+from fathomline.model.transforms import whole
 
 CPU = torch.device("cpu")
 ROWS = np.arange(64)
+SPANS = np.full((64, 2), 16.0)
+"""Pixels of the frame along each view: as many as are stored."""
 
 
 @pytest.fixture
@@ -21,7 +24,7 @@ def pixels() -> np.ndarray:
 
 
 def drawn(pixels, config, rows: np.ndarray = ROWS, seed: int = 0) -> torch.Tensor:
-    return augmented(pixels, rows, config, torch.Generator().manual_seed(seed), CPU).float()
+    return augmented(pixels, rows, SPANS, config, torch.Generator().manual_seed(seed), CPU).float()
 
 
 def test_without_augmentation_the_view_comes_back_channels_first(pixels, config):
@@ -39,7 +42,7 @@ def test_rows_come_in_the_order_asked_for(pixels, config):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_a_batch_smaller_than_the_hands_is_whole(pixels, config, count):
+def test_a_batch_smaller_than_the_sub_batches_is_whole(pixels, config, count):
     assert len(drawn(pixels, config, ROWS[:count])) == count
 
 
@@ -77,7 +80,7 @@ def test_quarter_turns_alone_give_four_turns_and_no_mirror_image(pixels, config)
 
 
 @pytest.mark.parametrize("flips", [(True, True), (True, False), (False, True)])
-def test_quarter_turns_with_a_flip_give_all_eight_ways(pixels, config, flips):
+def test_quarter_turns_with_a_flip_give_all_eight_orientations(pixels, config, flips):
     turned = replace(config, min_crop=1.0, horizontal_flip=flips[0], vertical_flip=flips[1], quarter_turns=True)
     kinds = corner_of(drawn(pixels, turned))
     assert sorted(kinds.count(kind) for kind in set(kinds)) == [8] * 8
@@ -90,10 +93,10 @@ def rough(pixels) -> np.ndarray:
     return np.repeat(noise, 2, axis=1)
 
 
-def test_small_batches_see_every_way_in_turn(pixels, config):
+def test_small_batches_see_every_orientation_in_turn(pixels, config):
     turned = replace(config, min_crop=1.0, horizontal_flip=True, vertical_flip=True, quarter_turns=True)
     generator = torch.Generator().manual_seed(0)
-    images = [augmented(pixels, ROWS[:2], turned, generator, CPU).float() for _ in range(200)]
+    images = [augmented(pixels, ROWS[:2], SPANS, turned, generator, CPU).float() for _ in range(200)]
     kinds = corner_of(torch.cat(images))
     assert len(set(kinds)) == 8
     assert min(kinds.count(kind) for kind in set(kinds)) > 25

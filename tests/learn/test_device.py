@@ -1,12 +1,21 @@
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 
-from fathomline.learn.device import arithmetic, inference_batch, keep_freed_memory, seed_everything, seed_of
+from fathomline.learn.device import (
+    arithmetic,
+    computed_in,
+    full_precision,
+    keep_freed_memory,
+    prepare_device,
+    seed_everything,
+    seed_of,
+)
 
 
 def test_near_numbers_give_unrelated_seeds_and_equal_numbers_equal_ones():
@@ -27,17 +36,55 @@ def test_seeding_repeats_what_torch_and_numpy_draw():
     assert drawn[0][1] != drawn[2][1]
 
 
-def test_a_cpu_computes_in_full_precision_and_in_small_batches():
+def test_a_cpu_computes_in_full_precision():
     layer = torch.nn.Linear(2, 2)
     with arithmetic(torch.device("cpu"), "bf16"):
         assert layer(torch.ones(1, 2)).dtype == torch.float32
 
 
-def test_batches_without_gradients_are_small_on_a_cpu_and_smaller_for_larger_pictures():
-    cpu = torch.device("cpu")
-    assert [inference_batch(cpu, 1, side) for side in (64, 96, 224, 1024)] == [48, 21, 3, 1]
-    assert inference_batch(cpu, 4, 96) == 5
-    assert inference_batch(torch.device("cuda"), 4, 224) == 256
+@pytest.fixture
+def settings() -> Iterator[None]:
+    """Puts torch's settings back after the test."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
+    yield
+    matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
+
+
+@pytest.mark.usefixtures("settings")
+def test_preparing_a_gpu_allows_tf32_and_benchmarks_kernels_without_a_warning(recwarn):
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.benchmark = False
+    prepare_device(torch.device("cuda"))
+    assert torch.backends.cuda.matmul.allow_tf32
+    assert torch.backends.cuda.matmul.fp32_precision == "tf32", "the setting by its newer name says the same"
+    assert torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.benchmark
+    assert len(recwarn) == 0
+
+
+@pytest.mark.usefixtures("settings")
+def test_preparing_a_cpu_keeps_freed_memory_and_changes_no_setting_of_a_gpu(monkeypatch):
+    asked = []
+    monkeypatch.setattr("fathomline.learn.device.keep_freed_memory", lambda: asked.append(True))
+    torch.backends.cudnn.benchmark = False
+    prepare_device(torch.device("cpu"))
+    assert asked == [True]
+    assert not torch.backends.cudnn.benchmark
+
+
+@pytest.mark.usefixtures("settings")
+def test_full_precision_on_a_gpu_ends_with_the_block():
+    torch.backends.cuda.matmul.allow_tf32 = True
+    with full_precision(torch.device("cuda")):
+        assert not torch.backends.cuda.matmul.allow_tf32
+    assert torch.backends.cuda.matmul.allow_tf32
+    with full_precision(torch.device("cpu")):
+        assert torch.backends.cuda.matmul.allow_tf32, "nothing to do on a CPU"
+
+
+def test_bf16_is_for_cuda_and_for_those_who_ask_for_it():
+    cuda, cpu = torch.device("cuda"), torch.device("cpu")
+    assert [computed_in(cuda, "bf16"), computed_in(cuda, "fp32"), computed_in(cpu, "bf16")] == ["bf16", "fp32", "fp32"]
 
 
 MAPPED_ANEW = """

@@ -20,13 +20,14 @@ from torch.multiprocessing import ProcessRaisedException, start_processes
 
 from fathomline.errors import InputError
 from fathomline.learn import features, inputs
+from fathomline.learn import train as trainer
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.distributed import ALONE, Processes, joined
 from fathomline.learn.history import Trained
 from fathomline.learn.resume import ResumePoint, load_point, resume_point
 from fathomline.learn.train import train
 from tests.crops import with_views
-from tests.learn.conftest import CLASSES, ON_ONE_CORE
+from tests.learn.conftest import CLASSES, ON_ONE_CORE, flip_a_bit
 
 Outcome = tuple[list[dict], dict[str, torch.Tensor]]
 """The curves and the weights of a training."""
@@ -150,10 +151,10 @@ def test_augmented_batch_norms_learn_alike_and_end_the_same_in_both_processes(cr
 def seen_and_told(processes: Processes, *world) -> dict:
     seen, seeds, told, augmented = [], set(), [], inputs.augmented
 
-    def noting(pixels, rows, config, generator, device):
+    def noting(pixels, rows, spans, config, generator, device):
         seen.append(rows.tolist())
         seeds.add(generator.initial_seed())
-        return augmented(pixels, rows, config, generator, device)
+        return augmented(pixels, rows, spans, config, generator, device)
 
     inputs.augmented = noting
     train(*world, on_epoch=lambda epoch, _: told.append(epoch.epoch), processes=processes)
@@ -181,9 +182,9 @@ def numbers_exchanged(processes: Processes) -> dict:
     share = torch.from_numpy(np.repeat(processes.share(rows)[:, None], 2, axis=1).astype(np.float32))
     return {
         "share": processes.share(rows).tolist(),
-        "gathered": processes.gathered(share, len(rows)),
-        "few": processes.gathered(share[: int(processes.first)], 1),
-        "total": processes.total(torch.tensor([1.0, 10.0 * processes.rank])).tolist(),
+        "gathered": processes.all_gather(share, len(rows)),
+        "few": processes.all_gather(share[: int(processes.first)], 1),
+        "total": processes.all_reduce(torch.tensor([1.0, 10.0 * processes.rank])).tolist(),
         "alike": (processes.alike(3), processes.alike(processes.rank)),
         "device": processes.device().type,
     }
@@ -204,8 +205,8 @@ def test_one_process_has_it_all():
     rows, values = np.arange(5), torch.arange(5.0)
     assert ALONE.first
     assert ALONE.share(rows).tolist() == rows.tolist()
-    assert ALONE.gathered(values, 5) is values
-    assert ALONE.total(values) is values
+    assert ALONE.all_gather(values, 5) is values
+    assert ALONE.all_reduce(values) is values
     assert ALONE.alike(3)
     with joined() as processes:
         assert processes is ALONE, "nothing in the environment says otherwise"
@@ -310,6 +311,60 @@ def test_an_interrupted_training_of_two_ends_with_the_same_weights(crops, rows, 
     for some, others in zip(resumed, undisturbed, strict=True):
         assert some[0] == others[0]
         assert same_weights([some, others])
+
+
+def test_a_damaged_state_is_found_by_both_processes_and_both_start_over(
+    crops, rows, taxonomy, still, in_each, tmp_path
+):
+    world = (crops, rows, taxonomy, CLASSES, still)
+    point = resume_point(tmp_path / "points", *world)
+    with pytest.raises(Interrupted):
+        train(*world, on_epoch=interrupting, resume=point)
+    flip_a_bit(point.path)
+    both, undisturbed = in_each(gone_on_with, point, *world), in_each(trained_together, *world)
+    for some, others in zip(both, undisturbed, strict=True):
+        assert some[0] == others[0]
+        assert same_weights([some, others])
+
+
+def seeing_damage_in_one_process(processes: Processes, point: ResumePoint, *world) -> str:
+    if not processes.first:
+        trainer.load_point = lambda path: None
+    with pytest.raises(InputError) as refused:
+        train(*world, resume=point, processes=processes)
+    return str(refused.value)
+
+
+def test_a_state_that_one_process_cannot_read_stops_both(crops, rows, taxonomy, still, in_each, tmp_path):
+    world = (crops, rows, taxonomy, CLASSES, replace(still, epochs=3))
+    point = resume_point(tmp_path / "points", *world)
+    with pytest.raises(Interrupted):
+        train(*world, on_epoch=interrupting, resume=point)
+    first, second = in_each(seeing_damage_in_one_process, point, *world)
+    assert first == second
+    assert "not all processes see the same files" in first
+
+
+def missing_other_features(processes: Processes, folder: Path, *world) -> str:
+    if not processes.first:
+        folder = folder.with_name("elsewhere")
+    features.CHUNK = 32
+    with pytest.raises(InputError) as refused:
+        train(*world, features=folder, processes=processes)
+    return str(refused.value).split(": ", 1)[1]
+
+
+def test_processes_that_miss_different_features_stop_before_they_compute_any(
+    crops, rows, taxonomy, still, in_each, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("fathomline.learn.features.CHUNK", 32)
+    world = (crops, rows, taxonomy, CLASSES, replace(still, frozen=True, frozen_copies=0, epochs=1))
+    train(*world, features=tmp_path / "features")
+    sorted((tmp_path / "features").rglob("*.safetensors"))[1].unlink()
+    first, second = in_each(missing_other_features, tmp_path / "features", *world)
+    assert first == second
+    assert first.startswith("not all processes see the same files")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_training_interrupted_on_one_process_goes_on_with_two(crops, rows, taxonomy, still, in_each, tmp_path):

@@ -5,32 +5,32 @@ import numpy as np
 import pytest
 import torch
 
-from fathomline.learn.augment import whole
 from fathomline.learn.backbone import build, design
 from fathomline.learn.classifier import Classifier
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops
-from fathomline.learn.detail import coarsened, remaining_detail
 from fathomline.learn.distributed import ALONE
-from fathomline.learn.features import frozen_inputs
+from fathomline.learn.features import _key, frozen_inputs
 from fathomline.learn.inputs import FeatureInputs
+from fathomline.model.degrade import degraded, degraded_scale, view_spans
+from fathomline.model.transforms import whole
 from tests.crops import with_views
-from tests.learn.conftest import Breakdown
+from tests.learn.conftest import Breakdown, flip_a_bit, with_one_other_pixel
 
 
 def computed(crops: Crops, config: TrainConfig, folder: Path | None, weights: int = 0) -> FeatureInputs:
     """Features by a backbone whose random weights are drawn from the seed `weights`."""
     torch.manual_seed(weights)
     classifier = build(design(config, views=crops.pixels.shape[1], classes=3))
-    detail = None if config.degraded_size is None else remaining_detail(crops, config.degraded_size)
-    return frozen_inputs(classifier, crops, detail, config, folder, ALONE)
+    scale = None if config.degraded_size is None else degraded_scale(crops, config.degraded_size)
+    return frozen_inputs(classifier, crops, view_spans(crops), scale, config, folder, ALONE)
 
 
 def same(first: FeatureInputs, second: FeatureInputs) -> bool:
     return torch.equal(first.plain, second.plain) and torch.equal(first.copies, second.copies)
 
 
-def test_features_are_what_the_backbone_gives_of_whole_and_of_coarsened_views(two_views, frozen):
+def test_features_are_what_the_backbone_gives_of_whole_and_of_degraded_views(two_views, frozen):
     config = replace(frozen, degraded_size=5.0)
     inputs = computed(two_views, config, None)
     torch.manual_seed(0)
@@ -38,7 +38,7 @@ def test_features_are_what_the_backbone_gives_of_whole_and_of_coarsened_views(tw
     views = whole(two_views.pixels, np.arange(120), 16, torch.device("cpu"))
     with torch.no_grad():
         assert torch.allclose(inputs.plain, classifier.features(views), atol=1e-5)
-        coarse = coarsened(views, remaining_detail(two_views, 5.0))
+        coarse = degraded(views, view_spans(two_views) * degraded_scale(two_views, 5.0))
         assert torch.allclose(inputs.degraded, classifier.features(coarse), atol=1e-5)
     assert not torch.allclose(inputs.degraded, inputs.plain, atol=1e-3)
 
@@ -136,7 +136,7 @@ def garbled(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("chunks_of_40")
-@pytest.mark.parametrize("damage", [Path.unlink, emptied, torn, garbled])
+@pytest.mark.parametrize("damage", [Path.unlink, emptied, torn, garbled, flip_a_bit])
 def test_a_missing_or_damaged_file_is_computed_anew_and_no_other(crops, frozen, meter, tmp_path, damage):
     config = replace(frozen, frozen_copies=1)
     whole_ = computed(crops, config, tmp_path)
@@ -147,6 +147,38 @@ def test_a_missing_or_damaged_file_is_computed_anew_and_no_other(crops, frozen, 
     assert same(computed(crops, config, tmp_path), whole_)
     assert meter.rois == (120 + 40) * 2
     assert [file.read_bytes() for file in files] == contents
+
+
+@pytest.mark.usefixtures("chunks_of_40")
+def test_a_damaged_file_is_told_of_and_a_missing_one_is_not(crops, frozen, tmp_path, capsys):
+    computed(crops, frozen, tmp_path)
+    files = sorted(tmp_path.glob("*/*.safetensors"))
+    flip_a_bit(files[1])
+    files[2].unlink()
+    computed(crops, frozen, tmp_path)
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.startswith(f"warning: features: {files[1]} is damaged (its checksum is")
+    assert told.endswith("; computing it again")
+    assert told.count("warning") == 1
+    computed(crops, frozen, tmp_path)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("roi", [1, 2, 500])
+def test_one_pixel_of_one_roi_among_a_thousand_has_features_of_its_own(thousand, frozen, roi):
+    classifier = build(design(frozen, views=1, classes=3))
+    assert _key(classifier, thousand, frozen) != _key(classifier, with_one_other_pixel(thousand, roi), frozen)
+
+
+@pytest.mark.parametrize("count", [1, 7, 200])
+def test_copies_do_not_depend_on_how_many_rois_are_computed_at_once(crops, frozen, count, monkeypatch):
+    config = replace(frozen, frozen_copies=2, degraded_size=5.0, degradation=0.5)
+    as_usual = computed(crops, config, None)
+    monkeypatch.setattr("fathomline.learn.features.batch_size", lambda *_: count)
+    other = computed(crops, config, None)
+    assert torch.allclose(other.plain, as_usual.plain, atol=1e-5)
+    assert torch.allclose(other.degraded, as_usual.degraded, atol=1e-5)
+    assert torch.allclose(other.copies, as_usual.copies, atol=1e-5)
 
 
 @pytest.mark.usefixtures("chunks_of_40")
@@ -194,9 +226,9 @@ def test_copies_are_changed_at_random_and_belong_to_their_own_roi(numbered, froz
 def test_neighbours_share_their_crop_in_few_copies(numbered, frozen, monkeypatch):
     monkeypatch.setattr(Classifier, "features", telling)
     inputs = computed(numbered, replace(frozen, frozen_copies=20, min_crop=0.5, horizontal_flip=False), None)
-    slope = inputs.copies[:32, :, 0, 1]  # a batch, which is dealt into eight hands of one crop size each
+    slope = inputs.copies[:32, :, 0, 1]  # drawn together, in eight sub-batches of one crop size each
     alike = (slope[:-1] == slope[1:]).float().mean().item()
-    assert alike < 0.4, "3 of 31 others are in the same hand; some hands draw the same size"
+    assert alike < 0.4, "3 of 31 others are in the same sub-batch; some sub-batches draw the same size"
 
 
 def test_each_batch_draws_one_of_the_copies_of_its_rows():

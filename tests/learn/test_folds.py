@@ -8,12 +8,13 @@ import torch
 
 from fathomline.decide.calibrate import probabilities
 from fathomline.errors import InputError
-from fathomline.learn.augment import whole
 from fathomline.learn.backbone import build, design
 from fathomline.learn.checkpoint import Model, save_model
-from fathomline.learn.detail import coarsened
 from fathomline.learn.folds import averaged_probabilities, held_out_logits
-from fathomline.learn.predict import TEST_TIME_WAYS, predict_logits
+from fathomline.model.degrade import degraded
+from fathomline.model.inference import predict_logits
+from fathomline.model.orientations import ORIENTATION_SETS
+from fathomline.model.transforms import whole
 from tests.learn.conftest import CLASSES
 
 
@@ -34,7 +35,7 @@ def two_models(config, taxonomy, tmp_path):
 
 
 def logits_of(model: Model, crops, rows: np.ndarray) -> np.ndarray:
-    return predict_logits(model.classifier, crops.pixels, rows, 16)
+    return predict_logits(model.classifier, crops.pixels, rows, 16)[0]
 
 
 def test_each_model_answers_for_its_own_fold_and_for_no_other(two_models, crops, split, taxonomy, tmp_path):
@@ -49,7 +50,7 @@ def test_each_model_answers_for_its_own_fold_and_for_no_other(two_models, crops,
 def test_held_out_rois_are_also_seen_as_coarse_as_asked_for(two_models, crops, split, taxonomy, tmp_path):
     held_out = held_out_logits(tmp_path, [0, 1], crops, split, taxonomy, degraded_size=5.0)
     rows = np.concatenate([np.flatnonzero(split["fold"] == fold) for fold in (0, 1)])
-    views = coarsened(whole(crops.pixels, rows, 16, torch.device("cpu")), np.full((120, 1), 5))  # boxes of 20 px
+    views = degraded(whole(crops.pixels, rows, 16, torch.device("cpu")), np.full((120, 1), 5))  # boxes of 20 px
     with torch.no_grad():
         expected = torch.cat([two_models[0].classifier(views[:60]), two_models[1].classifier(views[60:])]).numpy()
     plain = held_out_logits(tmp_path, [0, 1], crops, split, taxonomy)
@@ -87,7 +88,7 @@ def test_a_model_of_a_fold_that_is_no_longer_asked_for_is_named(two_models, crop
     assert "does not name" not in capsys.readouterr().err
 
 
-def test_probabilities_are_averaged_over_the_ways_to_lay_an_roi(two_models, crops, split, taxonomy, tmp_path):
+def test_probabilities_are_averaged_over_the_orientations(two_models, crops, split, taxonomy, tmp_path):
     rows = np.flatnonzero(split["fold"] == 0)
     laid = [crops.pixels, crops.pixels[:, :, ::-1], crops.pixels[:, :, :, ::-1], crops.pixels[:, :, ::-1, ::-1]]
     turned = [*laid, *(pixels.transpose(0, 1, 3, 2, 4) for pixels in laid)]
@@ -96,8 +97,7 @@ def test_probabilities_are_averaged_over_the_ways_to_lay_an_roi(two_models, crop
             probabilities(logits_of(two_models[0], replace(crops, pixels=np.ascontiguousarray(p)), rows))
             for p in pictures
         ]
-        held_out = held_out_logits(tmp_path, [0], crops, split, taxonomy, TEST_TIME_WAYS[name])
+        held_out = held_out_logits(tmp_path, [0], crops, split, taxonomy, ORIENTATION_SETS[name])
         assert probabilities(held_out.logits["plain"]) == pytest.approx(np.mean(each, axis=0), abs=1e-4)
-    all_rows, _ = averaged_probabilities(tmp_path, [0], crops, taxonomy, 1.0, TEST_TIME_WAYS["turns"])
+    all_rows, _ = averaged_probabilities(tmp_path, [0], crops, taxonomy, 1.0, ORIENTATION_SETS["turns"])
     assert all_rows[rows] == pytest.approx(probabilities(held_out.logits["plain"]), abs=1e-4)
-    assert {len(set(ways)) for ways in TEST_TIME_WAYS.values()} == {1, 4, 8}

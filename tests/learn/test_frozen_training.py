@@ -6,9 +6,9 @@ import torch
 from safetensors.torch import save_file
 
 from fathomline.learn.backbone import build, design
-from fathomline.learn.detail import remaining_detail
-from fathomline.learn.predict import predict_logits
 from fathomline.learn.train import train
+from fathomline.model.degrade import degraded_scale, view_spans
+from fathomline.model.inference import predict_logits
 from tests.learn.conftest import CLASSES, weights
 
 
@@ -32,19 +32,19 @@ def test_the_backbone_stays_as_it_was_and_the_head_learns(crops, rows, taxonomy,
 def test_what_is_told_of_validation_is_what_the_model_answers(two_views, rows, taxonomy, frozen, changes):
     config = replace(frozen, degraded_size=5.0, **changes)
     trained = train(two_views, rows, taxonomy, CLASSES, config)
-    labels, detail = two_views.labels(CLASSES)[rows[1]], remaining_detail(two_views, 5.0)
+    labels, remaining = two_views.labels(CLASSES)[rows[1]], view_spans(two_views) * degraded_scale(two_views, 5.0)
     distances = taxonomy.distances(*[np.array([taxonomy.node(name) for name in CLASSES])] * 2)
-    for told, seen in ((trained.best.validation_mhd, None), (trained.best.validation_mhd_degraded, detail)):
-        logits = predict_logits(trained.model.classifier, two_views.pixels, rows[1], 16, detail=seen)
+    for told, seen in ((trained.best.validation_mhd, None), (trained.best.validation_mhd_degraded, remaining)):
+        (logits,) = predict_logits(trained.model.classifier, two_views.pixels, rows[1], 16, remaining=seen)
         assert told == pytest.approx(distances[labels, logits.argmax(axis=1)].mean())
-    plain = torch.from_numpy(predict_logits(trained.model.classifier, two_views.pixels, rows[1], 16))
+    plain = torch.from_numpy(predict_logits(trained.model.classifier, two_views.pixels, rows[1], 16)[0])
     expected = torch.nn.functional.cross_entropy(plain, torch.from_numpy(labels)).item()
     assert trained.best.validation_cross_entropy == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_frozen_training_selects_on_the_degraded_view_if_told_to(crops, rows, taxonomy, frozen, monkeypatch):
     # A view in which red and blue change places: the better a head tells them apart, the worse it does there.
-    monkeypatch.setattr("fathomline.learn.features.coarsened", lambda views, detail: views.flip(2))
+    monkeypatch.setattr("fathomline.learn.features.degraded", lambda views, remaining: views.flip(2))
     config = replace(frozen, epochs=6, lr=6e-3, degraded_size=3.0)
     plain, degraded = (
         train(crops, rows, taxonomy, CLASSES, replace(config, select_on=view)) for view in ("plain", "degraded")

@@ -7,10 +7,10 @@ from scipy.stats import entropy
 
 from fathomline.dataset.history_table import read_history
 from fathomline.files import write_csv
-from fathomline.learn.detail import remaining_detail
 from fathomline.learn.history import Epoch, Trained
-from fathomline.learn.predict import predict_logits
 from fathomline.learn.train import train
+from fathomline.model.degrade import degraded_scale, view_spans
+from fathomline.model.inference import predict_logits
 from tests.learn.conftest import CLASSES
 
 
@@ -37,9 +37,10 @@ def figures(logits: np.ndarray, labels: np.ndarray, steps: np.ndarray) -> dict[s
 
 def test_validation_is_told_of_the_model_that_is_returned(crops, rows, taxonomy, config, steps):
     trained = train(crops, rows, taxonomy, CLASSES, replace(config, epochs=1, lr=0.01, degraded_size=3.0))
-    labels, detail = crops.labels(CLASSES)[rows[1]], remaining_detail(crops, 3.0)
+    labels, remaining = crops.labels(CLASSES)[rows[1]], view_spans(crops) * degraded_scale(crops, 3.0)
     plain, degraded = (
-        predict_logits(trained.model.classifier, crops.pixels, rows[1], 16, detail=seen) for seen in (None, detail)
+        predict_logits(trained.model.classifier, crops.pixels, rows[1], 16, remaining=seen)[0]
+        for seen in (None, remaining)
     )
     told = asdict(trained.best)
     expected = figures(plain, labels, steps)
@@ -54,7 +55,7 @@ def test_training_is_told_of_the_training_rois(crops, rows, taxonomy, config, st
     still = replace(config, backbone="test_vit", min_crop=1.0, horizontal_flip=False, vertical_flip=False)
     still = replace(still, epochs=1, batch_size=15, lr=1e-12, min_lr=0.0)
     trained = train(crops, rows, taxonomy, CLASSES, still)
-    logits = predict_logits(trained.model.classifier, crops.pixels, rows[0], 16)
+    (logits,) = predict_logits(trained.model.classifier, crops.pixels, rows[0], 16)
     expected = figures(logits, crops.labels(CLASSES)[rows[0]], steps)
     told = asdict(trained.best)
     for name in ("cross_entropy", "expected_distance", "entropy"):

@@ -1,6 +1,7 @@
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -8,7 +9,7 @@ from safetensors.torch import save_file
 from fathomline.learn.history import Epoch
 from fathomline.learn.resume import ResumePoint, load_point, resume_point, save_point
 from fathomline.learn.train import train
-from tests.learn.conftest import CLASSES, weights
+from tests.learn.conftest import CLASSES, flip_a_bit, weights, with_one_other_pixel
 
 
 @pytest.fixture
@@ -135,3 +136,47 @@ def test_another_training_does_not_go_on_from_this_one(crops, rows, taxonomy, co
     others.append(key(crops=replace(crops, annotations=moved)))
     assert len({key(), *others}) == 9
     assert key() == key() == key(config=replace(config, folds=[0, 1])), "which other folds are trained does not matter"
+
+
+@pytest.mark.parametrize("roi", [0, 1, 2, 500, 998])
+def test_one_pixel_of_one_roi_among_a_thousand_makes_another_training(thousand, taxonomy, config, roi):
+    rows = np.arange(900), np.arange(900, 1000)
+    points = [
+        resume_point(Path("points"), world, rows, taxonomy, CLASSES, config)
+        for world in (thousand, with_one_other_pixel(thousand, roi))
+    ]
+    assert points[0] != points[1]
+
+
+def test_rows_that_move_from_training_to_validation_make_another_training(crops, taxonomy, config):
+    one, other = (
+        resume_point(Path("points"), crops, (np.arange(cut), np.arange(cut, 120)), taxonomy, CLASSES, config)
+        for cut in (90, 91)
+    )
+    assert one != other
+
+
+def test_a_flipped_bit_in_the_state_is_found_and_the_training_starts_over(
+    crops, rows, taxonomy, config, tmp_path, capsys
+):
+    config = replace(config, epochs=2)
+    undisturbed = train(crops, rows, taxonomy, CLASSES, config)
+    point = resume_point(tmp_path, crops, rows, taxonomy, CLASSES, config)
+
+    def interrupting(epoch, _) -> None:
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        train(crops, rows, taxonomy, CLASSES, config, on_epoch=interrupting, resume=point)
+    capsys.readouterr()
+    flip_a_bit(point.path)
+    told = []
+    resumed = train(
+        crops, rows, taxonomy, CLASSES, config, on_epoch=lambda epoch, _: told.append(epoch.epoch), resume=point
+    )
+    assert told == [1, 2]
+    assert resumed.history == undisturbed.history
+    assert all(torch.equal(weights(resumed)[key], weights(undisturbed)[key]) for key in weights(undisturbed))
+    warned = " ".join(capsys.readouterr().err.split())
+    assert warned.startswith(f"warning: train: {point.path} is damaged (its checksum is")
+    assert warned.endswith("; the training starts over")

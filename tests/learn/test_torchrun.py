@@ -76,7 +76,7 @@ def test_killed_torchrun_goes_on_and_the_first_process_speaks_and_writes_for_bot
 
     told, complained = torchrun(project, "-m", *STAGE).communicate(timeout=120)
     assert [line.split(":")[0] for line in told.splitlines()] == ["train fold 3"]
-    assert complained.splitlines() == [f"warning: train: goes on after epoch {done}, where it was interrupted"]
+    assert complained.splitlines() == [f"warning: train: resuming after epoch {done}"]
     history = pd.read_csv(project / "model/history.csv")
     assert history["epoch"].tolist() == list(range(1, EPOCHS + 1))
     assert {path.name for path in (project / "model").iterdir()} == {"history.csv", "model.json", "model.safetensors"}

@@ -11,8 +11,8 @@ from fathomline.learn.backbone import build, design
 from fathomline.learn.classifier import Classifier
 from fathomline.learn.loss import HierarchicalLoss
 from fathomline.learn.optimize import Optimization
-from fathomline.learn.predict import predict_logits
 from fathomline.learn.train import train
+from fathomline.model.inference import predict_logits
 from tests.crops import with_views
 from tests.learn.conftest import CLASSES, weights
 
@@ -21,7 +21,7 @@ def test_colours_are_learned_and_the_best_epoch_is_kept(crops, rows, taxonomy, c
     trained = train(crops, rows, taxonomy, CLASSES, replace(config, epochs=8))
     assert trained.best.validation_mhd < 1.0  # always "Bluefish" would score 4.67
     assert trained.best.validation_mhd == min(epoch.validation_mhd for epoch in trained.history)
-    logits = predict_logits(trained.model.classifier, crops.pixels, rows[1], config.image_size)
+    (logits,) = predict_logits(trained.model.classifier, crops.pixels, rows[1], config.image_size)
     assert (logits.argmax(axis=1) == crops.labels(CLASSES)[rows[1]]).mean() == trained.best.validation_accuracy
 
 
@@ -225,7 +225,7 @@ def test_the_moving_average_is_what_is_validated_and_saved(crops, rows, taxonomy
     plain = train(crops, rows, taxonomy, CLASSES, replace(config, epochs=1))
     averaged = train(crops, rows, taxonomy, CLASSES, replace(config, epochs=1, ema_decay=0.9))
     assert not torch.equal(weights(plain)["head.weight"], weights(averaged)["head.weight"])
-    logits = predict_logits(averaged.model.classifier, crops.pixels, rows[1], config.image_size)
+    (logits,) = predict_logits(averaged.model.classifier, crops.pixels, rows[1], config.image_size)
     accuracy = (logits.argmax(axis=1) == crops.labels(CLASSES)[rows[1]]).mean()
     assert accuracy == averaged.best.validation_accuracy
 
@@ -287,6 +287,20 @@ def test_each_epoch_sees_another_order_and_other_crops(crops, rows, taxonomy, co
     assert all(images.shape[-1] == 16 for _, images in seen), "cropped and resized from 20 px"
 
 
+def test_validation_computes_no_more_rois_at_once_than_a_training_step(crops, rows, taxonomy, config, monkeypatch):
+    seen, forward = {True: [], False: []}, Classifier.forward
+
+    def note(classifier, views):
+        seen[classifier.training].append(len(views))
+        return forward(classifier, views)
+
+    monkeypatch.setattr(Classifier, "forward", note)
+    train(crops, rows, taxonomy, CLASSES, replace(config, epochs=1, batch_size=16, accumulation=4, degraded_size=5.0))
+    assert set(seen[True]) == {4}
+    assert sum(seen[False]) == 2 * 30
+    assert max(seen[False]) == 4
+
+
 def test_dropout_is_on_in_training_and_off_in_validation(crops, rows, taxonomy, config, monkeypatch):
     modes = []
     forward = Classifier.forward
@@ -317,6 +331,23 @@ def test_a_loss_that_explodes_later_keeps_the_best_epoch_so_far(crops, rows, tax
     assert "the model of epoch 1 is kept" in told
 
 
+def test_a_gradient_that_explodes_while_the_loss_is_finite_is_named_as_the_fault(
+    crops, rows, taxonomy, config, monkeypatch, capsys
+):
+    step = Optimization.step
+
+    def breaking(optimization):
+        norm = step(optimization)
+        return norm if optimization.steps < 10 else norm * torch.inf  # the last step of the second epoch
+
+    monkeypatch.setattr(Optimization, "step", breaking)
+    trained = train(crops, rows, taxonomy, CLASSES, config)
+    assert trained.best.epoch == 1 == len(trained.history)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "the gradient's norm is inf in epoch 2, expected a finite number" in told
+    assert "the loss is" not in told
+
+
 def test_an_exploding_loss_stops_with_what_to_try(crops, rows, taxonomy, config):
     with pytest.raises(InputError, match=r"loss is (nan|inf).*lower train.lr"):
         train(crops, rows, taxonomy, CLASSES, replace(config, lr=1e30, weight_decay=0.0))
@@ -324,6 +355,6 @@ def test_an_exploding_loss_stops_with_what_to_try(crops, rows, taxonomy, config)
 
 def test_training_on_a_cpu_keeps_the_memory_that_it_frees(crops, rows, taxonomy, config, monkeypatch):
     asked = []
-    monkeypatch.setattr("fathomline.learn.train.keep_freed_memory", lambda: asked.append(True))
+    monkeypatch.setattr("fathomline.learn.device.keep_freed_memory", lambda: asked.append(True))
     train(crops, rows, taxonomy, CLASSES, replace(config, epochs=1))
     assert asked == [True]

@@ -1,0 +1,171 @@
+"""What only a GPU can show. Machines without one skip it all."""
+
+import os
+import pickle
+import socket
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.multiprocessing import start_processes
+
+from fathomline.learn.backbone import build, design
+from fathomline.learn.classifier import Classifier
+from fathomline.learn.device import prepare_device
+from fathomline.learn.distributed import joined
+from fathomline.learn.train import train
+from fathomline.model import batching
+from fathomline.model.batching import batch_size
+from fathomline.model.degrade import degraded
+from fathomline.model.inference import predict_logits
+from fathomline.model.transforms import moved
+from tests.learn.conftest import CLASSES, weights
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+two_gpus = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+
+ORIENTATIONS = ("identity", "rotate_90")
+
+
+@pytest.fixture
+def cuda() -> torch.device:
+    device = torch.device("cuda", 0)
+    prepare_device(device)
+    return device
+
+
+@pytest.fixture
+def classifier(config) -> Classifier:
+    torch.manual_seed(0)
+    return build(design(replace(config, backbone="test_vit"), views=2, classes=3)).eval()
+
+
+# triton and inductor warn of what they find on a machine; which warnings these are is not ours to say.
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(("compiled", "precision"), [(False, "fp32"), (False, "bf16"), (True, "bf16")])
+def test_a_few_steps_learn_compiled_and_in_bf16(crops, rows, taxonomy, config, compiled, precision):
+    changes = {"rotation": 10.0, "color_jitter": 0.2, "blur": 0.3, "degradation": 0.5, "erasing": 0.2}
+    changes |= {"degraded_size": 5.0, "epochs": 4, "compile": compiled, "precision": precision}
+    trained = train(crops, rows, taxonomy, CLASSES, replace(config, **changes))
+    assert all(torch.isfinite(tensor).all() for tensor in weights(trained).values())
+    assert trained.history[-1].train_loss < trained.history[0].train_loss
+    assert trained.history[-1].validation_mhd_degraded is not None
+
+
+@pytest.mark.filterwarnings("default")
+def test_features_of_a_frozen_backbone_are_those_of_the_cpu(crops, rows, taxonomy, config, monkeypatch):
+    frozen = replace(config, frozen=True, frozen_copies=1, epochs=1, lr=1e-12, min_lr=0.0, precision="fp32")
+    on_gpu = train(crops, rows, taxonomy, CLASSES, frozen).best
+    monkeypatch.setattr("fathomline.learn.distributed.best_device", lambda number=0: torch.device("cpu"))
+    on_cpu = train(crops, rows, taxonomy, CLASSES, frozen).best
+    # TF32 keeps ten bits of a product's factors.
+    assert on_gpu.validation_cross_entropy == pytest.approx(on_cpu.validation_cross_entropy, abs=1e-2)
+
+
+def test_a_pinned_copy_has_the_values_that_it_was_made_of(cuda):
+    pages = [torch.full((2**20,), float(number)) for number in range(20)]
+    copies = [moved(page, cuda) for page in pages]
+    del pages  # the caching allocator may hand their pinned memory out again only when the copies are done
+    for number, copy in enumerate(copies):
+        assert copy.device == cuda
+        assert bool((copy == number).all())
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-2), ("bf16", 0.2)])
+def test_predictions_are_those_of_the_cpu(classifier, two_views, cuda, precision, tolerance):
+    remaining = np.random.default_rng(0).uniform(1, 30, (120, 2))
+    options = {"orientations": ORIENTATIONS, "remaining": remaining}
+    rows = np.arange(120)[::-1].copy()
+    expected = predict_logits(classifier, two_views.pixels, rows, 16, **options)
+    classifier.to(cuda, memory_format=torch.channels_last)
+    found = predict_logits(classifier, two_views.pixels, rows, 16, **options, precision=precision)
+    assert found.dtype == np.float32
+    assert found == pytest.approx(expected, abs=tolerance)
+
+
+def test_predictions_without_tf32_are_those_of_the_cpu_almost_to_the_last_bit(classifier, two_views, cuda):
+    rows = np.arange(120)
+    expected = predict_logits(classifier, two_views.pixels, rows, 16)
+    classifier.to(cuda)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        found = predict_logits(classifier, two_views.pixels, rows, 16)
+    finally:
+        prepare_device(cuda)
+    # What differs is the resizing: of bytes on a CPU, of floats on a GPU.
+    assert found == pytest.approx(expected, abs=3e-2)
+
+
+def test_a_gpu_degrades_as_a_cpu_does_even_where_tf32_and_bf16_are_allowed(cuda):
+    images = 255 * torch.rand(40, 3, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    remaining = np.random.default_rng(1).uniform(1, 120, (40, 3))
+    with torch.autocast("cuda", torch.bfloat16):
+        found = degraded(images.to(cuda), remaining)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found.cpu(), degraded(images, remaining), atol=1e-2)
+    assert torch.backends.cuda.matmul.allow_tf32, "allowed again for what comes after"
+
+
+def test_the_batch_follows_the_memory_that_is_free(cuda):
+    def compute(rows: np.ndarray) -> torch.Tensor:
+        return torch.empty(len(rows), 64 * 2**20, dtype=torch.uint8, device=cuda)[:, 0].cpu()
+
+    torch.cuda.empty_cache()
+    rows = np.arange(2000)
+    before = batch_size(compute, rows, cuda, 1)
+    assert 1 <= before * 64 * 2**20 <= batching.free_memory(cuda) / 2
+    held = torch.empty(int(batching.free_memory(cuda) * 0.8), dtype=torch.uint8, device=cuda)
+    during = batch_size(compute, rows, cuda, 1)
+    assert during < before
+    del held  # the allocator holds the memory yet, but it is free to be used
+    assert batch_size(compute, rows, cuda, 1) == before
+    torch.cuda.empty_cache()
+
+
+def test_a_batch_too_large_for_the_gpu_is_halved(classifier, two_views, cuda, monkeypatch, capsys):
+    rows = np.arange(120)
+    classifier.to(cuda)
+    expected = predict_logits(classifier, two_views.pixels, rows, 16)
+    forward = Classifier.forward
+
+    def demanding(model, views):
+        torch.empty(len(views), torch.cuda.get_device_properties(cuda).total_memory // 50, device=cuda).add_(1)
+        return forward(model, views)
+
+    monkeypatch.setattr(Classifier, "forward", demanding)
+    monkeypatch.setattr("fathomline.model.inference.batch_size", lambda *_: 64)
+    assert predict_logits(classifier, two_views.pixels, rows, 16) == pytest.approx(expected, abs=1e-2)
+    assert "out of memory with 64 ROIs at once" in capsys.readouterr().err
+    torch.cuda.empty_cache()
+
+
+def trained_by_one_of_two(rank: int, port: int, folder: Path, world: tuple) -> None:
+    named = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ |= {name: str(value) for name, value in named.items()}
+    with joined() as processes:
+        assert processes.device() == torch.device("cuda", rank)
+        trained = train(*world, processes=processes)
+        answer = [asdict(epoch) for epoch in trained.history], weights(trained)
+        (folder / f"{rank}.pickle").write_bytes(pickle.dumps(answer))
+
+
+@two_gpus
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("backbone", ["test_vit", "test_resnet"])
+def test_two_processes_learn_over_nccl_what_one_learns(crops, rows, taxonomy, config, tmp_path, backbone):
+    still = {"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False, "optimizer": "sgd", "lr": 0.01}
+    still |= {"backbone": backbone, "accumulation": 2, "degraded_size": 5.0, "epochs": 2, "precision": "fp32"}
+    world = (crops, rows, taxonomy, CLASSES, replace(config, **still))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    start_processes(trained_by_one_of_two, (port, tmp_path, world), nprocs=2, start_method="spawn")
+    (curves, first), (others, second) = (pickle.loads((tmp_path / f"{rank}.pickle").read_bytes()) for rank in range(2))
+    assert curves == others
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    alone = train(*world)
+    told = [epoch.train_loss for epoch in alone.history]
+    # With batch norms over both processes, the ResNet's losses agree, too.
+    assert [epoch["train_loss"] for epoch in curves] == pytest.approx(told, abs=2e-2)
