@@ -14,9 +14,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: $(VENV)/.runtime
 	@dvc repro
 	@echo
-	@echo "Done. Open reports/report.html to see what the model knows and where it errs. submission.csv has the answers,"
-	@echo "metrics.json how good they are, reports/predictions.csv a probability at each rank; data/raw/train/images/ has"
-	@echo "the frames, data/crops/train/rois/ the animals. The README goes on from here."
+	@echo "Done. Open reports/report.html to see what the model gets right and wrong. submission.csv has the answers,"
+	@echo "metrics.json says how good they are, reports/predictions.csv gives a probability at each rank, and bundle/ is the"
+	@echo "model, ready to use. The frames are in data/raw/train/images/, the animals in data/crops/train/rois/."
+	@echo "The README says what to do next."
 
 test: $(VENV)/.development
 	python -m pytest

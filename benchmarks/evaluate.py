@@ -48,8 +48,9 @@ def judge(folder: Path) -> None:
     history = folder / "history.csv"
     history.write_text("epoch,validation_mhd\n1,2.0\n")
     config = load_section(ROOT / "presets/fathomnet-2025-best.yaml", "evaluate", EvaluateConfig)
-    views = {"plain": logits, "degraded": logits[:, ::-1]}
-    result = evaluate(logits, annotations, classes, taxonomy, config, "labels", views)
+    stored = {"plain": logits, "degraded": logits[:, ::-1]}
+    views = {view: dict.fromkeys(("none", "mirror", "flips"), of_view) for view, of_view in stored.items()}
+    result = evaluate(views, "plain", annotations, classes, taxonomy, config, "labels")
     tables = all_tables(result, taxonomy, [history])
     write_tables(folder, tables)
     write_json(result.metrics, folder / "metrics.json")

@@ -103,6 +103,16 @@ def read_json(path: Path) -> object:
     return content
 
 
+def write_sealed_json(content: dict[str, object], path: Path) -> None:
+    """Write `content` with its own checksum under the key `sha256`, so that its reader notices an edit."""
+    write_json(content | {"sha256": content_digest(content)}, path)
+
+
+def content_digest(content: dict[str, object]) -> str:
+    """SHA-256, in hexadecimal, of JSON content, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write `table` without its index, every cell exactly as it is, with Unix line ends on every system."""
     with written_whole(path) as temporary:

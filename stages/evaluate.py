@@ -1,4 +1,4 @@
-"""Measure the models on the ROIs that they held out, and settle how to decide."""
+"""Measure the models on the ROIs that they held out, and settle how to decide. Runs no model."""
 
 import argparse
 import os
@@ -6,13 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fathomline.config import load_params
+from fathomline.decide.averaging import averaged_by_set
 from fathomline.decide.evaluate import EvaluateConfig, evaluate
 from fathomline.decide.submit import SubmitConfig
-from fathomline.files import read_csv, write_json
+from fathomline.files import write_json
+from fathomline.images.annotations import read_annotations
+from fathomline.images.split import read_split
 from fathomline.learn.config import TrainConfig
-from fathomline.learn.dataset import read_crops
-from fathomline.learn.folds import held_out_logits
-from fathomline.model.orientations import ORIENTATION_SETS
+from fathomline.predict.logits import held_out_annotations, read_held_out_logits
 from fathomline.progress import summary
 from fathomline.report.page import Results, write_report
 from fathomline.report.tables import all_tables, write_tables
@@ -24,7 +25,8 @@ from stages import PARAMS, params_section, params_text, run
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", type=Path, help="folder of fold-0, fold-1 …")
+    parser.add_argument("logits", type=Path, help="logits of the training subset, as the predict stage wrote them")
+    parser.add_argument("models", type=Path, help="folder of fold-0, fold-1 …, for their history.csv")
     parser.add_argument("crops", type=Path, help="folder that the crop stage wrote for the training subset")
     parser.add_argument("taxonomy", type=Path, help="taxonomy_reference.json")
     parser.add_argument("split", type=Path, help="split.csv")
@@ -35,21 +37,17 @@ def main() -> None:
     config, training = params_section("evaluate", EvaluateConfig), params_section("train", TrainConfig)
     candidates = params_section("submit", SubmitConfig).candidates
     taxonomy = read_reference(arguments.taxonomy)
-    split = read_csv(arguments.split, ["annotation_id", "fold"])
-    crops, orientations = read_crops(arguments.crops), ORIENTATION_SETS[config.test_time_augmentation]
-    held_out = held_out_logits(
-        arguments.models, training.folds, crops, split, taxonomy, orientations, training.degraded_size
-    )
-    views = held_out.logits
-    result = evaluate(
-        views[training.select_on], held_out.annotations, held_out.classes, taxonomy, config, candidates, views
-    )
+    held_out = read_held_out_logits(arguments.logits, taxonomy)
+    crops = read_annotations(arguments.crops / "annotations.csv", labelled=True)
+    annotations = held_out_annotations(held_out, crops, read_split(arguments.split, crops), arguments.logits)
+    views = {view: averaged_by_set(held_out.of_view(view), held_out.transforms) for view in held_out.views}
+    result = evaluate(views, training.select_on, annotations, held_out.classes, taxonomy, config, candidates)
     write_json(result.metrics, arguments.metrics)
     write_json(asdict(result.rule), arguments.calibration)
     histories = [arguments.models / f"fold-{fold}" / "history.csv" for fold in training.folds]
     tables = all_tables(result, taxonomy, histories)
     write_tables(arguments.reports, tables)
-    told = params_text("crop", "split", "train", "evaluate", "submit")
+    told = params_text("crop", "split", "train", "predict", "evaluate", "submit")
     title = f"{training.backbone} at {training.image_size} px"
     shown = Results(result.metrics, tables, taxonomy, config.decoder, training.select_on, told, title)
     page = arguments.reports / "report.html"
@@ -68,9 +66,10 @@ def main() -> None:
         "[{mhd_low:.3f}, {mhd_high:.3f}]".format(**figures) if "mhd_low" in figures else "(no interval: one group)"
     )
     summary(
-        f"evaluate: MHD {figures['mhd']:.3f} {interval} by {config.decoder} "
-        f"on {figures['rois']} held-out ROIs, {training.select_on} view (argmax {figures['mhd_argmax']:.3f}, threshold "
-        f"{figures['mhd_threshold']:.3f}, risk {figures['mhd_risk']:.3f}, best constant {figures['mhd_constant']:.3f})"
+        f"evaluate: MHD {figures['mhd']:.3f} {interval} by {config.decoder} on {figures['rois']} held-out ROIs, "
+        f"{training.select_on} view, averaged over {len(result.rule.transforms)} orientation(s) (argmax "
+        f"{figures['mhd_argmax']:.3f}, threshold {figures['mhd_threshold']:.3f}, risk {figures['mhd_risk']:.3f}, best "
+        f"constant {figures['mhd_constant']:.3f})"
     )
 
 

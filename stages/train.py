@@ -75,7 +75,7 @@ def main() -> None:
             )
             tracker.summarize({"best_epoch": trained.best.epoch, "images_per_second": trained.images_per_second})
             if processes.first:
-                save_model(trained.model, taxonomy, arguments.model)
+                save_model(trained.model, arguments.model)
                 write_csv(trained.history_table(), arguments.model / "history.csv")
                 tracker.keep("model", sorted(arguments.model.iterdir()), {"taxonomy_hash": taxonomy.hash})
                 point.remove()

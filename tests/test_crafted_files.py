@@ -3,21 +3,26 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import load_file, save_file
 
 from fathomline.dataset.description import write_description
 from fathomline.dataset.history_table import read_history
+from fathomline.decide.rule import DecisionRule, read_rule
 from fathomline.errors import InputError
-from fathomline.files import sha256_of, write_csv, write_json
+from fathomline.files import content_digest, sha256_of, write_csv, write_json
 from fathomline.images.annotations import COLUMNS, read_annotations
 from fathomline.images.coco import read_dataset
 from fathomline.images.split import SplitConfig, assign_folds, read_split
+from fathomline.learn.backbone import build
+from fathomline.learn.checkpoint import Model, load_model, save_model
 from fathomline.learn.dataset import read_crops
+from fathomline.model.model_json import Architecture, held_out_digest
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.reference import read_reference, write_reference
@@ -67,6 +72,15 @@ def intact(tmp_path_factory) -> Path:
     losses = {"train_loss": [3.0, 2.0, 1.0], "lora_gradient_norm": None}
     history = pd.DataFrame({"epoch": [1, 2, 3], "validation_mhd": [5.0, 4.0, 3.5], **losses})
     write_csv(history, folder / "fold-0/history.csv")
+    architecture = Architecture("test_resnet", {}, 16, VIEWS, "concat", False, 2, (0.5,) * 3, (0.5,) * 3)
+    preprocessing = preprocessing_of(pixels, 1.0, "frame")
+    classes, held_out = ("Bluefish", "Redfish"), held_out_digest(ids[:4])
+    taxonomy_hash = Taxonomy(lineages).hash
+    model = Model(build(architecture), architecture, preprocessing, "fp32", classes, taxonomy_hash, held_out)
+    save_model(model, folder / "fold-0")
+    thresholds = dict.fromkeys(map(str, RANKS), 0.5)
+    rule = DecisionRule("risk", "tree", 1.5, thresholds, "Redfish", ["identity", "rotate_180"])
+    write_json(asdict(rule), folder / "calibration.json")
     categories = [{"id": 1, "name": "Redfish"}, {"id": 2, "name": "Bluefish"}]
     box = {"id": 100, "image_id": 0, "category_id": 1, "bbox": [1, 2, 3, 4]}
     write_json({"images": [{"id": 0}], "annotations": [box], "categories": categories}, folder / "dataset.json")
@@ -131,13 +145,17 @@ def cell(column: str, value: str, row: int = 0) -> Callable[[Path], None]:
     return table(change)
 
 
-def document(change: Callable[[dict], object]) -> Callable[[Path], None]:
-    """The JSON is changed: `change` alters it in place, or returns another one."""
+def document(change: Callable[[dict], object], resealed: bool = True) -> Callable[[Path], None]:
+    """The JSON is changed: `change` alters it in place, or returns another one. Its own seal, where it has one, is made
+    to fit, as a forger would."""
 
     def damage(path: Path) -> None:
         content = json.loads(path.read_text())
         replaced = change(content)
-        path.write_text(json.dumps(content if replaced is None else replaced))
+        content = content if replaced is None else replaced
+        if resealed and isinstance(content, dict) and "sha256" in content:
+            content["sha256"] = content_digest({name: value for name, value in content.items() if name != "sha256"})
+        path.write_text(json.dumps(content))
 
     return damage
 
@@ -161,6 +179,27 @@ def repeated_first_key(path: Path) -> None:
 
 def array(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
     return lambda path: np.save(path, change(np.load(path)))
+
+
+def forged(damage: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Weights are damaged, and model.json is made to fit."""
+
+    def both(path: Path) -> None:
+        damage(path)
+        key(sha256_of(path), "weights_sha256")(path.with_name("model.json"))
+
+    return both
+
+
+def forged_weights(change: Callable[[dict], object]) -> Callable[[Path], None]:
+    """Tensors are changed in place."""
+
+    def damage(path: Path) -> None:
+        tensors = load_file(path)
+        change(tensors)
+        save_file(tensors, path)
+
+    return forged(damage)
 
 
 def sealed(damage: Callable[[Path], None]) -> Callable[[Path], None]:
@@ -215,6 +254,14 @@ def history_of(folder: Path) -> object:
 
 def dataset_of(folder: Path) -> object:
     return read_dataset(folder / "dataset.json")
+
+
+def model_of(folder: Path) -> object:
+    return load_model(folder / "fold-0", read_reference(folder / "taxonomy_reference.json"))
+
+
+def rule_of(folder: Path) -> object:
+    return read_rule(folder / "calibration.json")
 
 
 UNUSABLE = {
@@ -332,6 +379,11 @@ DESCRIPTION = {
     "fewer rows": (key(11, "rois"), r"annotations.csv: has 12 row\(s\), but crops.json counts 11"),
     "no rows": (key(0, "rois"), "`rois` is 0"),
     "another sum": (key("0" * 64, "pixels_sha256"), "pixels.npy: differs from what the crop stage wrote"),
+    "an edit under the old seal": (
+        document(lambda content: content | {"square": False}, resealed=False),
+        "changed since it was written",
+    ),
+    "a seal that is null": (document(lambda content: content | {"sha256": None}, resealed=False), "changed since"),
     "a sum that is none": (key("abc", "annotations_sha256"), "`annotations_sha256` is 'abc'"),
 }
 
@@ -451,6 +503,80 @@ DATASET = {
 }
 
 
+MODEL = {
+    "a newer format": (key(2, "format"), "`format` is 2"),
+    "a key too many": (key(1, "surplus"), "`surplus` is not a key of this file"),
+    "no architecture": (document(lambda content: content.pop("architecture") and None), "`architecture` is missing"),
+    "no classes": (key([], "classes"), r"`classes` has 0 names"),
+    "a class too few": (key(["Bluefish"], "classes"), r"`classes` has 1 names, 1 of them different; expected 2"),
+    "a class twice": (key(["Bluefish", "Bluefish"], "classes"), r"`classes` has 2 names, 1 of them different"),
+    "a class of no taxonomy": (key(["Bluefish", "Nemo"], "classes"), "`classes` has Nemo, which the taxonomy lacks"),
+    "classes as numbers": (key([1, 2], "classes"), "`classes.0` is 1"),
+    "classes as a text": (key("ab", "classes"), "`classes` is 'ab'"),
+    "classes that changed places": (
+        document(lambda content: content | {"classes": content["classes"][::-1]}, resealed=False),
+        "changed since it was written",
+    ),
+    "a standard deviation of 0": (key([0.0, 0.5, 0.5], "architecture", "std"), "`architecture.std.0` is 0.0"),
+    "a negative standard deviation": (key([0.5, -1.0, 0.5], "architecture", "std"), "`architecture.std.1` is -1.0"),
+    "two channels": (key([0.5, 0.5], "architecture", "std"), "`architecture.std"),
+    "a mean in words": (key("grey", "architecture", "mean"), "`architecture.mean` is 'grey'"),
+    "pictures of no size": (key(0, "architecture", "image_size"), "`architecture.image_size` is 0"),
+    "pictures of half a pixel": (key(16.5, "architecture", "image_size"), "`architecture.image_size` is 16.5"),
+    "pictures larger than the crops": (key(64, "architecture", "image_size"), "`architecture` takes views of 64 px"),
+    "another number of views": (key(3, "architecture", "views"), "`preprocessing` has 2 views; expected 3"),
+    "an unknown fusion": (key("mean", "architecture", "fusion"), "`architecture.fusion` is 'mean'"),
+    "an unknown backbone": (key("resnet_51", "architecture", "backbone"), "train.backbone is 'resnet_51'"),
+    "options that load a file": (
+        key({"checkpoint_path": "/etc/passwd"}, "architecture", "backbone_options"),
+        "train.backbone_options has checkpoint_path",
+    ),
+    "options in a list": (key([], "architecture", "backbone_options"), "`architecture.backbone_options"),
+    "a million classes": (key(10**6, "architecture", "classes"), "expected 1000000"),
+    "a view of no size": (key([0.0, "frame"], "preprocessing", "views"), "`preprocessing.views.0"),
+    "unknown padding": (key("mirror", "preprocessing", "padding"), "`preprocessing.padding` is 'mirror'"),
+    "square as a number": (key(1, "preprocessing", "square"), "`preprocessing.square` is 1"),
+    "another taxonomy": (key("0" * 64, "taxonomy_hash"), "trained with taxonomy 000000000000"),
+    "the sum of other weights": (key("0" * 64, "weights_sha256"), "its SHA-256 is not the recorded one"),
+    "unknown precision": (key("int8", "precision"), "`precision` is 'int8'"),
+}
+
+WEIGHTS = {
+    "missing": (missing, "cannot be read: No such file"),
+    "a folder": (is_a_folder, "cannot be read: Is a directory"),
+    "empty": (holds(""), "its SHA-256 is not the recorded one"),
+    "cut in half": (cut(0.5), "its SHA-256 is not the recorded one"),
+    "a byte too many": (appended("x"), "its SHA-256 is not the recorded one"),
+    "NaN under a forged seal": (forged_weights(lambda tensors: tensors["head.bias"].fill_(float("nan"))), "not finite"),
+    "infinity under a forged seal": (
+        forged_weights(lambda tensors: tensors["head.weight"][0].fill_(float("inf"))),
+        "not finite",
+    ),
+    "a tensor too few under a forged seal": (forged_weights(lambda tensors: tensors.pop("head.bias")), "Error"),
+    "text under a forged seal": (forged(holds("weights")), "; run `dvc repro --force train`"),
+}
+
+CALIBRATION = {
+    "a decoder that there is not": (key("magic", "decoder"), "`decoder` is 'magic'"),
+    "candidates that there are not": (key("trees", "candidates"), "`candidates` is 'trees'"),
+    "a temperature of nearly 0": (key(1e-300, "temperature"), "`temperature` is 1e-300"),
+    "a temperature of 0": (key(0, "temperature"), "`temperature` is 0"),
+    "a huge temperature": (key(1e300, "temperature"), r"`temperature` is 1e\+300"),
+    "a negative temperature": (key(-1.0, "temperature"), "`temperature` is -1.0"),
+    "no temperature": (key(None, "temperature"), "`temperature` is null"),
+    "a temperature in words": (key("1.5", "temperature"), "`temperature` is '1.5'"),
+    "a threshold above 1": (key(2.0, "thresholds", "genus"), "`thresholds.genus` is 2.0"),
+    "a rank too few": (document(lambda content: content["thresholds"].pop("genus") and None), "expected exactly"),
+    "a rank too many": (key(0.5, "thresholds", "tribe"), "expected exactly kingdom"),
+    "no transform": (key([], "transforms"), "`transforms` is .*at least 1 item"),
+    "a transform twice": (key(["identity"] * 2, "transforms"), "expected names of identity"),
+    "a transform that there is not": (key(["sideways"], "transforms"), "expected names of identity"),
+    "an empty fallback": (key("", "fallback"), "`fallback` is ''"),
+    "a key too many": (key(1, "surplus"), "`surplus` is not a key of this file"),
+    "a key too few": (document(lambda content: content.pop("fallback") and None), "`fallback` is missing"),
+}
+
+
 def cases() -> Iterator[Case]:
     for file, read, kinds in [
         ("crops/annotations.csv", annotations_of, NO_CSV | ANNOTATIONS),
@@ -461,12 +587,17 @@ def cases() -> Iterator[Case]:
         ("taxonomy_reference.json", taxonomy_of, STRICT_JSON | TAXONOMY),
         ("fold-0/history.csv", history_of, NO_CSV | HISTORY),
         ("dataset.json", dataset_of, NO_JSON | DATASET),
+        ("fold-0/model.json", model_of, STRICT_JSON | MODEL),
+        ("fold-0/model.safetensors", model_of, WEIGHTS),
+        ("calibration.json", rule_of, STRICT_JSON | CALIBRATION),
     ]:
         for name, (damage, says) in kinds.items():
             yield Case(file, name, damage, read, says)
 
 
-@pytest.mark.parametrize("read", [annotations_of, crops_of, split_of, taxonomy_of, history_of, dataset_of])
+@pytest.mark.parametrize(
+    "read", [annotations_of, crops_of, split_of, taxonomy_of, history_of, dataset_of, model_of, rule_of]
+)
 def test_the_files_are_read_as_long_as_nobody_touches_them(intact, read):
     assert read(intact) is not None
 

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -45,8 +47,16 @@ def reached(script: Path) -> set[str]:
     return {path.as_posix() for path in seen}
 
 
-def test_the_stages_are_those_of_the_mission_in_order():
-    assert list(STAGES) == ["download", "crop", "taxonomy", "split", "train", "evaluate", "submit"]
+def test_the_stages_are_in_the_order_that_they_run_in():
+    before_models = ["download", "crop", "taxonomy", "split"]
+    assert list(STAGES) == [*before_models, "train", "predict", "evaluate", "submit", "bundle"]
+
+
+@pytest.mark.parametrize("name", ["evaluate", "submit", "bundle"])
+def test_a_stage_that_decides_imports_no_torch(name):
+    script = f"import sys, stages.{name}\nprint(sorted({{'torch', 'timm', 'torchvision', 'peft'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -81,8 +91,8 @@ def test_every_section_of_params_belongs_to_a_stage_or_is_source_or_tracking():
     assert set(PARAMS) == {*STAGES, "source", "tracking"}
 
 
-KEPT = ("cache/training", "cache/features")
-"""Neither: what an earlier training left decides only how long the next one takes."""
+KEPT = ("cache/training", "cache/features", "cache/predict")
+"""Neither: what an earlier run left decides only how long the next one takes."""
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -90,5 +100,5 @@ def test_paths_on_a_command_line_are_dependencies_or_outputs(name):
     stage = STAGES[name]
     outputs = [next(iter(out)) if isinstance(out, dict) else out for out in stage["outs"]]
     declared = [*stage["deps"], *outputs, *KEPT]
-    for word in re.findall(r"[\w.${}-]+(?:/[\w.${}-]+)+|\b\w+\.(?:csv|json)", stage["cmd"]):
+    for word in re.findall(r"[\w.${}-]+(?:/[\w.${}-]+)+|\b\w+\.(?:csv|json|npz)", stage["cmd"]):
         assert any(path == word or path.startswith(word + "/") for path in declared), word

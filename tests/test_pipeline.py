@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import fathomline
 from fathomline.reef.reef import Reef
 
 ROOT = Path(__file__).parent.parent
@@ -115,9 +116,13 @@ EVERY_STAGE = [
     "taxonomy",
     "split",
     "train@1",
+    "predict@train",
+    "predict@test",
     "evaluate",
     "submit",
+    "bundle",
 ]
+AFTER_TRAINING = ["bundle", "evaluate", "predict@test", "predict@train", "submit"]
 
 
 def test_the_first_run_runs_every_stage(repro):
@@ -135,8 +140,11 @@ def test_each_stage_says_what_it_did_in_one_line_and_nobody_warns(repro):
         "taxonomy",
         "split",
         "train fold 1",
+        "predict train",
+        "predict test",
         "evaluate",
         "submit",
+        "bundle",
     ]
 
 
@@ -195,16 +203,65 @@ def test_nothing_runs_again_when_nothing_changed(repro):
     assert "Data and pipelines are up to date." in output
 
 
-def test_another_learning_rate_trains_evaluates_and_submits_and_both_mhd_are_shown(repro):
+def test_another_learning_rate_trains_and_reruns_what_follows_and_both_mhd_are_shown(repro):
     checkout, _ = repro
     before = checkout.json("metrics.json")["mhd"]
     output = checkout.dvc("exp", "run", "-S", "train.lr=1e-5")
-    assert sorted(stages_run(output)) == ["evaluate", "submit", "train@1"]
+    assert sorted(stages_run(output)) == [*AFTER_TRAINING, "train@1"]
     after = checkout.json("metrics.json")["mhd"]
     assert before < after, "a thousandth of the learning rate learns next to nothing"
     difference = json.loads(checkout.dvc("metrics", "diff", "--json"))["metrics.json"]["mhd"]
     assert (difference["old"], difference["new"]) == (before, after)
     checkout.restore()
+
+
+def test_another_decoder_runs_no_model(repro):
+    checkout, _ = repro
+    checkout.set_params({"evaluate": {"decoder": "argmax"}, "submit": {"candidates": "tree"}})
+    output = checkout.dvc("repro")
+    assert sorted(stages_run(output)) == ["bundle", "evaluate", "submit"]
+    metrics = checkout.json("metrics.json")
+    assert metrics["mhd"] == metrics["mhd_argmax"]
+    assert checkout.json("bundle/bundle.json")["decision"]["decoder"] == "argmax"
+    checkout.restore()
+
+
+def test_other_transforms_predict_again_but_do_not_train(repro):
+    checkout, _ = repro
+    checkout.set_params({"predict": {"transforms": "mirror"}, "evaluate": {"test_time_augmentation": "auto"}})
+    assert sorted(stages_run(checkout.dvc("repro"))) == AFTER_TRAINING
+    decoders = pd.read_csv(checkout.folder / "reports/decoders.csv")
+    assert decoders["transforms"].drop_duplicates().tolist() == ["auto", "none", "mirror"]
+    chosen = checkout.json("reports/calibration.json")["transforms"]
+    assert chosen in (["identity"], ["identity", "flip_left_right"])
+    checkout.restore()
+
+
+def test_a_prediction_run_again_gives_the_same_bytes(repro):
+    checkout, _ = repro
+    paths = [checkout.folder / f"data/logits/{subset}.npz" for subset in ("train", "test")]
+    before = [path.read_bytes() for path in paths]
+    checkout.dvc("repro", "--single-item", "--force", "predict@train", "predict@test")
+    assert [path.read_bytes() for path in paths] == before
+    assert not list((checkout.folder / "cache/predict").iterdir())
+
+
+def test_the_bundle_answers_for_the_test_frames_as_the_submission_does(repro, tmp_path):
+    checkout, _ = repro
+    shutil.copytree(checkout.folder / "bundle", tmp_path / "bundle")
+    dataset = checkout.json("data/raw/test/dataset.json")
+    boxes: dict[int, list] = {}
+    for annotation in dataset["annotations"]:
+        boxes.setdefault(annotation["image_id"], []).append(annotation)
+    frames = [checkout.folder / f"data/raw/test/images/{image_id}.png" for image_id in boxes]
+    model = fathomline.load(tmp_path / "bundle")
+    predicted = model.predict(frames, [[annotation["bbox"] for annotation in of_frame] for of_frame in boxes.values()])
+    ids = [annotation["id"] for of_frame in boxes.values() for annotation in of_frame]
+    answers = pd.read_csv(checkout.folder / "submission.csv").set_index("annotation_id")["concept_name"]
+    assert {number: one.name for number, one in zip(ids, predicted, strict=True)} == answers.to_dict()
+    assert answers.nunique() > 3
+    details = pd.read_csv(checkout.folder / "reports/predictions.csv").set_index("annotation_id").loc[ids]
+    assert [one.confidence for one in predicted] == pytest.approx(details["confidence"].tolist(), abs=1e-4)
 
 
 def test_a_touched_lineage_trains_again_but_does_not_crop(repro):
@@ -215,7 +272,7 @@ def test_a_touched_lineage_trains_again_but_does_not_crop(repro):
     reference["concepts"]["Aurelia aurita"]["family"] = "Cyaneidae"
     path.write_text(json.dumps(reference, indent=2))
     output = checkout.dvc("repro")
-    assert sorted(stages_run(output)) == ["evaluate", "submit", "taxonomy", "train@1"]
+    assert sorted(stages_run(output)) == [*AFTER_TRAINING, "taxonomy", "train@1"]
     kept = checkout.json("cache/taxonomy_reference.json")
     assert kept["concepts"]["Aurelia aurita"]["family"] == "Cyaneidae"
     assert kept["hash"] == checkout.json("metrics.json")["taxonomy_hash"] != old_hash

@@ -12,6 +12,8 @@ from fathomline.images.crop import CropConfig
 from fathomline.images.download import DownloadConfig
 from fathomline.images.split import SplitConfig
 from fathomline.learn.config import TrainConfig
+from fathomline.predict.bundle import BundleConfig
+from fathomline.predict.logits import PredictConfig
 from fathomline.source import SourceConfig
 from fathomline.taxonomy.resolve import TaxonomyConfig
 from fathomline.tracking import TrackingConfig
@@ -25,8 +27,10 @@ SECTIONS = {
     "taxonomy": TaxonomyConfig,
     "split": SplitConfig,
     "train": TrainConfig,
+    "predict": PredictConfig,
     "evaluate": EvaluateConfig,
     "submit": SubmitConfig,
+    "bundle": BundleConfig,
     "tracking": TrackingConfig,
 }
 

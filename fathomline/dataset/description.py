@@ -9,9 +9,9 @@ from pydantic import StringConstraints
 
 from fathomline.config import section
 from fathomline.dataset.preprocessing import Preprocessing
-from fathomline.dataset.records import read_record
+from fathomline.dataset.records import read_sealed_record
 from fathomline.errors import InputError
-from fathomline.files import sha256_of, write_json
+from fathomline.files import sha256_of, write_sealed_json
 
 REMEDY = "run `dvc repro --force crop` to make the crops anew"
 
@@ -39,12 +39,12 @@ class Description(Preprocessing):
 def write_description(folder: Path, preprocessing: Preprocessing, rois: int) -> None:
     """Write crops.json for the annotations.csv and pixels.npy in `folder`; it is written last."""
     sums = {f"{name}_sha256": sha256_of(folder / file) for name, file in _SEALED.items()}
-    write_json({**asdict(preprocessing), "rois": rois, **sums}, folder / "crops.json")
+    write_sealed_json({**asdict(preprocessing), "rois": rois, **sums}, folder / "crops.json")
 
 
 def read_description(folder: Path) -> Description:
     """Read crops.json; InputError when it is not as the crop stage writes it."""
-    return read_record(folder / "crops.json", Description, REMEDY)
+    return read_sealed_record(folder / "crops.json", Description, REMEDY)
 
 
 def check_unchanged(folder: Path, description: Description) -> None:

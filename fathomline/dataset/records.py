@@ -12,7 +12,7 @@ from annotated_types import Interval
 from pydantic import AfterValidator, BeforeValidator, FiniteFloat, TypeAdapter, ValidationError
 
 from fathomline.errors import InputError, listing, shown
-from fathomline.files import read_csv, read_json
+from fathomline.files import content_digest, read_csv, read_json
 
 Record = TypeVar("Record")
 
@@ -113,12 +113,30 @@ def read_record(path: Path, cls: type[Record], remedy: str) -> Record:
 
     Raises InputError in one line that names every fault.
     """
+    return _parsed(_read_object(path, remedy), cls, path, remedy)
+
+
+def read_sealed_record(path: Path, cls: type[Record], remedy: str) -> Record:
+    """Read what `write_sealed_json` wrote; as `read_record`, and InputError when the file was changed since."""
+    content = _read_object(path, remedy)
+    seal = content.pop("sha256", None)
+    record = _parsed(content, cls, path, remedy)
+    if seal != content_digest(content):
+        raise InputError(f"{path}: changed since it was written: `sha256` does not match; {remedy}")
+    return record
+
+
+def _read_object(path: Path, remedy: str) -> dict[str, Any]:
     try:
         content = read_json(path)
     except InputError as error:
         raise InputError(f"{error}; {remedy}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object, found {shown(content)}; {remedy}")
+    return content
+
+
+def _parsed(content: dict[str, Any], cls: type[Record], path: Path, remedy: str) -> Record:
     try:
         # Read as JSON, which has no tuples: there a list may stand for one, however strict the dataclass.
         return TypeAdapter(cls).validate_json(json.dumps(content))

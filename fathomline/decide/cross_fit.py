@@ -15,7 +15,7 @@ PARTS = 5
 @dataclass(frozen=True)
 class CrossFitting:
     """Groups are dealt in sorted order to five parts (fewer where there are fewer groups). Each part is judged by the
-    temperature and the thresholds that the other parts ask for; a single group by none, as nothing is left to fit on.
+    temperature and the thresholds fitted on the other parts; a single group by none, as nothing is left to fit on.
     """
 
     logits: np.ndarray
@@ -24,17 +24,25 @@ class CrossFitting:
     """(rois,) int64, column indices"""
     groups: np.ndarray
     """(rois,), for example the frame of each row"""
+    logits_of_parts: tuple[np.ndarray, ...] | None = None
+    """For each part, all ROIs as its transforms show them, (rois, classes), where parts differ in their transforms.
+    `logits` then has the rows of each part from its own. None: all parts have the same."""
 
     @cached_property
     def parts(self) -> np.ndarray:
         """(rois,) int64, from 0 to 4, or to the number of groups less one."""
-        return np.unique(self.groups, return_inverse=True)[1] % PARTS
+        return parts_of(self.groups)
 
     @cached_property
     def temperatures(self) -> np.ndarray:
         """(parts,) float64, the temperature of each part, fitted on the others."""
         rests = [self.parts != part for part in range(self.parts.max() + 1)]
-        return np.array([fit_temperature(self.logits[rest], self.labels[rest]) for rest in rests])
+        return np.array(
+            [fit_temperature(self._shown_to(part)[rest], self.labels[rest]) for part, rest in enumerate(rests)]
+        )
+
+    def _shown_to(self, part: int) -> np.ndarray:
+        return self.logits if self.logits_of_parts is None else self.logits_of_parts[part]
 
     def probabilities(self, calibrate: bool) -> np.ndarray:
         """(rois, classes) float64; as the model gives them, or at the temperature of each row's part."""
@@ -65,6 +73,11 @@ class CrossFitting:
         truth = decoder.class_nodes[self.labels]
         for part, temperature in enumerate(self.temperatures if calibrate else np.ones(self.parts.max() + 1)):
             rest = self.parts != part
-            fitted = fit_thresholds(decoder, probabilities(self.logits[rest], temperature), truth[rest])
+            fitted = fit_thresholds(decoder, probabilities(self._shown_to(part)[rest], temperature), truth[rest])
             answers[~rest] = replace(decoder, thresholds=fitted).threshold(judged[~rest])
         return answers
+
+
+def parts_of(groups: np.ndarray) -> np.ndarray:
+    """(rois,) int64: which of up to five parts the group of each ROI belongs to."""
+    return np.unique(groups, return_inverse=True)[1] % PARTS

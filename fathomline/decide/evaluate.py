@@ -14,13 +14,21 @@ from fathomline.decide import metrics
 from fathomline.decide.breakdown import by_clade, by_concept, by_meeting_rank, by_rank
 from fathomline.decide.calibrate import fit_temperature, probabilities
 from fathomline.decide.classes import class_indices
-from fathomline.decide.compare import compare_decoders
+from fathomline.decide.compare import compare_decoders, compare_transforms
 from fathomline.decide.cross_fit import CrossFitting
 from fathomline.decide.curves import reliability_curve, threshold_curve
 from fathomline.decide.decode import DECODERS, CandidateSet, Decoder, DecoderName
-from fathomline.decide.rule import DecisionRule, TestTimeAugmentation
+from fathomline.decide.rule import DecisionRule
 from fathomline.decide.thresholds import fit_thresholds
+from fathomline.decide.transforms import (
+    TestTimeAugmentation,
+    Transforms,
+    choose_transforms,
+    cross_fitted,
+    rows_of_parts,
+)
 from fathomline.errors import InputError
+from fathomline.model.orientations import ORIENTATION_SETS
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 
@@ -44,8 +52,9 @@ class EvaluateConfig:
     """Fit the thresholds to the held-out ROIs, starting from those above (cross-fitted for the figures)."""
 
     test_time_augmentation: TestTimeAugmentation
-    """Average probabilities over each ROI as it is (`none`), its four mirror images (`flips`), or all eight ways to lay
-    it (`turns`), here and in submit."""
+    """Average probabilities over each ROI as it is (`none`), with its mirror image (`mirror`), its four mirror images
+    (`flips`), four quarter turns (`rotations`) or all eight orientations (`turns`), here and in submit. `auto`: the set
+    with the least MHD among those that predict.transforms stored (cross-fitted for the figures)."""
 
     def __post_init__(self) -> None:
         if set(self.thresholds) != set(RANKS):
@@ -60,51 +69,57 @@ class Evaluation:
     rows: pd.DataFrame
     """One row an ROI: truth, each decoder's answer and its distance, confidence, fold, the most probable concepts."""
     tables: dict[str, pd.DataFrame]
-    """By name: `decoders` of `compare_decoders`; `concepts`, `clades`, `ranks` and `mistakes` of fathomline.decide's
-    breakdown; `thresholds` and `reliability` of its curves."""
+    """By name: `decoders` of `compare_decoders` and `compare_transforms`; `concepts`, `clades`, `ranks` and `mistakes`
+    of fathomline.decide's breakdown; `thresholds` and `reliability` of its curves."""
     rule: DecisionRule
     """For new ROIs; its temperature and thresholds are fitted on all held-out ones."""
 
 
 def evaluate(
-    logits: np.ndarray,
+    views: Mapping[str, Mapping[str, np.ndarray]],
+    select_on: str,
     annotations: pd.DataFrame,
     classes: Sequence[str],
     taxonomy: Taxonomy,
     config: EvaluateConfig,
     candidates: CandidateSet,
-    views: Mapping[str, np.ndarray] | None = None,
 ) -> Evaluation:
-    """Decide for held-out ROIs in every way, and measure.
+    """Decide for held-out ROIs by every decoder, and measure.
 
     The model's epoch was chosen on these ROIs, so the figures are a little better than new ROIs will give. The
-    temperature and the thresholds are not: what judges an ROI was fitted without its group, its frame by default.
+    transforms, the temperature and the thresholds are not: what judges an ROI was fitted without its group, its frame
+    by default.
 
     Args:
-        logits: (rois, classes) float, each row from a model that never saw its frame.
-        annotations: one row an ROI in the order of `logits`; columns annotation_id, label and group, and what else
-            should stand in the table.
-        classes: names in the order of the columns of `logits`.
-        views: by name, logits of several views of the same ROIs, `logits` among them. Each gets its own MHD, by the
-            temperature and the thresholds that `logits` ask for.
-    Raises InputError when there are no rows or the logits are not finite.
+        views: by the name of the view, then of the set of orientations: (rois, classes) float logits averaged over the
+            set, each row from a model that never saw its frame.
+        select_on: the view that everything is fitted on and that the figures are of. Each of the others gets its own
+            MHD, by the transforms, the temperature and the thresholds fitted on this one.
+        annotations: one row per ROI in the order of the logits; columns annotation_id, label and group, and what else
+            should be in the table.
+        classes: names in the order of the columns of the logits.
+    Raises InputError when there are no rows, the logits are not finite, or the transforms asked for are not stored.
     """
     if len(annotations) == 0:
         raise InputError("evaluate: no held-out ROI; train.folds and split.csv leave nothing to measure on")
-    views = views or {}
-    if not all(np.isfinite(values).all() for values in (logits, *views.values())):
+    if not all(np.isfinite(values).all() for options in views.values() for values in options.values()):
         raise InputError("evaluate: the model's logits are not finite; train again with a lower train.lr")
-    labels = class_indices(annotations["label"], classes)
-    held_out = CrossFitting(logits, labels, annotations["group"].to_numpy())
+    options = views[select_on]
+    labels, groups = class_indices(annotations["label"], classes), annotations["group"].to_numpy()
     decoder = Decoder(taxonomy, classes, candidates, config.thresholds)
+    chosen = choose_transforms(
+        config.test_time_augmentation, options, labels, groups, decoder, config.decoder, calibrate=config.calibrate
+    )
+    held_out = cross_fitted(options, labels, groups, chosen.of_parts)
     answers = _decide(held_out, decoder, config)
     constant, constant_mhd = best_constant(taxonomy, answers.truth, decoder.candidate_nodes)
-    rule = _settle(logits, labels, decoder, config, fallback=decoder.names([constant])[0])
+    rule = _settle(options, labels, decoder, config, chosen, fallback=decoder.names([constant])[0])
     rows = _rows(annotations, answers)
-    tables = {"decoders": compare_decoders(held_out, decoder), **_tables(answers, rows)}
+    tables = {"decoders": _decoders_table(held_out, options, decoder, config), **_tables(answers, rows)}
+    seen = {name: rows_of_parts(of_view, groups, chosen.of_parts) for name, of_view in views.items()}
     figures = {
         **_distance_figures(answers, held_out.groups),
-        **{f"mhd_{name}": _mhd_of_view(held_out, view, decoder, config) for name, view in views.items()},
+        **{f"mhd_{name}": _mhd_of_view(held_out, view, decoder, config) for name, view in seen.items()},
         "mhd_constant": constant_mhd,
         **_rank_figures(answers, tables),
         "ece": metrics.expected_calibration_error(*_surest_taxon(answers)),
@@ -115,6 +130,23 @@ def evaluate(
         "taxonomy_hash": taxonomy.hash,
     }
     return Evaluation(figures, rows, tables, rule)
+
+
+def _decoders_table(
+    held_out: CrossFitting, options: Mapping[str, np.ndarray], decoder: Decoder, config: EvaluateConfig
+) -> pd.DataFrame:
+    """Every decoder with the transforms in use, then the decoder in use with every set of transforms."""
+    of_decoders = compare_decoders(held_out, decoder)
+    of_decoders.insert(0, "transforms", config.test_time_augmentation)
+    others = {
+        name: CrossFitting(logits, held_out.labels, held_out.groups)
+        for name, logits in options.items()
+        if name != config.test_time_augmentation
+    }
+    if not others:
+        return of_decoders
+    settings = {"calibrate": config.calibrate, "fit": config.fit_thresholds}
+    return pd.concat([of_decoders, compare_transforms(others, decoder, config.decoder, **settings)], ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -144,15 +176,22 @@ def _mhd_of_view(held_out: CrossFitting, view: np.ndarray, decoder: Decoder, con
     return float(metrics.row_distances(decoder.taxonomy, decoder.class_nodes[held_out.labels], nodes).mean())
 
 
-def _settle(logits: np.ndarray, labels: np.ndarray, decoder: Decoder, config: EvaluateConfig, fallback: str):
+def _settle(
+    options: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    decoder: Decoder,
+    config: EvaluateConfig,
+    chosen: Transforms,
+    fallback: str,
+) -> DecisionRule:
     """The rule for new ROIs, which may learn from every held-out one."""
+    logits = options[chosen.for_new_rois]
     temperature = fit_temperature(logits, labels) if config.calibrate else 1.0
     thresholds = dict(config.thresholds)
     if config.fit_thresholds:
         thresholds = fit_thresholds(decoder, probabilities(logits, temperature), decoder.class_nodes[labels])
-    return DecisionRule(
-        config.decoder, decoder.candidates, temperature, thresholds, fallback, config.test_time_augmentation
-    )
+    orientations = list(ORIENTATION_SETS[chosen.for_new_rois])
+    return DecisionRule(config.decoder, decoder.candidates, temperature, thresholds, fallback, orientations)
 
 
 def _distance_figures(answers: _Answers, groups: np.ndarray) -> dict[str, float]:

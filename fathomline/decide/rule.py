@@ -1,18 +1,16 @@
-"""The decision rule that evaluate settles and submit applies."""
+"""The decision rule that evaluate settles, and that submit and bundles apply."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from annotated_types import Gt
-from pydantic import ValidationError
+from annotated_types import Interval, MinLen
 
 from fathomline.config import section
+from fathomline.dataset.records import read_record
+from fathomline.decide.calibrate import TEMPERATURE_BOUNDS
 from fathomline.decide.decode import CandidateSet, DecoderName
-from fathomline.errors import InputError
-from fathomline.files import read_json
+from fathomline.model.orientations import ORIENTATIONS
 from fathomline.taxonomy.ranks import RANKS
-
-TestTimeAugmentation = Literal["none", "flips", "turns"]
 
 
 @section
@@ -21,26 +19,20 @@ class DecisionRule:
 
     decoder: DecoderName
     candidates: CandidateSet
-    temperature: Annotated[float, Gt(0)]
-    thresholds: dict[str, float]
-    fallback: str
+    temperature: Annotated[float, Interval(ge=TEMPERATURE_BOUNDS[0], le=TEMPERATURE_BOUNDS[1])]
+    thresholds: dict[str, Annotated[float, Interval(ge=0, le=1)]]
+    fallback: Annotated[str, MinLen(1)]
     """The answer for an ROI that cannot be seen: the one that does best for all."""
-    test_time_augmentation: TestTimeAugmentation
-    """What the probabilities are averaged over that the temperature was fitted to."""
+    transforms: Annotated[list[str], MinLen(1)]
+    """The orientations that probabilities are averaged over, as they were when the temperature was fitted."""
 
     def __post_init__(self) -> None:
         if set(self.thresholds) != set(RANKS):
             raise ValueError(f"`thresholds` has {', '.join(self.thresholds)}; expected exactly {', '.join(RANKS)}")
+        if len(set(self.transforms)) != len(self.transforms) or not set(self.transforms) <= set(ORIENTATIONS):
+            raise ValueError(f"`transforms` is {self.transforms}; expected names of {', '.join(ORIENTATIONS)}")
 
 
 def read_rule(path: Path) -> DecisionRule:
     """Read calibration.json; InputError when it is not what evaluate writes."""
-    content = read_json(path)
-    remedy = "run `dvc repro --force evaluate`, which writes it"
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected the keys and values of a decision rule; {remedy}")
-    try:
-        return DecisionRule(**content)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False)]
-        raise InputError(f"{path}: not a decision rule: {'; '.join(faults)}; {remedy}") from None
+    return read_record(path, DecisionRule, "run `dvc repro --force evaluate`, which writes it")

@@ -44,6 +44,10 @@ class CropConfig:
     workers: Annotated[int, Ge(0)]
     """Processes that decode and cut; 0: one per core. Does not change the result."""
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return Preprocessing(tuple(self.views), self.size, self.square, self.padding)
+
 
 @dataclass(frozen=True)
 class Cropped:
@@ -90,7 +94,7 @@ def crop(raw: Path, destination: Path, config: CropConfig, group: str | None) ->
         _refuse_nothing(rectangles, reasons, raw)
         with written_whole(destination / "pixels.npy") as temporary:
             pixels = create_pixels(temporary, (len(rectangles), len(config.views), config.size, config.size, 3))
-            plan = CutPlan(destination / "rois", pixels, tuple(config.views), config.square, config.padding)
+            plan = CutPlan(destination / "rois", pixels, config.preprocessing)
             frames = list(cut_all(_jobs(coco, manifest, rectangles, raw), plan, config.workers))
             cut = _cut_boxes(frames, reasons)
             _refuse_nothing(cut, reasons, raw)
@@ -99,8 +103,7 @@ def crop(raw: Path, destination: Path, config: CropConfig, group: str | None) ->
         _remove_strays(destination / "rois", annotations["path"])
         write_csv(_quarantine_table(coco.annotations, reasons), destination / "quarantine.csv")
         write_csv(annotations, destination / "annotations.csv")
-        preprocessing = Preprocessing(tuple(config.views), config.size, config.square, config.padding)
-        write_description(destination, preprocessing, len(annotations))
+        write_description(destination, config.preprocessing, len(annotations))
     except FileNotFoundError as error:
         raise InputError(
             f"{error.filename or destination}: taken away while crop was at work, most likely by another crop of the "

@@ -1,13 +1,13 @@
 """One frame, opened once, cut into the ROIs and views of all its boxes. This is what crop's processes run."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image
 
+from fathomline.dataset.preprocessing import Preprocessing
 from fathomline.images.annotations import roi_path
 from fathomline.images.decode import Frame, decode, in_box_grid
 from fathomline.images.pixels import PixelFile
@@ -52,9 +52,7 @@ class CutPlan:
     """Folder of the ROI PNGs."""
 
     pixels: PixelFile
-    views: tuple[float | Literal["frame"], ...]
-    square: bool
-    padding: Literal["edge", "mean"]
+    preprocessing: Preprocessing
 
 
 @dataclass(frozen=True)
@@ -80,20 +78,58 @@ class CutFrame:
     boxes: tuple[CutBox, ...]
 
 
+@dataclass(frozen=True)
+class OpenFrame:
+    """A decoded frame, to be cut."""
+
+    image: Image.Image
+    """RGB, in the pixel grid that boxes refer to."""
+
+    turn: Image.Transpose | None
+    """What makes a cut from `image` upright; None when it is."""
+
+    beyond: tuple[int, int, int] | None
+    """Colour of what lies beyond the frame; None for its nearest pixel."""
+
+    shared: dict[int, np.ndarray] = field(default_factory=dict)
+    """The views that all boxes of this frame share, by their place in `Preprocessing.views`, as they are cut."""
+
+    @classmethod
+    def of(cls, image: Image.Image, turn: Image.Transpose | None, preprocessing: Preprocessing) -> "OpenFrame":
+        return cls(image, turn, mean_colour(image) if preprocessing.padding == "mean" else None)
+
+    @classmethod
+    def decoded(cls, frame: Frame, described: tuple[int, int] | None, preprocessing: Preprocessing) -> "OpenFrame":
+        """Args: described, width and height that the file with the boxes gives, None when it gives none."""
+        return cls.of(*in_box_grid(frame, described), preprocessing)
+
+
 def cut_frame(job: FrameJob, plan: CutPlan) -> CutFrame:
     """Decode a frame, write the ROI and the row of views of each of its boxes, and tell what became of each.
 
     Raises OSError when a result cannot be written.
     """
     try:
-        frame = _read(job)
+        frame = OpenFrame.decoded(_read(job), job.described, plan.preprocessing)
     except Unusable as error:
         return CutFrame(job.image_id, (0, 0), tuple(CutBox(box.annotation_id, None, str(error)) for box in job.boxes))
-    image, turn = in_box_grid(frame, job.described)
-    whole_frame: dict[int, np.ndarray] = {}
-    beyond = mean_colour(image) if plan.padding == "mean" else None
-    boxes = tuple(_cut_box(box, job.image_id, image, turn, beyond, plan, whole_frame) for box in job.boxes)
-    return CutFrame(job.image_id, image.size, boxes)
+    boxes = tuple(_cut_box(box, job.image_id, frame, plan) for box in job.boxes)
+    return CutFrame(job.image_id, frame.image.size, boxes)
+
+
+def cut_views(frame: OpenFrame, rectangle: Rectangle, preprocessing: Preprocessing) -> np.ndarray:
+    """(views, size, size, 3) uint8 RGB, upright. Args: rectangle, clipped to the frame."""
+    size = preprocessing.size
+    views = np.empty((len(preprocessing.views), size, size, 3), dtype=np.uint8)
+    for place, view in enumerate(preprocessing.views):
+        if place in frame.shared:
+            views[place] = frame.shared[place]
+            continue
+        shown = view_rectangle(rectangle, view, frame.image.size, preprocessing.square)
+        views[place] = _turned(render(frame.image, shown, size, frame.beyond), frame.turn)
+        if view == "frame":
+            frame.shared[place] = views[place].copy()
+    return views
 
 
 def _read(job: FrameJob) -> Frame:
@@ -106,35 +142,16 @@ def _read(job: FrameJob) -> Frame:
     return decode(body)
 
 
-def _cut_box(
-    box: Box,
-    image_id: int,
-    image: Image.Image,
-    turn: Image.Transpose | None,
-    beyond: tuple[int, int, int] | None,
-    plan: CutPlan,
-    whole_frame: dict[int, np.ndarray],
-) -> CutBox:
-    """`whole_frame` holds, by their place in `plan.views`, the views that all boxes of this frame share."""
+def _cut_box(box: Box, image_id: int, frame: OpenFrame, plan: CutPlan) -> CutBox:
     try:
-        rectangle = clip(box.rectangle, image.size)
+        rectangle = clip(box.rectangle, frame.image.size)
     except Unusable as error:
         return CutBox(box.annotation_id, None, str(error))
-    roi = image.crop(whole_pixels(rectangle))
-    if turn is not None:
-        roi = roi.transpose(turn)
+    roi = frame.image.crop(whole_pixels(rectangle))
+    if frame.turn is not None:
+        roi = roi.transpose(frame.turn)
     roi.save(plan.rois / Path(roi_path(image_id, box.annotation_id)).name, compress_level=COMPRESSION)
-    size = plan.pixels.shape[2]
-    row = np.empty(plan.pixels.shape[1:], dtype=np.uint8)
-    for place, view in enumerate(plan.views):
-        if place in whole_frame:
-            row[place] = whole_frame[place]
-            continue
-        shown = view_rectangle(rectangle, view, image.size, plan.square)
-        row[place] = _turned(render(image, shown, size, beyond), turn)
-        if view == "frame":
-            whole_frame[place] = row[place].copy()
-    plan.pixels.write(box.row, row)
+    plan.pixels.write(box.row, cut_views(frame, rectangle, plan.preprocessing))
     return CutBox(box.annotation_id, rectangle, "")
 
 

@@ -8,11 +8,13 @@ import timm
 import torch
 from safetensors import SafetensorError
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.models import PretrainedCfg
 from torch import nn
 
 from fathomline.errors import InputError, listing
-from fathomline.learn.classifier import Architecture, Classifier
+from fathomline.learn.classifier import Classifier
 from fathomline.learn.config import TrainConfig
+from fathomline.model.model_json import Architecture
 
 TIMM_ERRORS = (
     OSError,
@@ -30,14 +32,7 @@ TIMM_ERRORS = (
 
 def design(config: TrainConfig, views: int, classes: int) -> Architecture:
     """The architecture that `config` asks for; InputError for a backbone that timm does not have."""
-    try:
-        defaults = timm.get_pretrained_cfg(config.backbone)
-    except RuntimeError:
-        defaults = None
-    if defaults is None or not timm.is_model(config.backbone):
-        close = difflib.get_close_matches(config.backbone, timm.list_models(), n=5)
-        hint = f", for example {', '.join(close)}" if close else ""
-        raise InputError(f"train.backbone is {config.backbone!r}; expected a model of timm{hint}")
+    defaults = _pretrained_config(config.backbone)
     mean, std = {
         "backbone": (defaults.mean, defaults.std),
         "imagenet": (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD),
@@ -54,6 +49,19 @@ def design(config: TrainConfig, views: int, classes: int) -> Architecture:
         mean=tuple(mean),
         std=tuple(std),
     )
+
+
+def _pretrained_config(backbone: str) -> PretrainedCfg:
+    """What timm says of a backbone; InputError when it does not have it."""
+    try:
+        defaults = timm.get_pretrained_cfg(backbone)
+    except RuntimeError:
+        defaults = None
+    if defaults is None or not timm.is_model(backbone):
+        close = difflib.get_close_matches(backbone, timm.list_models(), n=5)
+        hint = f", for example {', '.join(close)}" if close else ""
+        raise InputError(f"train.backbone is {backbone!r}; expected a model of timm{hint}")
+    return defaults
 
 
 RESERVED = (
@@ -82,7 +90,7 @@ def build(architecture: Architecture, pretrained: bool | str = False, drop_path:
         raise InputError(f"train.backbone_options has {listing(reserved)}, which fathomline sets itself; leave it out")
     if drop_path:
         options["drop_path_rate"] = drop_path
-    if timm.get_pretrained_cfg(architecture.backbone).fixed_input_size:
+    if _pretrained_config(architecture.backbone).fixed_input_size:
         options.setdefault("img_size", architecture.image_size)
     if isinstance(pretrained, str):
         _check_weights_file(pretrained)

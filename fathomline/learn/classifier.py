@@ -1,32 +1,14 @@
 """Views of an ROI -> logits: one or several backbones, the fusion of their features, and a linear head."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from fathomline.model.model_json import Architecture
+
 LARGEST_HEAD_COUNT = 8
 """Heads of the attention between views, or as many fewer as the features can be dealt to."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Everything that rebuilds a classifier, weights aside."""
-
-    backbone: str
-    backbone_options: dict[str, str | int | float | bool]
-    image_size: int
-    views: int
-    fusion: Literal["concat", "attention"]
-    separate_backbones: bool
-    classes: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-    def as_json(self) -> dict:
-        return asdict(self)
 
 
 class Classifier(nn.Module):

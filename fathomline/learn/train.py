@@ -23,6 +23,7 @@ from fathomline.learn.inputs import PixelInputs
 from fathomline.learn.resume import ResumePoint, load_point, save_point
 from fathomline.learn.run import DivergedError, Run, Task
 from fathomline.model.degrade import degraded_scale, view_spans
+from fathomline.model.model_json import held_out_digest
 from fathomline.progress import progress, warning
 from fathomline.taxonomy.tree import Taxonomy
 
@@ -74,7 +75,15 @@ def train(
     classifier.load_state_dict(run.best_weights)
     classifier.backbones = backbones
     merge_adapters(classifier)
-    model = Model(classifier.cpu(), architecture, tuple(classes), taxonomy.hash)
+    model = Model(
+        classifier=classifier.cpu(),
+        architecture=architecture,
+        preprocessing=crops.preprocessing,
+        precision=config.precision,
+        classes=tuple(classes),
+        taxonomy_hash=taxonomy.hash,
+        held_out=held_out_digest(crops.annotations["annotation_id"].to_numpy()[rows[1]]),
+    )
     return Trained(model, tuple(run.history), best, run.images_per_second, learns, has)
 
 

@@ -62,7 +62,6 @@ def _render(results: Results, crops: Path) -> str:
         walk=_walk(clades, taxonomy),
         concepts=_records(tables["concepts"]),
         decoders=_records(tables["decoders"]),
-        transforms="transforms" in tables["decoders"],
         worst=worst,
         confident=confident_mistakes(rows, taxonomy, crops),
         shown_clades={node_id(node) for mistake in worst for node in mistake.truth_nodes},

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fathomline.dataset.history_table import read_history
 from fathomline.decide.evaluate import Evaluation
 from fathomline.decide.metrics import confusion
-from fathomline.files import read_csv, write_csv
+from fathomline.files import write_report_csv
 from fathomline.taxonomy.ranks import RANKS, Rank
 from fathomline.taxonomy.tree import Taxonomy
 
@@ -26,7 +27,7 @@ def mean_history(histories: Sequence[Path]) -> pd.DataFrame:
 
     Epochs that not every fold reached are left out: a mean over fewer folds would jump.
     """
-    tables = [read_csv(path, ["epoch", "validation_mhd"]) for path in histories]
+    tables = [read_history(path) for path in histories]
     epochs = min(table["epoch"].max() for table in tables)
     means = pd.concat(tables).groupby("epoch", as_index=False).mean()
     return means[means["epoch"] <= epochs]
@@ -61,4 +62,4 @@ def all_tables(evaluation: Evaluation, taxonomy: Taxonomy, histories: Sequence[P
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     """Write each table to a CSV of its name in `folder`."""
     for name, table in tables.items():
-        write_csv(table, folder / f"{name}.csv")
+        write_report_csv(table, folder / f"{name}.csv")

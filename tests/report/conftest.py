@@ -130,7 +130,7 @@ def measured(
     annotations["label"] = np.array(classes, dtype=object)[labels]
     annotations["fold"] = 0
     logits = generator.normal(size=(60, len(classes))) + 1.5 * np.eye(len(classes))[labels]
-    evaluation = evaluate(logits, annotations, classes, taxonomy, EVALUATE, "tree", {"plain": logits})
+    evaluation = evaluate({"plain": {"none": logits}}, "plain", annotations, classes, taxonomy, EVALUATE, "tree")
     tables = all_tables(evaluation, taxonomy, [history])
     return World(
         evaluation, Results(evaluation.metrics, tables, taxonomy, "risk", "plain", "train:\n  lr: 0.1\n", title)

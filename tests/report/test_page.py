@@ -179,6 +179,7 @@ def test_tables_hold_the_tables_and_no_data_where_there_is_none(world, page):
     assert "no held-out ROI shows them: Never seen." in page.text
     for shown, row in zip(page.rows["decoders"][1:], world.results.tables["decoders"].itertuples(), strict=True):
         assert shown == [
+            row.transforms,
             row.decoder,
             row.candidates,
             row.thresholds,
@@ -240,24 +241,10 @@ def test_figures_that_are_not_finite_read_no_data(world, crops, tmp_path, value)
     page = Page(tmp_path / "report.html")
     assert page.figures["ece"] == "no data"
     assert {row[4] for row in page.rows["concepts"][1:]} == {"no data"}
-    assert {row[4] for row in page.rows["decoders"][1:]} == {"no data"}
+    assert {row[5] for row in page.rows["decoders"][1:]} == {"no data"}
     assert {clade["mhd"] for clade in page.data["clades"]} == {None}
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert set(re.findall(r'<li><meter min="0" max="1" value="([^"]+)"[^>]+></meter> <span>no data', text)) == {"0.0"}
-
-
-def test_decoders_are_listed_with_their_transforms_where_the_table_has_them(world, crops, tmp_path):
-    decoders = world.results.tables["decoders"]
-    both = pd.concat([decoders.assign(transforms="none"), decoders.assign(transforms="auto")])
-    tables = {**world.results.tables, "decoders": both[["transforms", *decoders.columns]]}
-    write_report(tmp_path / "report.html", replace(world.results, tables=tables), crops)
-    heading, *shown = Page(tmp_path / "report.html").rows["decoders"]
-    assert heading[:3] == ["transforms", "decoder", "candidates"]
-    assert [row[:3] for row in shown] == both[["transforms", "decoder", "candidates"]].to_numpy().tolist()
-    write_report(tmp_path / "report.html", world.results, crops)
-    heading, *shown = Page(tmp_path / "report.html").rows["decoders"]
-    assert heading[:2] == ["decoder", "candidates"]
-    assert [row[:2] for row in shown] == decoders[["decoder", "candidates"]].to_numpy().tolist()
 
 
 def test_the_page_is_whole_in_itself_small_and_the_same_each_time(world, page, crops, tmp_path):
@@ -297,13 +284,15 @@ def test_a_model_that_is_always_right_about_one_class_of_one_frame_has_an_honest
     annotations = pd.DataFrame({"path": ["rois/0.png"], "annotation_id": [1], "image_id": [1], "group": [1]})
     annotations["label"], annotations["fold"] = "Porifera", 0
     config = replace(EVALUATE, calibrate=False)
-    evaluation = evaluate(np.zeros((1, 1)), annotations, ["Porifera"], taxonomy, config, "labels")
+    evaluation = evaluate(
+        {"plain": {"none": np.zeros((1, 1))}}, "plain", annotations, ["Porifera"], taxonomy, config, "labels"
+    )
     results = replace(world.results, metrics=evaluation.metrics, tables=all_tables(evaluation, taxonomy, [history]))
     write_report(tmp_path / "report.html", results, crops)
     page = Page(tmp_path / "report.html")
     for words in ("No mistakes.", "No such mistakes.", "no interval: all ROIs belong to one group"):
         assert words in page.text
     assert page.figures["mhd"] == "0.000"
-    assert page.rows["decoders"][1][5] == "no data"
+    assert page.rows["decoders"][1][6] == "no data"
     assert "mistakes" not in page.data["charts"]
     assert "No data." in page.text

@@ -1,0 +1,110 @@
+"""`model.json`: everything about a trained classifier except its weights. No torch: bundles are written without it."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Interval, MinLen
+from pydantic import ConfigDict
+
+from fathomline.config import section
+from fathomline.dataset.preprocessing import Preprocessing
+from fathomline.dataset.records import read_sealed_record
+from fathomline.errors import InputError, listing
+from fathomline.files import write_sealed_json
+from fathomline.taxonomy.tree import Taxonomy
+
+FORMAT = 1
+REMEDY = "run `dvc repro --force train` to train again"
+
+Deviation = Annotated[float, Gt(0)]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that rebuilds a classifier, weights aside."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    backbone: Annotated[str, MinLen(1)]
+    backbone_options: dict[str, str | int | float | bool]
+    image_size: Annotated[int, Interval(ge=16, le=1024)]
+    views: Annotated[int, Ge(1)]
+    fusion: Literal["concat", "attention"]
+    separate_backbones: bool
+    classes: Annotated[int, Ge(1)]
+    mean: tuple[float, float, float]
+    std: tuple[Deviation, Deviation, Deviation]
+
+
+@section
+class ModelDescription:
+    """The content of model.json."""
+
+    format: Literal[1]
+    architecture: Architecture
+    preprocessing: Preprocessing
+    """How the ROIs that it was trained on were cut."""
+    precision: Literal["bf16", "fp32"]
+    """Arithmetic on CUDA that it was trained and validated in."""
+    classes: tuple[str, ...]
+    """Concepts in the order of the logits."""
+    taxonomy_hash: str
+    held_out: str
+    """`held_out_digest` of the ROIs that it never saw."""
+    weights_sha256: str
+    """Of model.safetensors."""
+
+    def __post_init__(self) -> None:
+        if not len(set(self.classes)) == len(self.classes) == self.architecture.classes:
+            raise ValueError(
+                f"`classes` has {len(self.classes)} names, {len(set(self.classes))} of them different; expected "
+                f"{self.architecture.classes}, as `architecture` has"
+            )
+        if len(self.preprocessing.views) != self.architecture.views:
+            raise ValueError(
+                f"`preprocessing` has {len(self.preprocessing.views)} views; expected {self.architecture.views}, as "
+                "`architecture` has"
+            )
+        if self.architecture.image_size > self.preprocessing.size:
+            raise ValueError(
+                f"`architecture` takes views of {self.architecture.image_size} px, and `preprocessing` gives "
+                f"{self.preprocessing.size} px"
+            )
+
+
+def held_out_digest(annotation_ids: np.ndarray) -> str:
+    """SHA-256, in hexadecimal, of the ROIs that a model never saw, in any order."""
+    return hashlib.sha256(np.sort(annotation_ids.astype(np.int64)).tobytes()).hexdigest()
+
+
+def write_model_json(description: Mapping[str, object], path: Path) -> None:
+    """Write the content of model.json, all but `format`, which this adds.
+
+    It is sealed: classes that change places would give wrong answers and no error.
+    """
+    content = {"format": FORMAT} | {
+        key: asdict(value) if isinstance(value, Architecture | Preprocessing) else value
+        for key, value in description.items()
+    }
+    write_sealed_json(content, path)
+
+
+def read_model_json(path: Path, taxonomy: Taxonomy) -> ModelDescription:
+    """Read model.json.
+
+    Raises InputError when it is not what `write_model_json` wrote, or is of another taxonomy.
+    """
+    description = read_sealed_record(path, ModelDescription, REMEDY)
+    if description.taxonomy_hash != taxonomy.hash:
+        raise InputError(
+            f"{path}: trained with taxonomy {description.taxonomy_hash[:12]}, but the present one is "
+            f"{taxonomy.hash[:12]}; run `dvc repro` to train with the present one"
+        )
+    strange = sorted(set(description.classes) - set(taxonomy.concepts))
+    if strange:
+        raise InputError(f"{path}: `classes` has {listing(strange)}, which the taxonomy lacks; {REMEDY}")
+    return description

@@ -1,0 +1,197 @@
+"""Logits of several folds' models: each for the ROIs that it held out, or all for new ROIs. Resumes if interrupted."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import timm
+import torch
+
+from fathomline.errors import InputError, listing
+from fathomline.learn.checkpoint import Model, load_model
+from fathomline.learn.dataset import Crops, fold_rows
+from fathomline.learn.device import best_device, prepare_device
+from fathomline.model.checksummed import DamagedFileError, load_checksummed, save_checksummed
+from fathomline.model.degrade import degraded_scale, view_spans
+from fathomline.model.inference import predict_logits
+from fathomline.model.model_json import held_out_digest
+from fathomline.predict.logits import EnsembleLogits, HeldOutLogits
+from fathomline.progress import progress, warning
+from fathomline.taxonomy.tree import Taxonomy
+
+CHUNK = 512
+"""ROIs whose logits are kept at once: what an interruption may cost."""
+
+
+class Chunks:
+    """Finished chunks, kept until all are there, so that an interrupted prediction resumes."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """Args: folder that keeps them, None to keep none."""
+        self._folder = folder
+        self._used: set[Path] = set()
+
+    def file(self, key: str, start: int) -> Path | None:
+        if self._folder is None:
+            return None
+        self._used.add(self._folder / key)
+        return self._folder / key / f"{start:08d}.safetensors"
+
+    def remove(self) -> None:
+        """Remove the chunks of this prediction, once its logits are safely written."""
+        for folder in self._used:
+            shutil.rmtree(folder)
+
+
+def held_out_logits(
+    models: Path,
+    folds: Sequence[int],
+    crops: Crops,
+    split: pd.DataFrame,
+    taxonomy: Taxonomy,
+    transforms: Sequence[str],
+    degraded_size: float | None = None,
+    chunks: Chunks | None = None,
+) -> HeldOutLogits:
+    """Logits of each fold's model for the ROIs of that fold, and for no other.
+
+    Args: models, the folder of fold-0, fold-1 …; split as `read_split` gives it; transforms, names of orientations;
+        degraded_size as `train.degraded_size`, None for no degraded view; chunks that an earlier call has left, None to
+        keep none.
+    Raises InputError when a model is damaged, of another taxonomy, or held out other ROIs than the split says.
+    """
+    views: dict[str, np.ndarray | None] = {"plain": None}
+    if degraded_size is not None:
+        views["degraded"] = view_spans(crops) * degraded_scale(crops, degraded_size)
+    logits, rows, of_fold = [], [], []
+    for fold, model in _models(models, folds, taxonomy, crops):
+        held_out = fold_rows(crops.annotations, split, fold)[1]
+        _refuse_another_split(model, crops, held_out, models / f"fold-{fold}")
+        of_views = [
+            _predict(
+                model, crops, held_out, transforms, remaining, chunks or Chunks(None), label=f"fold {fold}, {view}"
+            )
+            for view, remaining in views.items()
+        ]
+        logits.append(np.stack(of_views, axis=1))
+        rows.append(held_out)
+        of_fold.append(np.full(len(held_out), fold, dtype=np.int64))
+    chosen = np.concatenate(rows)
+    return HeldOutLogits(
+        logits=np.concatenate(logits, axis=2),
+        transforms=tuple(transforms),
+        views=tuple(views),
+        annotation_ids=crops.annotations["annotation_id"].to_numpy()[chosen],
+        folds=np.concatenate(of_fold),
+        classes=model.classes,
+        taxonomy_hash=taxonomy.hash,
+    )
+
+
+def ensemble_logits(
+    models: Path,
+    folds: Sequence[int],
+    crops: Crops,
+    taxonomy: Taxonomy,
+    transforms: Sequence[str],
+    chunks: Chunks | None = None,
+) -> EnsembleLogits:
+    """Logits of every fold's model for all `crops`. Args and errors: as for `held_out_logits`."""
+    rows = np.arange(len(crops.annotations))
+    logits = []
+    for fold, model in _models(models, folds, taxonomy, crops):
+        logits.append(_predict(model, crops, rows, transforms, None, chunks or Chunks(None), label=f"fold {fold}"))
+    return EnsembleLogits(
+        logits=np.stack(logits),
+        folds=tuple(folds),
+        transforms=tuple(transforms),
+        annotation_ids=crops.annotations["annotation_id"].to_numpy(),
+        classes=model.classes,
+        taxonomy_hash=taxonomy.hash,
+    )
+
+
+def _models(models: Path, folds: Sequence[int], taxonomy: Taxonomy, crops: Crops) -> Iterator[tuple[int, Model]]:
+    strays = sorted({path.name for path in models.glob("fold-*")} - {f"fold-{fold}" for fold in folds})
+    if strays:
+        warning(f"{models}: {listing(strays)} belong to folds that train.folds does not name; ignored")
+    classes = None
+    for fold in folds:
+        folder = models / f"fold-{fold}"
+        model = load_model(folder, taxonomy)
+        if classes not in (None, model.classes):
+            raise InputError(f"{folder}: its classes differ from the other folds'; run `dvc repro --force train`")
+        if model.preprocessing != crops.preprocessing:
+            raise InputError(
+                f"{folder}: trained on crops of {model.preprocessing}, but these are {crops.preprocessing}; run "
+                "`dvc repro` so that both follow the `crop` section of params.yaml"
+            )
+        classes = model.classes
+        device = best_device()
+        prepare_device(device)
+        model.classifier.to(device, memory_format=torch.channels_last)
+        yield fold, model
+
+
+def _refuse_another_split(model: Model, crops: Crops, held_out: np.ndarray, folder: Path) -> None:
+    if model.held_out != held_out_digest(crops.annotations["annotation_id"].to_numpy()[held_out]):
+        raise InputError(
+            f"{folder}/model.json: trained with another split than split.csv, so it may have seen the ROIs that it "
+            "would be measured on; run `dvc repro --force train`"
+        )
+
+
+def _predict(
+    model: Model,
+    crops: Crops,
+    rows: np.ndarray,
+    transforms: Sequence[str],
+    remaining: np.ndarray | None,
+    chunks: Chunks,
+    label: str,
+) -> np.ndarray:
+    """(transforms, rows, classes) float32"""
+    key = _key(model, crops, rows, transforms, remaining)
+    parts = [np.zeros((len(transforms), 0, len(model.classes)), dtype=np.float32)]
+    for start in progress(range(0, len(rows), CHUNK), label=f"predict {label}", unit=f"{CHUNK} ROIs"):
+        path = chunks.file(key, start)
+        part = None if path is None else _read_chunk(path)
+        if part is None:
+            part = predict_logits(
+                model.classifier,
+                crops.pixels,
+                rows[start : start + CHUNK],
+                model.architecture.image_size,
+                orientations=transforms,
+                remaining=remaining,
+                precision=model.precision,
+            )
+            if path is not None:
+                save_checksummed({"logits": torch.from_numpy(part)}, path)
+        parts.append(part)
+    return np.concatenate(parts, axis=1)
+
+
+def _read_chunk(path: Path) -> np.ndarray | None:
+    """None where there is no chunk, or a damaged one: it is predicted again."""
+    try:
+        return load_checksummed(path)[0]["logits"].numpy()
+    except FileNotFoundError:
+        return None
+    except DamagedFileError as error:
+        warning(f"{error}; predicting these ROIs again")
+        return None
+
+
+def _key(model: Model, crops: Crops, rows: np.ndarray, transforms: Sequence[str], remaining: np.ndarray | None) -> str:
+    """A hash of everything that the logits depend on."""
+    versions = [torch.__version__, timm.__version__]
+    hashed = hashlib.sha256(json.dumps([model.weights_sha256, crops.digest, list(transforms), versions]).encode())
+    hashed.update(repr((model.architecture, model.precision)).encode())
+    hashed.update(rows.tobytes())
+    hashed.update(b"plain" if remaining is None else np.ascontiguousarray(remaining).tobytes())
+    return hashed.hexdigest()

@@ -1,0 +1,235 @@
+"""`data/logits/<subset>.npz`: what the models say of every ROI. No torch: evaluate and submit read it in seconds."""
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from fathomline.config import section
+from fathomline.errors import InputError, listing
+from fathomline.files import written_whole
+from fathomline.model.orientations import ORIENTATIONS
+from fathomline.taxonomy.tree import Taxonomy
+
+REMEDY = "run `dvc repro --force predict` to write it again"
+
+
+@section
+class PredictConfig:
+    transforms: Literal["none", "mirror", "flips", "rotations", "turns"]
+    """Orientations to predict each ROI in and to store: as it is (`none`), with its mirror image (`mirror`), its four
+    mirror images (`flips`), four quarter turns (`rotations`), or all eight (`turns`). evaluate averages over these."""
+
+
+@dataclass(frozen=True)
+class HeldOutLogits:
+    """The training ROIs of the folds that were held out, each predicted by the model that held it out."""
+
+    logits: np.ndarray
+    """(transforms, views, rois, classes) float32"""
+    transforms: tuple[str, ...]
+    """Names of orientations."""
+    views: tuple[str, ...]
+    """`plain` and, where it was asked for, `degraded`."""
+    annotation_ids: np.ndarray
+    """(rois,) int64"""
+    folds: np.ndarray
+    """(rois,) int64, the fold that each ROI belongs to."""
+    classes: tuple[str, ...]
+    taxonomy_hash: str
+
+    def of_view(self, view: str) -> np.ndarray:
+        """(transforms, rois, classes) float32"""
+        return self.logits[:, self.views.index(view)]
+
+
+@dataclass(frozen=True)
+class EnsembleLogits:
+    """The ROIs of the test subset, each predicted by every fold's model."""
+
+    logits: np.ndarray
+    """(folds, transforms, rois, classes) float32"""
+    folds: tuple[int, ...]
+    transforms: tuple[str, ...]
+    annotation_ids: np.ndarray
+    """(rois,) int64"""
+    classes: tuple[str, ...]
+    taxonomy_hash: str
+
+    def by_fold(self, orientations: Sequence[str]) -> dict[int, np.ndarray]:
+        """(orientations, rois, classes) by fold; InputError where an orientation is not stored."""
+        missing = [name for name in orientations if name not in self.transforms]
+        if missing:
+            raise InputError(
+                f"the logits of the test subset lack the transforms {listing(missing)} that calibration.json asks for; "
+                f"they have {listing(self.transforms)}; run `dvc repro` so that both follow predict.transforms"
+            )
+        chosen = [self.transforms.index(name) for name in orientations]
+        return {fold: self.logits[place, chosen] for place, fold in enumerate(self.folds)}
+
+
+def write_held_out_logits(held_out: HeldOutLogits, path: Path) -> None:
+    _write(
+        {
+            "logits": held_out.logits,
+            "transforms": np.array(held_out.transforms),
+            "views": np.array(held_out.views),
+            "annotation_ids": held_out.annotation_ids,
+            "folds": held_out.folds,
+            "classes": np.array(held_out.classes),
+            "taxonomy_hash": np.array(held_out.taxonomy_hash),
+        },
+        path,
+    )
+
+
+def write_ensemble_logits(test: EnsembleLogits, path: Path) -> None:
+    _write(
+        {
+            "logits": test.logits,
+            "folds": np.array(test.folds, dtype=np.int64),
+            "transforms": np.array(test.transforms),
+            "annotation_ids": test.annotation_ids,
+            "classes": np.array(test.classes),
+            "taxonomy_hash": np.array(test.taxonomy_hash),
+        },
+        path,
+    )
+
+
+def read_held_out_logits(path: Path, taxonomy: Taxonomy) -> HeldOutLogits:
+    """Read what `write_held_out_logits` wrote; InputError when it is damaged or of another taxonomy."""
+    arrays = _read(path, ("logits", "transforms", "views", "annotation_ids", "folds", "classes", "taxonomy_hash"))
+    names = {name: _names(arrays[name], name, path) for name in ("transforms", "views", "classes")}
+    rois = _ids(arrays["annotation_ids"], path)
+    held_out = HeldOutLogits(
+        logits=arrays["logits"],
+        annotation_ids=rois,
+        folds=_whole_numbers(arrays["folds"], "folds", path),
+        taxonomy_hash=_text(arrays["taxonomy_hash"], path),
+        **names,
+    )
+    shape = (len(held_out.transforms), len(held_out.views), len(rois), len(held_out.classes))
+    _check(held_out.logits, shape, held_out, taxonomy, path)
+    if held_out.folds.shape != rois.shape or (held_out.folds < 0).any():
+        raise InputError(f"{path}: `folds` does not give each of {len(rois)} ROIs a fold from 0; {REMEDY}")
+    if held_out.views not in (("plain",), ("plain", "degraded")):
+        raise InputError(f"{path}: `views` is {listing(held_out.views)}, expected plain, or plain, degraded; {REMEDY}")
+    return held_out
+
+
+def read_ensemble_logits(path: Path, taxonomy: Taxonomy) -> EnsembleLogits:
+    """Read what `write_ensemble_logits` wrote; InputError when it is damaged or of another taxonomy."""
+    arrays = _read(path, ("logits", "folds", "transforms", "annotation_ids", "classes", "taxonomy_hash"))
+    rois = _ids(arrays["annotation_ids"], path)
+    folds = _whole_numbers(arrays["folds"], "folds", path)
+    test = EnsembleLogits(
+        logits=arrays["logits"],
+        folds=tuple(folds.ravel().tolist()),
+        transforms=_names(arrays["transforms"], "transforms", path),
+        annotation_ids=rois,
+        classes=_names(arrays["classes"], "classes", path),
+        taxonomy_hash=_text(arrays["taxonomy_hash"], path),
+    )
+    shape = (len(test.folds), len(test.transforms), len(rois), len(test.classes))
+    _check(test.logits, shape, test, taxonomy, path)
+    if not test.folds or len(set(test.folds)) != len(test.folds):
+        raise InputError(f"{path}: `folds` is {listing(test.folds)}, expected one or more, each once; {REMEDY}")
+    return test
+
+
+def held_out_annotations(held_out: HeldOutLogits, crops: pd.DataFrame, split: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """One row per ROI in the order of the logits: what the crop stage knows of it, and its `fold`.
+
+    Args: crops as `read_annotations` gives them; split as `read_split` does; path of the logits, for messages.
+    Raises InputError for an ROI that the crops lack, or whose fold is another in the split.
+    """
+    known = crops.set_index("annotation_id").assign(fold=split.set_index("annotation_id")["fold"])
+    strange = [number for number in held_out.annotation_ids.tolist() if number not in known.index]
+    if strange:
+        raise InputError(f"{path}: has {len(strange)} ROIs that the crops lack: {listing(strange)}; {REMEDY}")
+    rows = known.loc[held_out.annotation_ids].reset_index()[[*crops.columns, "fold"]]
+    moved = rows.loc[rows["fold"].to_numpy() != held_out.folds, "annotation_id"].tolist()
+    if moved:
+        raise InputError(
+            f"{path}: {len(moved)} ROIs were predicted as held out by another fold than split.csv says: "
+            f"{listing(moved)}; {REMEDY}"
+        )
+    return rows
+
+
+def _write(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Not compressed, as logits hardly shrink; numpy dates the entries 1980, so the same arrays give the same bytes."""
+    with written_whole(path) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def _read(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    try:
+        with open(path, "rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            files = archive.files if isinstance(archive, np.lib.npyio.NpzFile) else ["one array"]
+            if sorted(files) == sorted(names):
+                return {name: archive[name] for name in names}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {REMEDY}") from None
+    # The zip is checked by its CRCs; numpy raises ValueError for what is malformed in an entry, or would be unpickled.
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, NotImplementedError) as error:
+        cause = getattr(error, "strerror", None) or " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{path}: cannot be read as arrays ({cause}); {REMEDY}") from None
+    raise InputError(f"{path}: holds {listing(files)}, expected {', '.join(names)}; {REMEDY}")
+
+
+def _names(array: np.ndarray, name: str, path: Path) -> tuple[str, ...]:
+    names = tuple(array.ravel().tolist())
+    if array.ndim != 1 or array.dtype.kind != "U" or not names or len(set(names)) != len(names) or "" in names:
+        raise InputError(f"{path}: `{name}` is not a list of names that are all different; {REMEDY}")
+    return names
+
+
+def _whole_numbers(array: np.ndarray, name: str, path: Path) -> np.ndarray:
+    if array.ndim != 1 or array.dtype != np.int64:
+        raise InputError(f"{path}: `{name}` is {array.dtype} of shape {array.shape}, expected a row of int64; {REMEDY}")
+    return array
+
+
+def _ids(array: np.ndarray, path: Path) -> np.ndarray:
+    ids = _whole_numbers(array, "annotation_ids", path)
+    if len(np.unique(ids)) != len(ids):
+        raise InputError(f"{path}: `annotation_ids` has an ROI more than once; {REMEDY}")
+    return ids
+
+
+def _text(array: np.ndarray, path: Path) -> str:
+    if array.ndim != 0 or array.dtype.kind != "U":
+        raise InputError(f"{path}: `taxonomy_hash` is not a text; {REMEDY}")
+    return str(array)
+
+
+def _check(
+    logits: np.ndarray, shape: tuple[int, ...], stored: HeldOutLogits | EnsembleLogits, taxonomy: Taxonomy, path: Path
+) -> None:
+    if logits.dtype != np.float32 or logits.shape != shape:
+        raise InputError(
+            f"{path}: `logits` is {logits.dtype} of shape {logits.shape}, expected float32 of shape {shape}; {REMEDY}"
+        )
+    if not np.isfinite(logits).all():
+        raise InputError(f"{path}: `logits` has values that are not finite; train again with a lower train.lr")
+    unknown = [name for name in stored.transforms if name not in ORIENTATIONS]
+    if unknown or "identity" not in stored.transforms:
+        raise InputError(
+            f"{path}: `transforms` is {listing(stored.transforms)}, expected identity and others of "
+            f"{listing(ORIENTATIONS)}; {REMEDY}"
+        )
+    if stored.taxonomy_hash != taxonomy.hash:
+        raise InputError(
+            f"{path}: predicted with taxonomy {stored.taxonomy_hash[:12]}, but the present one is "
+            f"{taxonomy.hash[:12]}; run `dvc repro`"
+        )
+    strange = sorted(set(stored.classes) - set(taxonomy.concepts))
+    if strange:
+        raise InputError(f"{path}: `classes` has {listing(strange)}, which the taxonomy lacks; {REMEDY}")

@@ -1,0 +1,232 @@
+"""A bundle in memory, which answers for new pictures from Python."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from fathomline.dataset.preprocessing import Preprocessing
+from fathomline.decide.averaging import ensemble_probabilities
+from fathomline.decide.rule import DecisionRule
+from fathomline.decide.submit import predictions
+from fathomline.errors import InputError
+from fathomline.images.cut import OpenFrame, cut_views
+from fathomline.images.decode import decode
+from fathomline.images.unusable import Unusable
+from fathomline.images.views import Rectangle, clip, parse_box
+from fathomline.learn.checkpoint import load_weights, rebuilt
+from fathomline.learn.classifier import Classifier
+from fathomline.learn.device import best_device, prepare_device
+from fathomline.model.inference import predict_logits
+from fathomline.predict.bundle import REMEDY, BundleContent, read_bundle
+from fathomline.taxonomy.ranks import RANKS
+from fathomline.taxonomy.tree import Taxonomy
+
+ROIS_AT_ONCE = 256
+"""ROIs that are cut before they are predicted: what bounds the memory."""
+
+Picture = str | PathLike[str] | Image.Image | np.ndarray
+Box = Sequence[float]
+"""x, y, width and height in pixels of the picture."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one ROI."""
+
+    image: int
+    """Which of the pictures, from 0."""
+    box: tuple[float, ...] | None
+    """As it was given; None for the whole picture."""
+    name: str
+    """The concept, or the taxon above concepts."""
+    accepted_name: str
+    rank: str
+    aphia_id: int | None
+    """In WoRMS, where known."""
+    confidence: float | None
+    """Probability of the answer or a taxon below it; None where the ROI could not be seen."""
+    lineage: dict[str, str]
+    """The names from kingdom down to the answer, by rank."""
+    probabilities: dict[str, float]
+    """The probability of each name of `lineage`; empty where the ROI could not be seen."""
+    seen: bool
+    """False where the picture or the box is not sound: the answer is then the one that does best for all."""
+    reason: str
+    """Why it could not be seen; empty where it was."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Predicts on new pictures as the pipeline does on its test subset."""
+
+    models: dict[int, Classifier]
+    """By fold, on the device that computes."""
+    bundle: BundleContent
+    taxonomy: Taxonomy
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Concepts in the order of the logits."""
+        return self.bundle.classes
+
+    @property
+    def decision(self) -> DecisionRule:
+        return self.bundle.decision
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return self.bundle.preprocessing
+
+    def predict(
+        self,
+        images: Sequence[Picture],
+        boxes: Sequence[Sequence[Box] | None] | None = None,
+        sizes: Sequence[tuple[int, int] | None] | None = None,
+    ) -> list[Prediction]:
+        """Answer for each box of each picture, in their order.
+
+        Args:
+            images: paths, Pillow images, or arrays (height, width, 3) uint8 RGB.
+            boxes: for each picture its boxes (x, y, width, height) in pixels; None for the whole picture.
+            sizes: for each picture the width and height that the file with the boxes gives, where it gives them. Of a
+                picture with an EXIF orientation they tell whether boxes refer to it as stored or as shown.
+        Raises InputError when there are not as many entries in `boxes` or `sizes` as pictures. A picture that cannot be
+        read, and a box outside its picture, are answered with `seen` false and the reason.
+        """
+        every_box = _as_many("boxes", boxes, images)
+        every_size = _as_many("sizes", sizes, images)
+        asked = [
+            (image, box)
+            for image, of_image in enumerate(every_box)
+            for box in ([None] if of_image is None else of_image)
+        ]
+        reasons: dict[int, str] = {}
+        seen: list[int] = []
+        parts: list[np.ndarray] = []
+        rows: list[np.ndarray] = []
+        for number, cut in enumerate(self._cut(images, every_box, every_size)):
+            if isinstance(cut, Unusable):
+                reasons[number] = str(cut)
+                continue
+            seen.append(number)
+            rows.append(cut)
+            if len(rows) == ROIS_AT_ONCE:
+                parts.append(self.probabilities(np.stack(rows)))
+                rows.clear()
+        if rows:
+            parts.append(self.probabilities(np.stack(rows)))
+        probabilities = np.concatenate(parts) if parts else np.zeros((0, len(self.classes)))
+        table = predictions(range(len(asked)), seen, probabilities, self.classes, self.taxonomy, self.decision)
+        return [
+            _prediction(row, image, box, reasons.get(number, ""))
+            for number, (row, (image, box)) in enumerate(zip(table.to_dict("records"), asked, strict=True))
+        ]
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities, averaged over the bundle's models and orientations.
+
+        Args: pixels (rois, views, size, size, 3) uint8 RGB, cut as `preprocessing` says.
+        Returns: (rois, classes) float64.
+        """
+        logits = {
+            fold: predict_logits(
+                classifier,
+                pixels,
+                np.arange(len(pixels)),
+                self.bundle.architecture.image_size,
+                orientations=self.decision.transforms,
+                precision=self.bundle.precision,
+            )
+            for fold, classifier in self.models.items()
+        }
+        return ensemble_probabilities(logits, self.decision.temperature)
+
+    def _cut(
+        self,
+        images: Sequence[Picture],
+        boxes: Sequence[Sequence[Box] | None],
+        sizes: Sequence[tuple[int, int] | None],
+    ) -> Iterator[np.ndarray | Unusable]:
+        """The views of each ROI, or why there are none. A picture is opened once for all its boxes."""
+        for picture, of_image, size in zip(images, boxes, sizes, strict=True):
+            wanted = [None] if of_image is None else list(of_image)
+            try:
+                frame = _opened(picture, size, self.preprocessing)
+            except Unusable as error:
+                yield from [error] * len(wanted)
+                continue
+            for box in wanted:
+                try:
+                    yield cut_views(frame, _rectangle(box, frame), self.preprocessing)
+                except Unusable as error:
+                    yield error
+
+
+def load_predictor(path: str | PathLike[str]) -> Predictor:
+    """Load the bundle in the folder `path`; see `fathomline.load`."""
+    folder = Path(path)
+    bundle, taxonomy = read_bundle(folder)
+    device = best_device()
+    prepare_device(device)
+    models = {}
+    for fold, (file, sha256) in enumerate(sorted(bundle.weights.items())):
+        if Path(file).name != file:
+            raise InputError(f"{folder}/bundle.json: `weights` names {file!r}, expected a file beside it; {REMEDY}")
+        classifier = rebuilt(bundle.architecture, folder / "bundle.json", REMEDY)
+        load_weights(classifier, folder / file, sha256, REMEDY)
+        models[fold] = classifier.to(device, memory_format=torch.channels_last).eval()
+    return Predictor(models, bundle, taxonomy)
+
+
+def _as_many(name: str, given: Sequence | None, images: Sequence[Picture]) -> Sequence:
+    if given is None:
+        return [None] * len(images)
+    if len(given) != len(images):
+        raise InputError(f"predict: `{name}` has {len(given)} entries for {len(images)} images; give one for each")
+    return given
+
+
+def _opened(picture: Picture, size: tuple[int, int] | None, preprocessing: Preprocessing) -> OpenFrame:
+    if isinstance(picture, Image.Image):
+        return OpenFrame.of(picture.convert("RGB"), None, preprocessing)
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+            raise Unusable(f"array is {picture.dtype} of shape {picture.shape}, expected uint8 (height, width, 3)")
+        return OpenFrame.of(Image.fromarray(picture), None, preprocessing)
+    try:
+        body = Path(picture).read_bytes()
+    except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
+        raise Unusable(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    return OpenFrame.decoded(decode(body), size, preprocessing)
+
+
+def _rectangle(box: Box | None, frame: OpenFrame) -> Rectangle:
+    if box is None:
+        return (0.0, 0.0, float(frame.image.width), float(frame.image.height))
+    return clip(parse_box([_number(value) for value in box]), frame.image.size)
+
+
+def _number(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _prediction(row: dict, image: int, box: Box | None, reason: str) -> Prediction:
+    ranks = [str(rank) for rank in RANKS if row[rank]]
+    return Prediction(
+        image=image,
+        box=None if box is None else tuple(box),
+        name=row["concept_name"],
+        accepted_name=row["accepted_name"],
+        rank=row["rank"],
+        aphia_id=None if row["aphia_id"] is None or np.isnan(row["aphia_id"]) else int(row["aphia_id"]),
+        confidence=row["confidence"] if row["seen"] else None,
+        lineage={rank: row[rank] for rank in ranks},
+        probabilities={rank: row[f"{rank}_probability"] for rank in ranks} if row["seen"] else {},
+        seen=row["seen"],
+        reason=reason,
+    )

@@ -1,0 +1,62 @@
+"""Gather everything that a prediction needs into one folder. Runs no model, unless weights are stored as halves."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from fathomline.decide.rule import read_rule
+from fathomline.decide.submit import SubmitConfig
+from fathomline.files import read_json
+from fathomline.images.split import SplitConfig
+from fathomline.learn.config import TrainConfig
+from fathomline.model.model_json import read_model_json
+from fathomline.predict.bundle import BundleConfig, FoldModel, Measured, copy_weights, write_bundle
+from fathomline.progress import summary
+from fathomline.taxonomy.reference import read_reference
+from stages import params_section, run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", type=Path, help="folder of fold-0, fold-1 …")
+    parser.add_argument("taxonomy", type=Path, help="taxonomy_reference.json")
+    parser.add_argument("calibration", type=Path, help="calibration.json that evaluate wrote")
+    parser.add_argument("metrics", type=Path, help="metrics.json that evaluate wrote")
+    parser.add_argument("crops", type=Path, help="folder that the crop stage wrote for the test subset")
+    parser.add_argument("logits", type=Path, help="logits of the test subset, as the predict stage wrote them")
+    parser.add_argument("bundle", type=Path, help="folder to write")
+    arguments = parser.parse_args()
+    config, training = params_section("bundle", BundleConfig), params_section("train", TrainConfig)
+    split = params_section("split", SplitConfig)
+    taxonomy = read_reference(arguments.taxonomy)
+    decision = replace(read_rule(arguments.calibration), candidates=params_section("submit", SubmitConfig).candidates)
+    models = []
+    for fold in training.folds:
+        folder = arguments.models / f"fold-{fold}"
+        description = read_model_json(folder / "model.json", taxonomy)
+        models.append(FoldModel(fold, description, folder / "model.safetensors"))
+    if config.weights == "float32":
+        weights = copy_weights(models, arguments.bundle)
+    else:
+        from fathomline.learn.dataset import read_crops
+        from fathomline.predict.half_precision import store_rounded_weights  # torch takes seconds to import
+        from fathomline.predict.logits import read_ensemble_logits
+
+        crops, test = read_crops(arguments.crops), read_ensemble_logits(arguments.logits, taxonomy)
+        weights = store_rounded_weights(models, arguments.bundle, config.weights, crops, test, taxonomy, decision)
+    measured = Measured(
+        read_json(arguments.metrics),
+        {
+            "held_out_folds": f"{', '.join(map(str, training.folds))} of {split.folds}",
+            "folds_never_share": split.group or "a frame",
+            "split_seed": split.seed,
+            "view": training.select_on,
+        },
+    )
+    write_bundle(arguments.bundle, models, weights, taxonomy, decision, measured, config)
+    size = sum(path.stat().st_size for path in arguments.bundle.iterdir()) / 1e6
+    summary(f"bundle: {len(models)} model(s), {weights.dtype} weights, {size:.1f} MB in {arguments.bundle}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,51 @@
+"""Predict every ROI of a subset with the trained models, and store the logits."""
+
+import argparse
+import os
+from pathlib import Path
+
+from fathomline.images.split import read_split
+from fathomline.learn.config import TrainConfig
+from fathomline.learn.dataset import read_crops
+from fathomline.model.orientations import ORIENTATION_SETS
+from fathomline.predict.folds import Chunks, ensemble_logits, held_out_logits
+from fathomline.predict.logits import PredictConfig, write_ensemble_logits, write_held_out_logits
+from fathomline.progress import summary
+from fathomline.taxonomy.reference import read_reference
+from stages import params_section, run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("subset", choices=["train", "test"], help="train: each ROI by the model that held it out")
+    parser.add_argument("models", type=Path, help="folder of fold-0, fold-1 …")
+    parser.add_argument("crops", type=Path, help="folder that the crop stage wrote for the subset")
+    parser.add_argument("taxonomy", type=Path, help="taxonomy_reference.json")
+    parser.add_argument("split", type=Path, help="split.csv")
+    parser.add_argument("logits", type=Path, help="logits to write, as .npz")
+    parser.add_argument("resume", type=Path, help="folder that keeps what an interrupted prediction has finished")
+    arguments = parser.parse_args()
+    training = params_section("train", TrainConfig)
+    transforms = ORIENTATION_SETS[params_section("predict", PredictConfig).transforms]
+    taxonomy = read_reference(arguments.taxonomy)
+    crops = read_crops(arguments.crops, labelled=arguments.subset == "train")
+    # A queued experiment runs in a folder that DVC deletes; DVC_ROOT is the checkout that it was queued from.
+    chunks = Chunks(Path(os.environ.get("DVC_ROOT", ".")) / arguments.resume)
+    if arguments.subset == "train":
+        split = read_split(arguments.split, crops.annotations)
+        predicted = held_out_logits(
+            arguments.models, training.folds, crops, split, taxonomy, transforms, training.degraded_size, chunks
+        )
+        write_held_out_logits(predicted, arguments.logits)
+    else:
+        predicted = ensemble_logits(arguments.models, training.folds, crops, taxonomy, transforms, chunks)
+        write_ensemble_logits(predicted, arguments.logits)
+    chunks.remove()
+    summary(
+        f"predict {arguments.subset}: {len(predicted.annotation_ids)} ROIs by {len(training.folds)} model(s) in "
+        f"{len(transforms)} orientation(s)"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

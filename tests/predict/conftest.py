@@ -1,0 +1,37 @@
+"""Trained models and their crops, as in tests/learn: the fixtures are shared."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fathomline.learn.backbone import build, design
+from fathomline.learn.checkpoint import Model, save_model
+from fathomline.model.model_json import held_out_digest
+from tests.learn.conftest import CLASSES, config, crops, on_the_cpu, taxonomy, two_views  # noqa: F401
+
+
+@pytest.fixture
+def split() -> pd.DataFrame:
+    """Folds 0 and 1 take turns, frame by frame."""
+    return pd.DataFrame({"annotation_id": np.arange(120), "fold": np.arange(120) // 3 % 2})
+
+
+@pytest.fixture
+def two_models(config, crops, split, taxonomy, tmp_path) -> list[Model]:  # noqa: F811
+    """Untrained models of folds 0 and 1, as the train stage saves them."""
+    models = []
+    for fold in (0, 1):
+        architecture = design(config, views=1, classes=3)
+        held_out = held_out_digest(np.flatnonzero(split["fold"] == fold))
+        model = Model(
+            build(architecture).eval(), architecture, crops.preprocessing, "bf16", CLASSES, taxonomy.hash, held_out
+        )
+        save_model(model, tmp_path / f"fold-{fold}")
+        models.append(model)
+    return models
+
+
+def with_classes(model: Model, *classes: str) -> Model:
+    return replace(model, classes=classes)

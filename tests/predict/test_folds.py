@@ -1,0 +1,134 @@
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fathomline.errors import InputError
+from fathomline.learn.checkpoint import save_model
+from fathomline.model.inference import predict_logits
+from fathomline.model.orientations import ORIENTATIONS
+from fathomline.predict import folds
+from fathomline.predict.folds import Chunks, ensemble_logits, held_out_logits
+from tests.crops import with_views
+from tests.predict.conftest import CLASSES, with_classes
+
+IDENTITY = ("identity",)
+
+
+def logits_of(model, crops, rows, **options) -> np.ndarray:
+    return predict_logits(model.classifier, crops.pixels, rows, 16, **options)
+
+
+def test_each_model_answers_for_its_own_fold_and_for_no_other(two_models, crops, split, taxonomy, tmp_path):
+    held_out = held_out_logits(tmp_path, [1, 0], crops, split, taxonomy, IDENTITY)
+    of_fold = {fold: np.flatnonzero(split["fold"] == fold) for fold in (0, 1)}
+    assert held_out.folds.tolist() == [1] * 60 + [0] * 60
+    assert held_out.annotation_ids.tolist() == [*of_fold[1], *of_fold[0]]
+    assert held_out.logits.shape == (1, 1, 120, 3)
+    expected = [logits_of(two_models[fold], crops, of_fold[fold])[0] for fold in (1, 0)]
+    assert held_out.of_view("plain")[0] == pytest.approx(np.concatenate(expected), abs=1e-5)
+
+
+def test_every_model_answers_for_new_rois(two_models, crops, taxonomy, tmp_path):
+    ensemble = ensemble_logits(tmp_path, [1, 0], crops, taxonomy, tuple(ORIENTATIONS))
+    assert ensemble.logits.shape == (2, 8, 120, 3)
+    assert (ensemble.folds, ensemble.classes) == ((1, 0), CLASSES)
+    for place, fold in enumerate((1, 0)):
+        expected = logits_of(two_models[fold], crops, np.arange(120), orientations=tuple(ORIENTATIONS))
+        assert ensemble.logits[place] == pytest.approx(expected, abs=1e-5)
+
+
+def test_held_out_rois_are_also_seen_as_coarse_as_asked_for(two_models, crops, split, taxonomy, tmp_path):
+    held_out = held_out_logits(tmp_path, [0, 1], crops, split, taxonomy, IDENTITY, degraded_size=5.0)
+    plain = held_out_logits(tmp_path, [0, 1], crops, split, taxonomy, IDENTITY)
+    assert (plain.views, held_out.views) == (("plain",), ("plain", "degraded"))
+    assert (held_out.of_view("plain") == plain.of_view("plain")).all()
+    rows = np.flatnonzero(split["fold"] == 0)
+    remaining = np.full((120, 1), 5.0)  # boxes of 20 px
+    expected = logits_of(two_models[0], crops, rows, remaining=remaining)
+    assert held_out.of_view("degraded")[:, :60] == pytest.approx(expected, abs=1e-5)
+    assert np.abs(held_out.of_view("degraded") - held_out.of_view("plain")).max() > 1e-3
+
+
+def test_an_interrupted_prediction_resumes_and_ends_with_the_same_logits(
+    two_models, crops, split, taxonomy, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(folds, "CHUNK", 25)
+    whole = held_out_logits(tmp_path, [0, 1], crops, split, taxonomy, IDENTITY, 5.0)
+    predicted = []
+
+    def counting(classifier, pixels, rows, *args, **options):
+        if len(predicted) == 4 and not resumed:
+            raise KeyboardInterrupt
+        predicted.append(len(rows))
+        return predict_logits(classifier, pixels, rows, *args, **options)
+
+    monkeypatch.setattr(folds, "predict_logits", counting)
+    resumed = False
+    with pytest.raises(KeyboardInterrupt):
+        held_out_logits(tmp_path, [0, 1], crops, split, taxonomy, IDENTITY, 5.0, Chunks(tmp_path / "kept"))
+    resumed = True
+    chunks = Chunks(tmp_path / "kept")
+    again = held_out_logits(tmp_path, [0, 1], crops, split, taxonomy, IDENTITY, 5.0, chunks)
+    assert predicted == [25, 25, 10] * 4
+    assert (again.logits == whole.logits).all()
+    chunks.remove()
+    assert not list((tmp_path / "kept").iterdir())
+
+
+def test_a_damaged_chunk_is_predicted_again(two_models, crops, taxonomy, tmp_path, capsys):
+    whole = ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY, Chunks(tmp_path / "kept"))
+    kept = next((tmp_path / "kept").rglob("*.safetensors"))
+    body = bytearray(kept.read_bytes())
+    body[-5] ^= 64
+    kept.write_bytes(body)
+    again = ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY, Chunks(tmp_path / "kept"))
+    assert (again.logits == whole.logits).all()
+    assert kept.name in capsys.readouterr().err
+
+
+def test_chunks_of_other_pixels_are_not_taken(two_models, crops, taxonomy, tmp_path):
+    ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY, Chunks(tmp_path / "kept"))
+    inverted = replace(crops, pixels=255 - crops.pixels)
+    kept = ensemble_logits(tmp_path, [0], inverted, taxonomy, IDENTITY, Chunks(tmp_path / "kept"))
+    assert (kept.logits == ensemble_logits(tmp_path, [0], inverted, taxonomy, IDENTITY).logits).all()
+
+
+def test_models_of_different_classes_are_not_mixed(two_models, crops, taxonomy, tmp_path):
+    save_model(with_classes(two_models[1], *CLASSES[::-1]), tmp_path / "fold-1")
+    with pytest.raises(InputError, match=r"fold-1: its classes differ from the other folds'"):
+        ensemble_logits(tmp_path, [0, 1], crops, taxonomy, IDENTITY)
+
+
+def test_crops_that_were_cut_otherwise_are_refused(two_models, crops, taxonomy, tmp_path):
+    with pytest.raises(InputError, match=r"fold-0: trained on crops of .*views=\(1.0,\).*, but these are"):
+        ensemble_logits(tmp_path, [0], with_views(crops, 3.0), taxonomy, IDENTITY)
+
+
+def test_a_model_is_not_measured_on_rois_that_it_may_have_seen(two_models, crops, split, taxonomy, tmp_path):
+    moved = split.assign(fold=split["fold"].where(split["annotation_id"] >= 3, 1))
+    with pytest.raises(InputError, match=r"fold-0/model.json: trained with another split"):
+        held_out_logits(tmp_path, [0], crops, moved, taxonomy, IDENTITY)
+    shutil.rmtree(tmp_path / "fold-1")
+    shutil.copytree(tmp_path / "fold-0", tmp_path / "fold-1")
+    with pytest.raises(InputError, match=r"fold-1/model.json: trained with another split"):
+        held_out_logits(tmp_path, [1], crops, split, taxonomy, IDENTITY)
+
+
+def test_a_model_of_a_fold_that_is_no_longer_asked_for_is_named(two_models, crops, taxonomy, tmp_path, capsys):
+    ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY)
+    assert "fold-1 belong to folds that train.folds does not name" in " ".join(capsys.readouterr().err.split())
+    shutil.rmtree(tmp_path / "fold-1")
+    ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY)
+    assert "does not name" not in capsys.readouterr().err
+
+
+def test_classes_that_change_places_are_found(two_models, taxonomy, crops, tmp_path):
+    path = tmp_path / "fold-0/model.json"
+    content = json.loads(path.read_text())
+    content["classes"].reverse()
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"fold-0/model.json: changed since it was written"):
+        ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY)

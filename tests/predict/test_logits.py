@@ -1,0 +1,156 @@
+from dataclasses import fields, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fathomline.errors import InputError
+from fathomline.predict.logits import (
+    EnsembleLogits,
+    HeldOutLogits,
+    held_out_annotations,
+    read_ensemble_logits,
+    read_held_out_logits,
+    write_ensemble_logits,
+    write_held_out_logits,
+)
+
+TAXONOMY = SimpleNamespace(hash="a" * 64, concepts=("Bluefish", "Greenfish", "Redsponge"))
+CLASSES = ("Bluefish", "Redsponge")
+
+
+def held_out() -> HeldOutLogits:
+    generator = np.random.default_rng(0)
+    return HeldOutLogits(
+        logits=generator.normal(size=(2, 2, 3, 2)).astype(np.float32),
+        transforms=("identity", "flip_left_right"),
+        views=("plain", "degraded"),
+        annotation_ids=np.array([7, 3, 5]),
+        folds=np.array([1, 1, 0]),
+        classes=CLASSES,
+        taxonomy_hash=TAXONOMY.hash,
+    )
+
+
+def ensemble() -> EnsembleLogits:
+    generator = np.random.default_rng(1)
+    return EnsembleLogits(
+        logits=generator.normal(size=(2, 1, 3, 2)).astype(np.float32),
+        folds=(4, 0),
+        transforms=("identity",),
+        annotation_ids=np.array([1, 2, 3]),
+        classes=CLASSES,
+        taxonomy_hash=TAXONOMY.hash,
+    )
+
+
+def same(left, right) -> bool:
+    return all(np.array_equal(getattr(left, each.name), getattr(right, each.name)) for each in fields(left))
+
+
+def test_logits_are_read_as_they_were_written(tmp_path):
+    write_held_out_logits(held_out(), tmp_path / "train.npz")
+    write_ensemble_logits(ensemble(), tmp_path / "test.npz")
+    assert same(read_held_out_logits(tmp_path / "train.npz", TAXONOMY), held_out())
+    assert same(read_ensemble_logits(tmp_path / "test.npz", TAXONOMY), ensemble())
+
+
+def test_the_same_logits_give_the_same_bytes(tmp_path, monkeypatch):
+    write_held_out_logits(held_out(), tmp_path / "a.npz")
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    monkeypatch.setattr("time.localtime", lambda *_: (2033, 5, 18, 3, 33, 20, 2, 138, 0))
+    write_held_out_logits(held_out(), tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_views_and_folds_are_found_by_name():
+    assert (held_out().of_view("degraded") == held_out().logits[:, 1]).all()
+    by_fold = ensemble().by_fold(["identity"])
+    assert list(by_fold) == [4, 0]
+    assert (by_fold[0] == ensemble().logits[1]).all()
+    with pytest.raises(InputError, match=r"lack the transforms rotate_90 that calibration.json asks for"):
+        ensemble().by_fold(["identity", "rotate_90"])
+
+
+def test_rois_get_their_annotations_and_their_fold():
+    crops = pd.DataFrame({"annotation_id": [3, 5, 7, 9], "label": list("abcd")})
+    split = pd.DataFrame({"annotation_id": [9, 7, 5, 3], "fold": [2, 1, 0, 1]})
+    rows = held_out_annotations(held_out(), crops, split, "train.npz")
+    assert rows["label"].tolist() == ["c", "a", "b"]
+    assert rows["fold"].tolist() == [1, 1, 0]
+    with pytest.raises(InputError, match=r"train.npz: has 1 ROIs that the crops lack: 7"):
+        held_out_annotations(held_out(), crops[crops["annotation_id"] != 7], split, "train.npz")
+    with pytest.raises(InputError, match=r"train.npz: 1 ROIs were predicted as held out by another fold .*: 5"):
+        held_out_annotations(held_out(), crops, split.replace({"fold": {0: 2}}), "train.npz")
+
+
+WRONG = {
+    "infinite": lambda arrays: arrays | {"logits": arrays["logits"] * np.inf},
+    "NaN": lambda arrays: arrays | {"logits": arrays["logits"] * np.nan},
+    "float64": lambda arrays: arrays | {"logits": arrays["logits"].astype(np.float64)},
+    "a class too few": lambda arrays: arrays | {"logits": arrays["logits"][..., :1]},
+    "rows reversed and one lost": lambda arrays: arrays | {"annotation_ids": arrays["annotation_ids"][:0:-1]},
+    "an ROI twice": lambda arrays: arrays | {"annotation_ids": np.array([3, 3, 5])},
+    "ids as floats": lambda arrays: arrays | {"annotation_ids": np.array([7.0, 3.0, 5.0])},
+    "a class twice": lambda arrays: arrays | {"classes": np.array(["Bluefish", "Bluefish"])},
+    "a class of another taxonomy": lambda arrays: arrays | {"classes": np.array(["Bluefish", "Nemo"])},
+    "another taxonomy": lambda arrays: arrays | {"taxonomy_hash": np.array("b" * 64)},
+    "an unknown transform": lambda arrays: arrays | {"transforms": np.array(["identity", "sideways"])},
+    "no identity": lambda arrays: arrays | {"transforms": np.array(["transpose", "rotate_90"])},
+    "an unknown view": lambda arrays: arrays | {"views": np.array(["plain", "best"])},
+    "a negative fold": lambda arrays: arrays | {"folds": np.array([1, -1, 0])},
+    "folds for fewer": lambda arrays: arrays | {"folds": np.array([1, 1])},
+    "names as numbers": lambda arrays: arrays | {"classes": np.array([1, 2])},
+    "pickled names": lambda arrays: arrays | {"classes": np.array(["Bluefish", "Redsponge"], dtype=object)},
+    "an array too many": lambda arrays: arrays | {"extra": np.zeros(1)},
+    "an array too few": lambda arrays: {name: array for name, array in arrays.items() if name != "folds"},
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_logits_that_predict_did_not_write_are_refused(case, tmp_path):
+    path = tmp_path / "train.npz"
+    write_held_out_logits(held_out(), path)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    np.savez(path, **WRONG[case](arrays))
+    with pytest.raises(InputError, match=r"train\.npz: ") as refused:
+        read_held_out_logits(path, TAXONOMY)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("place", range(40, 400, 8))
+def test_a_flipped_bit_in_logits_is_found(place, tmp_path):
+    path = tmp_path / "test.npz"
+    write_ensemble_logits(ensemble(), path)
+    body = bytearray(path.read_bytes())
+    body[place] ^= 4
+    path.write_bytes(body)
+    found = read_or_refusal(path)
+    if isinstance(found, str):
+        assert "test.npz: " in found
+    else:
+        assert same(found, ensemble()), "the bit was one that the format does not use"
+
+
+def read_or_refusal(path) -> EnsembleLogits | str:
+    try:
+        return read_ensemble_logits(path, TAXONOMY)
+    except InputError as refused:
+        return str(refused)
+
+
+@pytest.mark.parametrize("body", [b"", b"PK\x03\x04", b"no zip", b"\x93NUMPY"])
+def test_a_file_that_is_no_archive_is_named(body, tmp_path):
+    (tmp_path / "test.npz").write_bytes(body)
+    with pytest.raises(InputError, match=r"test\.npz: "):
+        read_ensemble_logits(tmp_path / "test.npz", TAXONOMY)
+    with pytest.raises(InputError, match="no such file"):
+        read_ensemble_logits(tmp_path / "none.npz", TAXONOMY)
+
+
+def test_a_fold_twice_is_refused(tmp_path):
+    write_ensemble_logits(replace(ensemble(), folds=(1, 1)), tmp_path / "test.npz")
+    with pytest.raises(InputError, match=r"`folds` is 1, 1"):
+        read_ensemble_logits(tmp_path / "test.npz", TAXONOMY)
