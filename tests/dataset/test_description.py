@@ -29,7 +29,16 @@ def test_a_description_is_read_back(folder):
 
 def test_the_keys_are_those_that_other_programs_rely_on(folder):
     content = json.loads((folder / "crops.json").read_text())
-    assert list(content) == ["views", "size", "square", "padding", "rois", "annotations_sha256", "pixels_sha256"]
+    assert list(content) == [
+        "views",
+        "size",
+        "square",
+        "padding",
+        "rois",
+        "annotations_sha256",
+        "pixels_sha256",
+        "sha256",
+    ]
     assert content["views"] == [1.0, "frame"]
 
 
