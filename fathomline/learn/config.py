@@ -19,8 +19,8 @@ class TrainConfig:
     """Stochastic depth: share of the ROIs for which a residual block is skipped, growing up to this in the last one."""
 
     gradient_checkpointing: bool
-    """Compute activations a second time in place of keeping them: a third slower, in a fraction of the memory.
-    Batch norms then count each batch twice in their running statistics."""
+    """Recompute activations instead of keeping them: a third slower, in a fraction of the memory. Batch norms then
+    count each batch twice in their running statistics."""
 
     pretrained: bool | str
     """true: timm's weights from the model hub; false: random weights; or the path of a weights file."""
@@ -32,57 +32,60 @@ class TrainConfig:
     """Side of the model's input, in pixels; at most crop.size."""
 
     fusion: Literal["concat", "attention"]
-    """How the features of several views come together before the classifier: side by side, or by self-attention."""
+    """How the features of several views are combined before the classifier: concatenated, or fused by
+    self-attention."""
 
     separate_backbones: bool
-    """A backbone of its own for each view, in place of one that sees every view; all start from
-    the same pretrained weights."""
+    """A separate backbone for each view, instead of one that sees every view; all start from the same
+    pretrained weights."""
 
     frozen: bool
-    """Leave the backbone as it is: features are computed once, kept in cache/features/, and the head is trained.
-    What else changes the backbone, such as `drop_path` and `layer_decay`, has nothing to do then."""
+    """Leave the backbone's weights as they are: features are computed once, kept in cache/features/, and only the head
+    is trained. Parameters that act on the backbone, such as `drop_path` and `layer_decay`, then have no effect."""
 
     frozen_copies: Annotated[int, Interval(ge=0, le=1000)]
-    """For `frozen`: how many augmented copies of each ROI to compute features of; 0: of the ROI as it is."""
+    """For `frozen`: the number of augmented copies of each ROI to compute features for; 0: the ROI as it is."""
 
     folds: Annotated[list[Annotated[int, Ge(0)]], MinLen(1)]
-    """Folds to hold out, one model each; numbers below split.folds."""
+    """Folds to hold out, one model for each; numbers below split.folds."""
 
     epochs: Annotated[int, Ge(1)]
     """Passes over the training ROIs."""
 
     batch_size: Annotated[int, Ge(2)]
-    """ROIs in a step."""
+    """ROIs per step."""
 
     accumulation: Annotated[int, Ge(1)]
-    """Parts that a batch is computed in, one after the other, to save memory; the step is that of the whole batch."""
+    """Split each batch into this many parts, computed one after the other to save memory; the step is still that of the
+    whole batch."""
 
     optimizer: Annotated[str, MinLen(1)]
     """Name of a timm optimiser, as `timm.optim.list_optimizers()` gives them."""
 
     lr: Annotated[float, Gt(0)]
-    """Highest learning rate."""
+    """Peak learning rate."""
 
     min_lr: Annotated[float, Ge(0)]
-    """Learning rate at the end of the schedule, and at the start of the warm-up."""
+    """Learning rate at the end of the schedule and at the start of the warm-up."""
 
     schedule: Literal["cosine", "tanh", "poly"]
-    """How the learning rate goes down, step by step: timm's schedules."""
+    """How the learning rate falls, updated every step: timm's schedules."""
 
     warmup_epochs: Annotated[float, Ge(0)]
-    """Epochs in which the learning rate rises to its highest; 0 for none."""
+    """Epochs over which the learning rate rises to its peak; 0 for none."""
 
     weight_decay: Annotated[float, Ge(0)]
-    """Weight decay, on matrices only."""
+    """Weight decay, applied to matrices only."""
 
     layer_decay: Annotated[float, Interval(gt=0, le=1)]
-    """Learning rate of each layer of the backbone as a share of the next layer's; 1: all alike."""
+    """Learning rate of each layer of the backbone as a share of the next layer's; 1: the same for all."""
 
     clip_norm: Annotated[float, Ge(0)]
-    """Largest L2 norm of the gradient; longer ones are shortened to it. 0: as they are."""
+    """Largest L2 norm of the gradient; a longer one is scaled down to it. 0: no clipping."""
 
     ema_decay: Annotated[float, Interval(ge=0, lt=1)]
-    """Decay a step of the weights' moving average, which then is what is validated and saved; 0: no average."""
+    """Decay per step of the moving average of the weights, which is then validated and saved in their place; 0: no
+    average."""
 
     patience: Annotated[int, Ge(0)]
     """Epochs without a better validation MHD after which training stops; 0: never."""
@@ -91,11 +94,12 @@ class TrainConfig:
     """By how much the MHD must fall to count as better, for `patience`."""
 
     select_on: Literal["plain", "degraded"]
-    """The view of the held-out ROIs whose MHD chooses the epoch, and that evaluate calibrates on and reports first."""
+    """The view of the held-out ROIs whose MHD chooses the epoch; evaluate fits its decision rule on it and reports it
+    first."""
 
     degraded_size: Annotated[float, Gt(0)] | None
     """The degraded view scales all frames down until the ROIs' median √(width · height) is this many pixels: that of
-    the ROIs to be labelled, which `crop test` prints. null: no such view."""
+    the ROIs to be labelled, which `crop test` prints. null: no degraded view."""
 
     cross_entropy: Annotated[float, Ge(0)]
     """Weight of the cross-entropy in the loss."""
@@ -104,16 +108,18 @@ class TrainConfig:
     """Weight of the expected hierarchical distance, Σ_c p(c)·D(c, truth), in the loss."""
 
     rank_loss: Annotated[float, Ge(0)]
-    """Weight of the cross-entropy on summed class mass, averaged over the truth's ranks from phylum down."""
+    """Weight of the cross-entropy on probabilities summed by clade, averaged over the truth's ranks from phylum
+    down."""
 
     label_smoothing: Annotated[float, Interval(ge=0, lt=1)]
     """Share of each label spread over all classes, in the cross-entropy."""
 
     class_balance: Annotated[float, Interval(ge=0, le=1)]
-    """Weigh an ROI by the frequency of its concept to the power of minus this: 0 all alike, 1 all concepts alike."""
+    """Weight each ROI by the frequency of its concept to the power of minus this: 0 treats all ROIs alike, 1 all
+    concepts alike."""
 
     min_crop: Annotated[float, Interval(gt=0, le=1)]
-    """Augmentation: least side of the random crop as a share of the stored view; 1 for no crop."""
+    """Augmentation: smallest side of the random crop as a share of the stored view; 1 for no crop."""
 
     horizontal_flip: bool
     """Augmentation: mirror half of the ROIs left to right."""
@@ -125,7 +131,7 @@ class TrainConfig:
     """Augmentation: rotate ROIs by 0, 90, 180 or 270 degrees; with a flip too, all eight orientations occur."""
 
     rotation: Annotated[float, Interval(ge=0, le=180)]
-    """Augmentation: turn each ROI by up to this many degrees either way."""
+    """Augmentation: rotate each ROI by up to this many degrees either way."""
 
     color_jitter: Annotated[float, Interval(ge=0, lt=1)]
     """Augmentation: change saturation, contrast and brightness by up to this share."""
@@ -134,20 +140,22 @@ class TrainConfig:
     """Augmentation: share of the ROIs that are blurred, by up to 2 pixels."""
 
     degradation: Annotated[float, Interval(ge=0, le=1)]
-    """Augmentation: share of the ROIs whose frame is scaled down by a factor from 0.01 to 1. A view loses detail where
-    fewer pixels of the frame are left than `image_size`."""
+    """Augmentation: share of the ROIs whose frame is scaled down, by one factor from U(0.01, 1) for all views. A view
+    loses detail only where fewer pixels of the frame remain than `image_size`, so a small box keeps few and the frame
+    around it many."""
 
     erasing: Annotated[float, Interval(ge=0, le=1)]
-    """Augmentation: share of the ROIs in which a rectangle of up to a fifth is blotted out."""
+    """Augmentation: share of the ROIs in which a rectangle of up to a fifth of the area is erased."""
 
     mixup: Annotated[float, Ge(0)]
     """Alpha of mixup, which blends each ROI with another of its batch; 0: none."""
 
     cutmix: Annotated[float, Ge(0)]
-    """Alpha of CutMix, which pastes a part of another ROI; with `mixup` too, a batch gets one of the two. 0: none."""
+    """Alpha of CutMix, which pastes in a part of another ROI; with `mixup` as well, each batch gets one of the two.
+    0: none."""
 
     lora: bool
-    """Train low-rank adapters on the backbone's linear layers, and the head, in place of the whole backbone."""
+    """Train low-rank adapters on the backbone's linear layers, and the head, instead of the whole backbone."""
 
     lora_r: Annotated[int, Ge(1)]
     """Rank of the adapters."""
@@ -159,7 +167,7 @@ class TrainConfig:
     """Dropout before the adapters."""
 
     precision: Literal["bf16", "fp32"]
-    """Arithmetic of the forward pass on CUDA; CPU and MPS compute in fp32."""
+    """Precision of the forward pass on CUDA, in training and prediction; CPU and MPS compute in fp32."""
 
     compile: bool
     """Compile the model with torch.compile on CUDA."""
