@@ -1,6 +1,9 @@
 """`data/logits/<subset>.npz`: what the models say of every ROI. No torch: evaluate and submit read it in seconds."""
 
+import lzma
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,25 @@ from fathomline.model.orientations import ORIENTATIONS
 from fathomline.taxonomy.tree import Taxonomy
 
 REMEDY = "run `dvc repro --force predict` to write it again"
+
+MALFORMED = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    SystemError,
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy and zipfile let through when a file is malformed: nearly everything. What would be unpickled is a
+ValueError, and what does not match its CRC a BadZipFile."""
 
 
 @section
@@ -174,11 +196,14 @@ def _read(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
             archive = np.load(stream, allow_pickle=False)
             files = archive.files if isinstance(archive, np.lib.npyio.NpzFile) else ["one array"]
             if sorted(files) == sorted(names):
-                return {name: archive[name] for name in names}
+                arrays = {name: np.asarray(archive[name]) for name in names}
+                for array in arrays.values():
+                    if array.dtype.kind == "U":
+                        "".join(array.ravel().tolist()).encode().decode()  # numpy lets pass what is no character
+                return arrays
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {REMEDY}") from None
-    # The zip is checked by its CRCs; numpy raises ValueError for what is malformed in an entry, or would be unpickled.
-    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, NotImplementedError) as error:
+    except MALFORMED as error:
         cause = getattr(error, "strerror", None) or " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: cannot be read as arrays ({cause}); {REMEDY}") from None
     raise InputError(f"{path}: holds {listing(files)}, expected {', '.join(names)}; {REMEDY}")

@@ -1,3 +1,5 @@
+import io
+import zipfile
 from dataclasses import fields, replace
 from types import SimpleNamespace
 
@@ -148,6 +150,48 @@ def test_a_file_that_is_no_archive_is_named(body, tmp_path):
         read_ensemble_logits(tmp_path / "test.npz", TAXONOMY)
     with pytest.raises(InputError, match="no such file"):
         read_ensemble_logits(tmp_path / "none.npz", TAXONOMY)
+
+
+def without_a_header() -> bytes:
+    return b"no array"
+
+
+def with_a_header_that_never_ends() -> bytes:
+    text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (((((("
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+def of_no_characters() -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.array([*b"Nemo", 0x110000], dtype="<u4").view("<U5"))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("entry", [without_a_header, with_a_header_that_never_ends, of_no_characters])
+def test_an_entry_that_is_no_array_is_refused(entry, tmp_path):
+    path = tmp_path / "test.npz"
+    write_ensemble_logits(ensemble(), path)
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, body in (entries | {"classes.npy": entry()}).items():
+            archive.writestr(name, body)
+    with pytest.raises(InputError, match=r"test\.npz: ") as refused:
+        read_ensemble_logits(path, TAXONOMY)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [(8, 1), (10, 8), (10, 14)], ids=["encrypted", "deflated", "compressed by LZMA"]
+)
+def test_an_archive_that_claims_another_storage_is_refused(place, value, tmp_path):
+    path = tmp_path / "test.npz"
+    write_ensemble_logits(ensemble(), path)
+    body = bytearray(path.read_bytes())
+    body[body.index(b"PK\x01\x02") + place] = value
+    path.write_bytes(body)
+    with pytest.raises(InputError, match=r"test\.npz: cannot be read as arrays"):
+        read_ensemble_logits(path, TAXONOMY)
 
 
 def test_a_fold_twice_is_refused(tmp_path):
