@@ -60,8 +60,9 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        # Writing to an open file, a full disk names no file; and the temporary name means nothing to a reader.
-        if error.filename is None or str(error.filename) == str(temporary):
+        # Writing to an open file, a full disk names no file, and copying, first the file that is copied; and the
+        # temporary name means nothing to a reader.
+        if error.filename is None or str(temporary) in (str(error.filename), str(error.filename2)):
             error.filename, error.filename2 = str(path), None
         raise
     except Exception as error:
@@ -71,7 +72,8 @@ def written_whole(path: Path) -> Iterator[Path]:
             raise OSError(number, os.strerror(number), str(path)) from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only file system, removing nothing fails, too
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(content: object, path: Path) -> None:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from fathomline.decide.rule import read_rule
 from fathomline.decide.submit import SubmitConfig
-from fathomline.files import read_json
 from fathomline.images.split import SplitConfig
 from fathomline.learn.config import TrainConfig
 from fathomline.model.model_json import read_model_json
-from fathomline.predict.bundle import BundleConfig, FoldModel, Measured, copy_weights, write_bundle
+from fathomline.predict.bundle import BundleConfig, FoldModel, Measured, copy_weights, read_figures, write_bundle
 from fathomline.progress import summary
 from fathomline.taxonomy.reference import read_reference
 from stages import params_section, run
@@ -45,7 +44,7 @@ def main() -> None:
         crops, test = read_crops(arguments.crops), read_ensemble_logits(arguments.logits, taxonomy)
         weights = store_rounded_weights(models, arguments.bundle, config.weights, crops, test, taxonomy, decision)
     measured = Measured(
-        read_json(arguments.metrics),
+        read_figures(arguments.metrics, taxonomy),
         {
             "held_out_folds": f"{', '.join(map(str, training.folds))} of {split.folds}",
             "folds_never_share": split.group or "a frame",

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -196,6 +197,21 @@ def small_disk(tmp_path):
         pytest.skip(f"mounting a small disk needs root: {mounted.stderr.decode().strip()}")
     yield folder
     subprocess.run(["umount", folder], check=True)
+
+
+def test_a_copy_that_does_not_fit_on_the_disk_is_named_and_not_its_original(small_disk, tmp_path):
+    original, copy = tmp_path / "original", small_disk / "copy"
+    original.write_bytes(bytes(400_000))
+    with pytest.raises(OSError, match="No space left") as raised, written_whole(copy) as temporary:
+        shutil.copyfile(original, temporary)
+    assert (raised.value.filename, raised.value.filename2) == (str(copy), None)
+
+
+def test_on_a_read_only_disk_the_file_is_named_and_not_the_temporary_one(small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(OSError, match="Read-only") as raised:
+        write_json(1, small_disk / "a.json")
+    assert raised.value.filename == str(small_disk / "a.json")
 
 
 def saved(path: Path, **options) -> subprocess.CompletedProcess:

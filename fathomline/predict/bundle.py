@@ -15,8 +15,9 @@ from fathomline.config import section
 from fathomline.dataset.preprocessing import Preprocessing
 from fathomline.dataset.records import read_sealed_record
 from fathomline.decide.rule import DecisionRule
-from fathomline.errors import InputError, listing
-from fathomline.files import read_json, write_sealed_json, written_whole
+from fathomline.errors import InputError, listing, shown
+from fathomline.files import read_json, sha256_of, write_sealed_json, written_whole
+from fathomline.model.model_json import REMEDY as TRAIN_AGAIN
 from fathomline.model.model_json import Architecture, ModelDescription
 from fathomline.taxonomy.reference import entry_lineage, lineage_entry
 from fathomline.taxonomy.tree import Taxonomy
@@ -25,6 +26,10 @@ FORMAT = 1
 """Version of bundle.json. A program reads its own version and those before it."""
 
 REMEDY = "get the bundle again, or run `dvc repro --force bundle` where it was made"
+
+
+MEASURED = ("mhd", "mhd_constant", "accuracy", "ece", "rois", "frames")
+"""Figures of metrics.json that a model card always has."""
 
 
 @section
@@ -108,6 +113,26 @@ class Measured:
     """What they were measured on."""
 
 
+def read_figures(path: Path, taxonomy: Taxonomy) -> dict[str, float | int | str]:
+    """Read metrics.json; InputError when it is not what evaluate writes, or was measured with another taxonomy."""
+    remedy = "run `dvc repro --force evaluate`, which writes it"
+    figures = read_json(path)
+    if not isinstance(figures, dict):
+        raise InputError(f"{path}: expected a JSON object, found {shown(figures)}; {remedy}")
+    if figures.get("taxonomy_hash") != taxonomy.hash:
+        raise InputError(
+            f"{path}: `taxonomy_hash` is {shown(figures.get('taxonomy_hash'))}, but the present taxonomy is "
+            f"{taxonomy.hash[:12]}; {remedy}"
+        )
+    numbers = {name: value for name, value in figures.items() if type(value) in (int, float)}
+    wrong = sorted((figures.keys() | MEASURED) - numbers.keys() - {"taxonomy_hash"})
+    if "mhd_low" in numbers and "mhd_high" not in numbers:
+        wrong.append("mhd_high")
+    if wrong:
+        raise InputError(f"{path}: {listing(wrong)} missing or not a number; {remedy}")
+    return figures
+
+
 def write_bundle(
     folder: Path,
     models: list[FoldModel],
@@ -160,8 +185,12 @@ def write_bundle(
 
 
 def copy_weights(models: list[FoldModel], folder: Path) -> StoredWeights:
-    """Copy the weights of each fold's model as they are."""
+    """Copy the weights of each fold's model as they are; InputError when they are missing or damaged."""
     for model in models:
+        if sha256_of(model.weights) != model.description.weights_sha256:
+            raise InputError(
+                f"{model.weights}: damaged, or of another training: its SHA-256 is not the recorded one; {TRAIN_AGAIN}"
+            )
         with written_whole(folder / model.file) as temporary:
             shutil.copyfile(model.weights, temporary)
     return StoredWeights({model.file: model.description.weights_sha256 for model in models}, "float32")

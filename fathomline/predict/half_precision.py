@@ -8,6 +8,7 @@ import torch
 from fathomline.decide.averaging import ensemble_probabilities
 from fathomline.decide.decode import Decoder
 from fathomline.decide.rule import DecisionRule
+from fathomline.errors import InputError, listing
 from fathomline.learn.checkpoint import load_weights, rebuilt, save_weights
 from fathomline.learn.dataset import Crops
 from fathomline.learn.device import best_device, prepare_device
@@ -34,7 +35,9 @@ def store_rounded_weights(
     Otherwise the weights are copied as they are, with a warning that says how many answers would change.
 
     Args: crops of the test subset; test, what the models as they are say of them.
+    Raises InputError when `test` is of other models or other ROIs.
     """
+    _refuse_other_logits(models, crops, test)
     sha256, rounded = {}, {}
     for model in progress(models, label="round weights", unit="fold"):
         classifier = rebuilt(model.description.architecture, model.weights.parent / "model.json", REMEDY)
@@ -65,3 +68,16 @@ def store_rounded_weights(
         warning(f"bundle: {changed} of {len(before)} answers would change with {dtype} weights, so they stay float32")
         return copy_weights(models, folder)
     return StoredWeights(sha256, dtype)
+
+
+def _refuse_other_logits(models: list[FoldModel], crops: Crops, test: EnsembleLogits) -> None:
+    folds = [model.fold for model in models]
+    if set(test.folds) != set(folds):
+        raise InputError(
+            f"bundle: the logits of the test subset are of the folds {listing(test.folds)}, and train.folds is "
+            f"{listing(folds)}; run `dvc repro`"
+        )
+    if any(model.description.classes != test.classes for model in models):
+        raise InputError("bundle: the logits of the test subset are of other classes than the models; run `dvc repro`")
+    if not np.array_equal(crops.annotations["annotation_id"].to_numpy(), test.annotation_ids):
+        raise InputError("bundle: the logits of the test subset are of other ROIs than its crops; run `dvc repro`")

@@ -27,7 +27,7 @@ from fathomline.learn.dataset import Crops, read_crops
 from fathomline.model.inference import predict_logits
 from fathomline.model.model_json import read_model_json
 from fathomline.model.orientations import ORIENTATION_SETS
-from fathomline.predict.bundle import BundleConfig, FoldModel, Measured, copy_weights, write_bundle
+from fathomline.predict.bundle import BundleConfig, FoldModel, Measured, copy_weights, read_figures, write_bundle
 from fathomline.predict.folds import ensemble_logits
 from fathomline.predict.half_precision import store_rounded_weights
 from fathomline.predict.logits import EnsembleLogits
@@ -286,6 +286,38 @@ def test_damaged_weights_are_found(bundle):
         fathomline.load(bundle)
 
 
+def test_damaged_weights_are_not_bundled(trained):
+    path = trained.models[1].weights
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(InputError, match=r"fold-1/model.safetensors: damaged"):
+        copy_weights(trained.models, trained.folder / "bundle")
+    path.unlink()
+    with pytest.raises(InputError, match=r"fold-1/model.safetensors: no such file"):
+        copy_weights(trained.models, trained.folder / "bundle")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda figures: 3, "expected a JSON object, found 3"),
+        (lambda figures: {}, "`taxonomy_hash` is null, but the present taxonomy is"),
+        (lambda figures: figures | {"taxonomy_hash": "x"}, "`taxonomy_hash` is 'x'"),
+        (lambda figures: figures | {"mhd": None, "rois": "nine"}, "mhd, rois missing or not a number"),
+        (lambda figures: figures | {"mhd_class": [1]}, "mhd_class missing or not a number"),
+        (lambda figures: {key: figures[key] for key in figures if key != "ece"}, "ece missing or not a number"),
+        (lambda figures: {key: figures[key] for key in figures if key != "mhd_high"}, "mhd_high missing"),
+    ],
+)
+def test_metrics_that_evaluate_did_not_write_are_refused(taxonomy, tmp_path, change, says):
+    path = tmp_path / "metrics.json"
+    figures = MEASURED.figures | {"taxonomy_hash": taxonomy.hash}
+    path.write_text(json.dumps(figures))
+    assert read_figures(path, taxonomy) == figures
+    path.write_text(json.dumps(change(figures)))
+    with pytest.raises(InputError, match=f"metrics.json: {says}"):
+        read_figures(path, taxonomy)
+
+
 def test_what_is_no_bundle_is_named(tmp_path):
     with pytest.raises(InputError, match=r"bundle.json: no such file"):
         fathomline.load(tmp_path)
@@ -326,6 +358,27 @@ def test_half_weights_that_would_change_an_answer_are_not_stored(trained, capsys
     )
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda test: replace(test, folds=(0, 2)), "the folds 0, 2, and train.folds is 0, 1"),
+        (lambda test: replace(test, classes=test.classes[::-1]), "other classes"),
+        (lambda test: replace(test, annotation_ids=test.annotation_ids[::-1]), "other ROIs"),
+    ],
+)
+def test_half_weights_are_not_compared_with_other_logits(trained, change, says):
+    with pytest.raises(InputError, match=says):
+        store_rounded_weights(
+            trained.models,
+            trained.folder / "half",
+            "float16",
+            trained.crops,
+            change(trained.logits),
+            trained.taxonomy,
+            RULE,
+        )
+
+
 def test_weights_beyond_half_precision_stay_as_they_are(trained, capsys, taxonomy):
     folder = trained.models[0].weights.parent
     from fathomline.learn.checkpoint import load_model
@@ -333,7 +386,10 @@ def test_weights_beyond_half_precision_stay_as_they_are(trained, capsys, taxonom
     model = load_model(folder, taxonomy)
     model.classifier.head.weight.data[0, 0] = 1e6
     save_model(model, folder)
-    models = [replace(trained.models[0], description=read_model_json(folder / "model.json", taxonomy))]
+    models = [
+        replace(trained.models[0], description=read_model_json(folder / "model.json", taxonomy)),
+        trained.models[1],
+    ]
     stored = store_rounded_weights(
         models, trained.folder / "half", "float16", trained.crops, trained.logits, trained.taxonomy, RULE
     )
