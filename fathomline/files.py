@@ -60,7 +60,7 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        # Writing to an open file, a full disk names no file, and copying, first the file that is copied; and the
+        # A full disk names no file when an open file is written, and the original when a file is copied. The
         # temporary name means nothing to a reader.
         if error.filename is None or str(temporary) in (str(error.filename), str(error.filename2)):
             error.filename, error.filename2 = str(path), None
@@ -72,7 +72,7 @@ def written_whole(path: Path) -> Iterator[Path]:
             raise OSError(number, os.strerror(number), str(path)) from error
         raise
     finally:
-        with suppress(OSError):  # on a read-only file system, removing nothing fails, too
+        with suppress(OSError):  # on a read-only file system, even removing a missing file fails
             temporary.unlink(missing_ok=True)
 
 
