@@ -13,7 +13,7 @@ from fathomline.files import write_json
 from fathomline.images.annotations import read_annotations
 from fathomline.images.split import read_split
 from fathomline.learn.config import TrainConfig
-from fathomline.predict.logits import held_out_annotations, read_held_out_logits
+from fathomline.predict.logits import held_out_annotations, read_held_out_logits, refuse_other_runs
 from fathomline.progress import summary
 from fathomline.report.page import Results, write_report
 from fathomline.report.tables import all_tables, write_tables
@@ -38,6 +38,7 @@ def main() -> None:
     candidates = params_section("submit", SubmitConfig).candidates
     taxonomy = read_reference(arguments.taxonomy)
     held_out = read_held_out_logits(arguments.logits, taxonomy)
+    refuse_other_runs(held_out, training.folds, training.select_on, arguments.logits)
     crops = read_annotations(arguments.crops / "annotations.csv", labelled=True)
     annotations = held_out_annotations(held_out, crops, read_split(arguments.split, crops), arguments.logits)
     views = {view: averaged_by_set(held_out.of_view(view), held_out.transforms) for view in held_out.views}

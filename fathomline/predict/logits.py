@@ -164,6 +164,21 @@ def read_ensemble_logits(path: Path, taxonomy: Taxonomy) -> EnsembleLogits:
     return test
 
 
+def refuse_other_runs(held_out: HeldOutLogits, folds: Sequence[int], view: str, path: Path) -> None:
+    """Raise InputError, naming `path`, unless the logits are of these folds and have this view."""
+    found = sorted(set(held_out.folds.tolist()))
+    if found != sorted(folds):
+        raise InputError(
+            f"{path}: holds the ROIs of the folds {listing(found)}, and train.folds is {listing(folds)}; "
+            "run `dvc repro`"
+        )
+    if view not in held_out.views:
+        raise InputError(
+            f"{path}: lacks the {view} view that train.select_on names; it has {listing(held_out.views)}; "
+            "run `dvc repro`"
+        )
+
+
 def held_out_annotations(held_out: HeldOutLogits, crops: pd.DataFrame, split: pd.DataFrame, path: Path) -> pd.DataFrame:
     """One row per ROI in the order of the logits: what the crop stage knows of it, and its `fold`.
 

@@ -14,6 +14,7 @@ from fathomline.predict.logits import (
     held_out_annotations,
     read_ensemble_logits,
     read_held_out_logits,
+    refuse_other_runs,
     write_ensemble_logits,
     write_held_out_logits,
 )
@@ -85,6 +86,15 @@ def test_rois_get_their_annotations_and_their_fold():
         held_out_annotations(held_out(), crops[crops["annotation_id"] != 7], split, "train.npz")
     with pytest.raises(InputError, match=r"train.npz: 1 ROIs were predicted as held out by another fold .*: 5"):
         held_out_annotations(held_out(), crops, split.replace({"fold": {0: 2}}), "train.npz")
+
+
+def test_logits_of_other_folds_or_without_the_view_are_refused():
+    refuse_other_runs(held_out(), [1, 0], "degraded", "train.npz")
+    with pytest.raises(InputError, match=r"train.npz: holds the ROIs of the folds 0, 1, and train.folds is 0; "):
+        refuse_other_runs(held_out(), [0], "plain", "train.npz")
+    plain = replace(held_out(), views=("plain",), logits=held_out().logits[:, :1])
+    with pytest.raises(InputError, match=r"train.npz: lacks the degraded view that train.select_on names"):
+        refuse_other_runs(plain, [0, 1], "degraded", "train.npz")
 
 
 WRONG = {
