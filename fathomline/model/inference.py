@@ -1,6 +1,6 @@
 """Logits of a classifier for rows of crops, in each of several orientations."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -40,32 +40,6 @@ def predict_logits(
     Returns: (orientations, chosen, classes) float32.
     Raises torch.OutOfMemoryError when not even one ROI fits the device.
     """
-    parts = predict_batches(
-        classifier,
-        pixels,
-        rows,
-        image_size,
-        orientations=orientations,
-        remaining=remaining,
-        precision=precision,
-        largest_batch=largest_batch,
-    )
-    nothing = np.zeros((len(orientations), 0, classifier.head.out_features), dtype=np.float32)
-    return np.concatenate([nothing, *parts], axis=1)
-
-
-def predict_batches(
-    classifier: Classifier,
-    pixels: np.ndarray,
-    rows: np.ndarray,
-    image_size: int,
-    *,
-    orientations: Sequence[str] = ("identity",),
-    remaining: np.ndarray | None = None,
-    precision: str = "fp32",
-    largest_batch: int | None = None,
-) -> Iterator[np.ndarray]:
-    """What `predict_logits` gives, batch by batch: (orientations, rois of the batch, classes) float32."""
     device = next(classifier.parameters()).device
     classifier.eval()
 
@@ -79,4 +53,5 @@ def predict_batches(
         return torch.stack(logits).float().cpu().numpy()
 
     count = batch_size(compute, rows, device, pixels.shape[1] * image_size**2, largest_batch)
-    yield from in_batches(compute, rows, count)
+    nothing = np.zeros((len(orientations), 0, classifier.head.out_features), dtype=np.float32)
+    return np.concatenate([nothing, *in_batches(compute, rows, count)], axis=1)

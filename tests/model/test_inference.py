@@ -7,7 +7,7 @@ import torch
 from fathomline.learn.backbone import build, design
 from fathomline.learn.classifier import Classifier
 from fathomline.model.degrade import degraded
-from fathomline.model.inference import predict_batches, predict_logits
+from fathomline.model.inference import predict_logits
 from fathomline.model.orientations import ORIENTATION_SETS
 from fathomline.model.transforms import whole
 from tests.learn.conftest import CLASSES
@@ -75,8 +75,7 @@ def test_no_rows_have_no_logits(classifier, two_views):
 def test_no_more_rois_than_allowed_are_computed_at_once(classifier, two_views, monkeypatch):
     seen, forward = [], Classifier.forward
     monkeypatch.setattr(Classifier, "forward", lambda model, views: seen.append(len(views)) or forward(model, views))
-    parts = list(predict_batches(classifier, two_views.pixels, ROWS, 16, largest_batch=3))
-    assert [part.shape for part in parts] == [(1, 3, 3), (1, 3, 3), (1, 1, 3)]
+    assert predict_logits(classifier, two_views.pixels, ROWS, 16, largest_batch=3).shape == (1, 7, 3)
     assert seen == [3, 3, 1]
 
 
@@ -88,8 +87,8 @@ def test_nothing_is_kept_for_gradients(classifier, two_views, monkeypatch):
         return forward(model, views)
 
     monkeypatch.setattr(Classifier, "forward", noting)
-    for _ in predict_batches(classifier, two_views.pixels, ROWS, 16, largest_batch=3):
-        assert not torch.is_inference_mode_enabled(), "between batches the caller's own mode holds"
+    predict_logits(classifier, two_views.pixels, ROWS, 16, largest_batch=3)
+    assert not torch.is_inference_mode_enabled(), "the caller's own mode holds again"
     assert modes == [True] * 3
 
 
