@@ -34,6 +34,8 @@ _SPECIAL = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
 }
+_UMASK = os.umask(0)
+os.umask(_UMASK)
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r]")  # noqa: RUF001 (spreadsheets read the wide signs too)
 
 
@@ -58,6 +60,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb") as stream:
             os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_UMASK)  # safetensors makes files that only their owner may read
         os.replace(temporary, path)
     except OSError as error:
         # A full disk names no file when an open file is written, and the original when a file is copied. The

@@ -371,3 +371,11 @@ def test_what_a_stage_reads_back_stays_exact(tmp_path):
     names = [name for name in DANGEROUS if "\r" not in name]
     write_csv(pd.DataFrame({"=name": names}), tmp_path / "split.csv")
     assert (tmp_path / "split.csv").read_text().splitlines() == ["=name", *names]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+def test_a_file_is_as_readable_as_any_other_whoever_wrote_it(tmp_path):
+    (tmp_path / "usual").touch()
+    with written_whole(tmp_path / "weights") as temporary:
+        temporary.touch(mode=0o600)  # as safetensors does
+    assert (tmp_path / "weights").stat().st_mode == (tmp_path / "usual").stat().st_mode

@@ -15,6 +15,7 @@ from fathomline.errors import InputError, listing
 from fathomline.learn.checkpoint import Model, load_model
 from fathomline.learn.dataset import Crops, fold_rows
 from fathomline.learn.device import best_device, prepare_device
+from fathomline.learn.resume import code_of
 from fathomline.model.checksummed import DamagedFileError, load_checksummed, save_checksummed
 from fathomline.model.degrade import degraded_scale, view_spans
 from fathomline.model.inference import predict_logits
@@ -188,10 +189,11 @@ def _read_chunk(path: Path) -> np.ndarray | None:
 
 
 def _key(model: Model, crops: Crops, rows: np.ndarray, transforms: Sequence[str], remaining: np.ndarray | None) -> str:
-    """A hash of everything that the logits depend on."""
-    versions = [torch.__version__, timm.__version__]
+    """A hash of everything that the logits depend on, code and device included."""
+    versions = [torch.__version__, timm.__version__, best_device().type]
     hashed = hashlib.sha256(json.dumps([model.weights_sha256, crops.digest, list(transforms), versions]).encode())
     hashed.update(repr((model.architecture, model.precision)).encode())
+    hashed.update(code_of("model/*.py", "learn/backbone.py", "learn/classifier.py", "learn/device.py"))
     hashed.update(rows.tobytes())
     hashed.update(b"plain" if remaining is None else np.ascontiguousarray(remaining).tobytes())
     return hashed.hexdigest()
