@@ -33,10 +33,10 @@ def averaged_by_set(logits: np.ndarray, stored: Sequence[str]) -> dict[str, np.n
     }
 
 
-def ensemble_probabilities(logits: Mapping[int, np.ndarray], temperature: float) -> np.ndarray:
+def ensemble_probabilities(logits: Mapping[int | str, np.ndarray], temperature: float) -> np.ndarray:
     """Calibrated probabilities, averaged over the models of several folds.
 
-    Args: logits by fold, (orientations, rois, classes); temperature, that of a single model. Where models disagree,
+    Args: logits by model, (orientations, rois, classes); temperature, that of a single model. Where models disagree,
         their mean is less sure than each of them, and a little less than it should be.
     Returns: (rois, classes) float64.
     """

@@ -93,23 +93,39 @@ def decode(body: bytes) -> Frame:
         raise Unusable("zero bytes")
     try:
         with Image.open(io.BytesIO(body), formats=list(EXTENSIONS)) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise Unusable(_too_large(width, height))
-            turn = UPRIGHT.get(_orientation(image))
-            image.load()
-            pixels = _rgb(image)
-            if turn is not None and image.format == "TIFF":
-                # Of all formats, Pillow turns this one upright by itself.
-                pixels = pixels.transpose(STORED_AGAIN[turn])
-            pixels.info = {}  # colour profiles and the like would go on into every cut
-            return Frame(pixels, turn, _extension(image))
+            return Frame(*_decoded(image), _extension(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Unusable(f"more than {MOST_PIXELS} pixels: taken for a decompression bomb") from None
     except Image.UnidentifiedImageError:
         raise Unusable(f"not an image: begins with {body[:24]!r}") from None
     except MALFORMED as error:
         raise Unusable(f"broken image: {_one_line(error)}") from None
+
+
+def decode_opened(image: Image.Image) -> Frame:
+    """What `decode` gives of the file that Pillow has opened as `image`, which stays as it is."""
+    try:
+        pixels, turn = _decoded(image)
+        return Frame(pixels, turn, EXTENSIONS.get(image.format, ""))
+    except MALFORMED as error:
+        raise Unusable(f"broken image: {_one_line(error)}") from None
+
+
+def _decoded(image: Image.Image) -> tuple[Image.Image, Image.Transpose | None]:
+    """RGB as stored, and what makes it upright."""
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise Unusable(_too_large(width, height))
+    turn = UPRIGHT.get(_orientation(image))
+    image.load()
+    pixels = _rgb(image)
+    if turn is not None and image.format == "TIFF":
+        # Of all formats, Pillow turns this one upright by itself.
+        pixels = pixels.transpose(STORED_AGAIN[turn])
+    if pixels is image:
+        pixels = image.copy()
+    pixels.info = {}  # colour profiles and the like would go on into every cut
+    return pixels, turn
 
 
 def in_box_grid(frame: Frame, described: tuple[int, int] | None) -> tuple[Image.Image, Image.Transpose | None]:

@@ -45,7 +45,7 @@ class Chunks:
     def remove(self) -> None:
         """Remove the chunks of this prediction, once its logits are safely written."""
         for folder in self._used:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # another prediction of the same may have removed them already
 
 
 def held_out_logits(
@@ -191,7 +191,9 @@ def _read_chunk(path: Path) -> np.ndarray | None:
 def _key(model: Model, crops: Crops, rows: np.ndarray, transforms: Sequence[str], remaining: np.ndarray | None) -> str:
     """A hash of everything that the logits depend on, code and device included."""
     versions = [torch.__version__, timm.__version__, best_device().type]
-    hashed = hashlib.sha256(json.dumps([model.weights_sha256, crops.digest, list(transforms), versions]).encode())
+    hashed = hashlib.sha256(
+        json.dumps([model.weights_sha256, crops.digest, list(transforms), CHUNK, versions]).encode()
+    )
     hashed.update(repr((model.architecture, model.precision)).encode())
     hashed.update(code_of("model/*.py", "learn/backbone.py", "learn/classifier.py", "learn/device.py"))
     hashed.update(rows.tobytes())

@@ -1,5 +1,6 @@
 """`data/logits/<subset>.npz`: what the models say of every ROI. No torch: evaluate and submit read it in seconds."""
 
+import hashlib
 import lzma
 import tokenize
 import zipfile
@@ -141,6 +142,7 @@ def read_held_out_logits(path: Path, taxonomy: Taxonomy) -> HeldOutLogits:
         raise InputError(f"{path}: `folds` does not give each of {len(rois)} ROIs a fold from 0; {REMEDY}")
     if held_out.views not in (("plain",), ("plain", "degraded")):
         raise InputError(f"{path}: `views` is {listing(held_out.views)}, expected plain, or plain, degraded; {REMEDY}")
+    _refuse_edited(arrays, path)
     return held_out
 
 
@@ -161,6 +163,7 @@ def read_ensemble_logits(path: Path, taxonomy: Taxonomy) -> EnsembleLogits:
     _check(test.logits, shape, test, taxonomy, path)
     if not test.folds or len(set(test.folds)) != len(test.folds):
         raise InputError(f"{path}: `folds` is {listing(test.folds)}, expected one or more, each once; {REMEDY}")
+    _refuse_edited(arrays, path)
     return test
 
 
@@ -200,9 +203,21 @@ def held_out_annotations(held_out: HeldOutLogits, crops: pd.DataFrame, split: pd
 
 
 def _write(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Not compressed, as logits hardly shrink; numpy dates the entries 1980, so the same arrays give the same bytes."""
+    """Write arrays with a checksum over all of them: classes that change places would give wrong answers and no error.
+
+    Not compressed, as logits hardly shrink. numpy dates the entries 1980, so the same arrays give the same bytes.
+    """
     with written_whole(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, **arrays)
+        np.savez(stream, **arrays, sha256=np.array(_digest(arrays)))
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256, in hexadecimal, of arrays with their names, types and shapes."""
+    hashed = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        hashed.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        hashed.update(np.ascontiguousarray(array).tobytes())
+    return hashed.hexdigest()
 
 
 def _read(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -210,8 +225,8 @@ def _read(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
         with open(path, "rb") as stream:
             archive = np.load(stream, allow_pickle=False)
             files = archive.files if isinstance(archive, np.lib.npyio.NpzFile) else ["one array"]
-            if sorted(files) == sorted(names):
-                arrays = {name: np.asarray(archive[name]) for name in names}
+            if sorted(files) == sorted((*names, "sha256")):
+                arrays = {name: np.asarray(archive[name]) for name in files}
                 for array in arrays.values():
                     if array.dtype.kind == "U":
                         "".join(array.ravel().tolist()).encode().decode()  # numpy lets pass what is no character
@@ -221,7 +236,13 @@ def _read(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     except MALFORMED as error:
         cause = getattr(error, "strerror", None) or " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: cannot be read as arrays ({cause}); {REMEDY}") from None
-    raise InputError(f"{path}: holds {listing(files)}, expected {', '.join(names)}; {REMEDY}")
+    raise InputError(f"{path}: holds {listing(files)}, expected {', '.join(names)}, sha256; {REMEDY}")
+
+
+def _refuse_edited(arrays: dict[str, np.ndarray], path: Path) -> None:
+    seal = arrays.pop("sha256")
+    if seal.ndim or str(seal) != _digest(arrays):
+        raise InputError(f"{path}: changed since it was written: `sha256` does not match; {REMEDY}")
 
 
 def _names(array: np.ndarray, name: str, path: Path) -> tuple[str, ...]:

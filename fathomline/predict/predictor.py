@@ -1,6 +1,6 @@
 """A bundle in memory, which answers for new pictures from Python."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -13,9 +13,9 @@ from fathomline.dataset.preprocessing import Preprocessing
 from fathomline.decide.averaging import ensemble_probabilities
 from fathomline.decide.rule import DecisionRule
 from fathomline.decide.submit import predictions
-from fathomline.errors import InputError
+from fathomline.errors import InputError, shown
 from fathomline.images.cut import OpenFrame, cut_views
-from fathomline.images.decode import decode
+from fathomline.images.decode import decode, decode_opened
 from fathomline.images.unusable import Unusable
 from fathomline.images.views import Rectangle, clip, parse_box
 from fathomline.learn.checkpoint import load_weights, rebuilt
@@ -30,6 +30,7 @@ ROIS_AT_ONCE = 256
 """ROIs that are cut before they are predicted: what bounds the memory."""
 
 Picture = str | PathLike[str] | Image.Image | np.ndarray
+_KINDS = (str, PathLike, Image.Image, np.ndarray)
 Box = Sequence[float]
 """x, y, width and height in pixels of the picture."""
 
@@ -64,8 +65,8 @@ class Prediction:
 class Predictor:
     """Predicts on new pictures as the pipeline does on its test subset."""
 
-    models: dict[int, Classifier]
-    """By fold, on the device that computes."""
+    models: dict[str, Classifier]
+    """By the file of their weights, on the device that computes."""
     bundle: BundleContent
     taxonomy: Taxonomy
 
@@ -95,10 +96,12 @@ class Predictor:
             boxes: for each picture its boxes (x, y, width, height) in pixels; None for the whole picture.
             sizes: for each picture the width and height that the file with the boxes gives, where it gives them. Of a
                 picture with an EXIF orientation they tell whether boxes refer to it as stored or as shown.
-        Raises InputError when there are not as many entries in `boxes` or `sizes` as pictures. A picture that cannot be
-        read, and a box outside its picture, are answered with `seen` false and the reason.
+        Raises InputError when `images` is a single picture or holds something else than pictures, and when there are
+        not as many entries in `boxes` or `sizes` as pictures. A picture that cannot be read, and a box that is not
+        sound or lies outside its picture, are answered with `seen` false and the reason.
         """
-        every_box = _as_many("boxes", boxes, images)
+        images = _pictures(images)
+        every_box = [_listed(of_image) for of_image in _as_many("boxes", boxes, images)]
         every_size = _as_many("sizes", sizes, images)
         asked = [
             (image, box)
@@ -134,7 +137,7 @@ class Predictor:
         Returns: (rois, classes) float64.
         """
         logits = {
-            fold: predict_logits(
+            file: predict_logits(
                 classifier,
                 pixels,
                 np.arange(len(pixels)),
@@ -142,7 +145,7 @@ class Predictor:
                 orientations=self.decision.transforms,
                 precision=self.bundle.precision,
             )
-            for fold, classifier in self.models.items()
+            for file, classifier in self.models.items()
         }
         return ensemble_probabilities(logits, self.decision.temperature)
 
@@ -174,26 +177,50 @@ def load_predictor(path: str | PathLike[str]) -> Predictor:
     device = best_device()
     prepare_device(device)
     models = {}
-    for fold, (file, sha256) in enumerate(sorted(bundle.weights.items())):
+    for file, sha256 in sorted(bundle.weights.items()):
         if Path(file).name != file:
             raise InputError(f"{folder}/bundle.json: `weights` names {file!r}, expected a file beside it; {REMEDY}")
         classifier = rebuilt(bundle.architecture, folder / "bundle.json", REMEDY)
         load_weights(classifier, folder / file, sha256, REMEDY)
-        models[fold] = classifier.to(device, memory_format=torch.channels_last).eval()
+        models[file] = classifier.to(device, memory_format=torch.channels_last).eval()
     return Predictor(models, bundle, taxonomy)
+
+
+def _pictures(images: Sequence[Picture]) -> list[Picture]:
+    single = isinstance(images, _KINDS) and not (isinstance(images, np.ndarray) and images.ndim == 4)
+    if single or not isinstance(images, Iterable):
+        raise InputError(f"predict: `images` is {shown(images)}, expected a list of pictures; put it in brackets")
+    pictures = list(images)
+    for place, picture in enumerate(pictures):
+        if not isinstance(picture, _KINDS):
+            raise InputError(
+                f"predict: `images[{place}]` is {shown(picture)}, expected a path, a Pillow image or an array"
+            )
+    return pictures
+
+
+def _listed(boxes: Iterable[Box] | None) -> list[Box] | None:
+    """The boxes of one picture; a box that is no sequence stays as it is, and is answered with the reason."""
+    if boxes is None:
+        return None
+    if not isinstance(boxes, Iterable):
+        raise InputError(f"predict: `boxes` has {shown(boxes)} for a picture, expected a list of boxes, or None")
+    return [tuple(map(_number, box)) if isinstance(box, Iterable) else box for box in boxes]
 
 
 def _as_many(name: str, given: Sequence | None, images: Sequence[Picture]) -> Sequence:
     if given is None:
         return [None] * len(images)
+    given = list(given)
     if len(given) != len(images):
         raise InputError(f"predict: `{name}` has {len(given)} entries for {len(images)} images; give one for each")
     return given
 
 
 def _opened(picture: Picture, size: tuple[int, int] | None, preprocessing: Preprocessing) -> OpenFrame:
+    described = None if size is None else (int(size[0]), int(size[1]))
     if isinstance(picture, Image.Image):
-        return OpenFrame.of(picture.convert("RGB"), None, preprocessing)
+        return OpenFrame.decoded(decode_opened(picture), described, preprocessing)
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
             raise Unusable(f"array is {picture.dtype} of shape {picture.shape}, expected uint8 (height, width, 3)")
@@ -202,13 +229,13 @@ def _opened(picture: Picture, size: tuple[int, int] | None, preprocessing: Prepr
         body = Path(picture).read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
         raise Unusable(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    return OpenFrame.decoded(decode(body), size, preprocessing)
+    return OpenFrame.decoded(decode(body), described, preprocessing)
 
 
 def _rectangle(box: Box | None, frame: OpenFrame) -> Rectangle:
     if box is None:
         return (0.0, 0.0, float(frame.image.width), float(frame.image.height))
-    return clip(parse_box([_number(value) for value in box]), frame.image.size)
+    return clip(parse_box(list(box) if isinstance(box, tuple) else box), frame.image.size)
 
 
 def _number(value: object) -> object:
@@ -219,7 +246,7 @@ def _prediction(row: dict, image: int, box: Box | None, reason: str) -> Predicti
     ranks = [str(rank) for rank in RANKS if row[rank]]
     return Prediction(
         image=image,
-        box=None if box is None else tuple(box),
+        box=box,
         name=row["concept_name"],
         accepted_name=row["accepted_name"],
         rank=row["rank"],

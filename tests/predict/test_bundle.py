@@ -72,6 +72,7 @@ def spread_out(classifier, crops: Crops) -> None:
 
 @pytest.fixture
 def trained(config, taxonomy, tmp_path) -> Trained:
+    torch.manual_seed(0)
     raw = Raw(tmp_path / "raw")
     for number in BOXES:
         # Image 3 is stored on its side: its EXIF orientation says so, and its JSON gives no size.
@@ -162,6 +163,66 @@ def test_what_cannot_be_seen_is_answered_with_the_reason(trained, bundle, tmp_pa
     assert model.predict([]) == []
     with pytest.raises(InputError, match="`boxes` has 1 entries for 2 images"):
         model.predict(["a", "b"], [None])
+
+
+@pytest.mark.parametrize("kind", ["grey, 16 bits", "transparent", "on its side", "CMYK"])
+def test_a_picture_is_seen_alike_as_a_file_and_opened(bundle, tmp_path, kind):
+    model, path, whole = fathomline.load(bundle), tmp_path / "picture.png", picture(40, 30, 7)
+    if kind == "grey, 16 bits":
+        Image.fromarray(np.asarray(whole.convert("L")).astype(np.uint16) * 257).save(path)
+    elif kind == "transparent":
+        whole.putalpha(Image.fromarray(np.tile(np.arange(40, dtype=np.uint8) * 6, (30, 1))))
+        whole.save(path)
+    elif kind == "CMYK":
+        path = tmp_path / "picture.jpg"
+        whole.convert("CMYK").save(path)
+    else:
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        whole.save(path, exif=exif)
+    boxes = [[(3, 2, 20, 24)]] * 2
+    for sizes in (None, [(40, 30)] * 2, np.array([[40, 30]] * 2)):
+        by_path, opened = model.predict([path, Image.open(path)], boxes, sizes)
+        assert by_path.seen
+        assert by_path.probabilities == opened.probabilities
+
+
+def test_boxes_may_come_in_any_iterable_of_numbers(trained, bundle):
+    model, frame = fathomline.load(bundle), trained.raw / "images/1.png"
+    plain = model.predict([frame], [BOXES[1]])
+    for boxes in ([iter(BOXES[1])], iter([BOXES[1]]), np.array([BOXES[1]]), [list(map(np.array, BOXES[1]))]):
+        given = model.predict(iter([frame]), boxes)
+        assert [one.probabilities for one in given] == [one.probabilities for one in plain]
+        assert json.dumps([one.box for one in given]) == json.dumps(BOXES[1])
+    stacked = np.stack([np.asarray(Image.open(frame))] * 2)
+    assert len(model.predict(stacked)) == 2
+
+
+@pytest.mark.parametrize(
+    ("images", "boxes", "says"),
+    [
+        ("frame.png", None, r"`images` is 'frame.png', expected a list of pictures"),
+        (Path("frame.png"), None, r"`images` is .*expected a list of pictures"),
+        (np.zeros((4, 4, 3), dtype=np.uint8), None, "expected a list of pictures"),
+        (picture(), None, "expected a list of pictures"),
+        (3, None, r"`images` is 3, expected a list"),
+        ([b"bytes"], None, r"`images\[0\]` is b'bytes', expected a path"),
+        ([None], None, r"`images\[0\]` is null, expected a path"),
+        (["frame.png"], [3], "`boxes` has 3 for a picture, expected a list of boxes"),
+    ],
+)
+def test_what_is_no_list_of_pictures_or_of_boxes_is_named(bundle, images, boxes, says):
+    with pytest.raises(InputError, match=says):
+        fathomline.load(bundle).predict(images, boxes)
+
+
+def test_boxes_that_are_not_nested_are_answered_with_the_reason(trained, bundle):
+    predicted = fathomline.load(bundle).predict([trained.raw / "images/1.png"], [[2, 3, 12, 9]])
+    assert [one.seen for one in predicted] == [False] * 4
+    assert predicted[0].reason == "bbox is 2, expected [x, y, width, height]"
+    closed = Image.open(trained.raw / "images/1.png")
+    closed.close()
+    assert "broken image" in fathomline.load(bundle).predict([closed])[0].reason
 
 
 def test_more_rois_than_are_cut_at_once_come_in_order(trained, bundle, monkeypatch):

@@ -97,6 +97,25 @@ def test_logits_of_other_folds_or_without_the_view_are_refused():
         refuse_other_runs(plain, [0, 1], "degraded", "train.npz")
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda arrays: {"classes": arrays["classes"][::-1]},
+        lambda arrays: {"annotation_ids": arrays["annotation_ids"][::-1]},
+        lambda arrays: {"logits": arrays["logits"] + np.float32(1e-3)},
+        lambda arrays: {"sha256": np.array(["a", "b"])},
+    ],
+)
+def test_an_edit_that_makes_sense_is_found_too(edit, tmp_path):
+    path = tmp_path / "train.npz"
+    write_held_out_logits(held_out(), path)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    np.savez(path, **(arrays | edit(arrays)))
+    with pytest.raises(InputError, match=r"train\.npz: changed since it was written"):
+        read_held_out_logits(path, TAXONOMY)
+
+
 WRONG = {
     "infinite": lambda arrays: arrays | {"logits": arrays["logits"] * np.inf},
     "NaN": lambda arrays: arrays | {"logits": arrays["logits"] * np.nan},
