@@ -176,6 +176,12 @@ def sha256_of(path: Path) -> str:
         raise InputError(_unreadable(path, error)) from None
 
 
+def code_of(*patterns: str) -> bytes:
+    """The source files of this package that match, for keys of caches that depend on code."""
+    folder = Path(__file__).parent
+    return b"".join(source.read_bytes() for pattern in patterns for source in sorted(folder.glob(pattern)))
+
+
 def _make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

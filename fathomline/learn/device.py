@@ -19,12 +19,20 @@ def best_device(number: int = 0) -> torch.device:
 
 
 def prepare_device(device: torch.device) -> None:
-    """Set up what computing on `device` needs, once for training, validation, features and predictions.
+    """Set up a process that does nothing but compute on `device`: for training, validation, features and predictions.
 
-    On CUDA, fp32 products use TF32, and cuDNN tries its kernels for each new shape. On a CPU, freed memory is kept.
+    On a CPU, freed memory is kept. What `prepare_arithmetic` sets up, too.
     """
     if device.type == "cpu":
         keep_freed_memory()
+    prepare_arithmetic(device)
+
+
+def prepare_arithmetic(device: torch.device) -> None:
+    """On CUDA, let fp32 products use TF32 and cuDNN try its kernels for each new shape.
+
+    All that a bundle sets up in a program that is not ours, whose memory is not ours to keep.
+    """
     if device.type == "cuda":
         # The flags, not `fp32_precision`: torch refuses to read one after the other was set, and inductor reads these.
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True

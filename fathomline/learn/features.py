@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fathomline.errors import InputError
+from fathomline.files import code_of
 from fathomline.learn.augment import augmented
 from fathomline.learn.classifier import Classifier
 from fathomline.learn.config import TrainConfig
@@ -18,7 +19,6 @@ from fathomline.learn.dataset import Crops, batches
 from fathomline.learn.device import arithmetic, computed_in, seed_of
 from fathomline.learn.distributed import NOT_SHARED, Processes
 from fathomline.learn.inputs import FeatureInputs
-from fathomline.learn.resume import code_of
 from fathomline.model.batching import batch_size, in_batches
 from fathomline.model.checksummed import DamagedFileError, load_checksummed, save_checksummed
 from fathomline.model.degrade import degraded

@@ -13,7 +13,7 @@ import timm
 import torch
 from torch import Tensor
 
-from fathomline.files import written_whole
+from fathomline.files import code_of, sha256_of, written_whole
 from fathomline.learn.config import TrainConfig
 from fathomline.learn.dataset import Crops
 from fathomline.model.checksummed import DamagedFileError, load_checksummed, save_checksummed
@@ -63,14 +63,10 @@ def resume_point(
     hashed = hashlib.sha256(json.dumps(described).encode())
     for part in rows:
         hashed.update(np.asarray(part, dtype=np.int64))
-    hashed.update(code_of("learn/*.py", "model/*.py"))
+    if isinstance(config.pretrained, str) and Path(config.pretrained).is_file():
+        hashed.update(sha256_of(Path(config.pretrained)).encode())  # the file may be another one under the same name
+    hashed.update(code_of("learn/*.py", "model/*.py", "decide/calibrate.py", "decide/metrics.py", "taxonomy/tree.py"))
     return ResumePoint(folder / f"{hashed.hexdigest()}.safetensors")
-
-
-def code_of(*patterns: str) -> bytes:
-    """The source files of fathomline/ that match."""
-    folder = Path(__file__).parents[1]
-    return b"".join(source.read_bytes() for pattern in patterns for source in sorted(folder.glob(pattern)))
 
 
 def save_point(state: dict[str, Any], path: Path) -> None:

@@ -26,7 +26,7 @@ def predict_logits(
 ) -> np.ndarray:
     """Logits for `rows` of `pixels` in their order, computed on the classifier's device in evaluation mode.
 
-    The caller has prepared the device with `prepare_device`.
+    The caller has prepared the device, by `prepare_device` or `prepare_arithmetic`.
 
     Args:
         pixels: (all rois, views, side, side, 3) uint8.

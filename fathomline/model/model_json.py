@@ -64,16 +64,21 @@ class ModelDescription:
                 f"`classes` has {len(self.classes)} names, {len(set(self.classes))} of them different; expected "
                 f"{self.architecture.classes}, as `architecture` has"
             )
-        if len(self.preprocessing.views) != self.architecture.views:
-            raise ValueError(
-                f"`preprocessing` has {len(self.preprocessing.views)} views; expected {self.architecture.views}, as "
-                "`architecture` has"
-            )
-        if self.architecture.image_size > self.preprocessing.size:
-            raise ValueError(
-                f"`architecture` takes views of {self.architecture.image_size} px, and `preprocessing` gives "
-                f"{self.preprocessing.size} px"
-            )
+        check_fit(self.preprocessing, self.architecture)
+
+
+def check_fit(preprocessing: Preprocessing, architecture: Architecture) -> None:
+    """Raise ValueError when the views that are cut are not what the classifier takes."""
+    if len(preprocessing.views) != architecture.views:
+        raise ValueError(
+            f"`preprocessing` has {len(preprocessing.views)} views; expected {architecture.views}, as `architecture` "
+            "has"
+        )
+    if architecture.image_size > preprocessing.size:
+        raise ValueError(
+            f"`architecture` takes views of {architecture.image_size} px, and `preprocessing` gives "
+            f"{preprocessing.size} px"
+        )
 
 
 def held_out_digest(annotation_ids: np.ndarray) -> str:

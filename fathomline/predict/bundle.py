@@ -18,7 +18,7 @@ from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError, listing, shown
 from fathomline.files import read_json, sha256_of, write_sealed_json, written_whole
 from fathomline.model.model_json import REMEDY as TRAIN_AGAIN
-from fathomline.model.model_json import Architecture, ModelDescription
+from fathomline.model.model_json import Architecture, ModelDescription, check_fit
 from fathomline.taxonomy.reference import entry_lineage, lineage_entry
 from fathomline.taxonomy.tree import Taxonomy
 
@@ -78,6 +78,9 @@ class BundleContent:
     weights: Annotated[dict[str, str], MinLen(1)]
     """SHA-256 by file."""
     weights_dtype: Literal["float32", "float16", "bfloat16"]
+
+    def __post_init__(self) -> None:
+        check_fit(self.preprocessing, self.architecture)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import timm
 import torch
 
 from fathomline.errors import InputError, listing
+from fathomline.files import code_of
 from fathomline.learn.checkpoint import Model, load_model
 from fathomline.learn.dataset import Crops, fold_rows
 from fathomline.learn.device import best_device, prepare_device
-from fathomline.learn.resume import code_of
 from fathomline.model.checksummed import DamagedFileError, load_checksummed, save_checksummed
 from fathomline.model.degrade import degraded_scale, view_spans
 from fathomline.model.inference import predict_logits

@@ -20,7 +20,7 @@ from fathomline.images.unusable import Unusable
 from fathomline.images.views import Rectangle, clip, parse_box
 from fathomline.learn.checkpoint import load_weights, rebuilt
 from fathomline.learn.classifier import Classifier
-from fathomline.learn.device import best_device, prepare_device
+from fathomline.learn.device import best_device, prepare_arithmetic
 from fathomline.model.inference import predict_logits
 from fathomline.predict.bundle import REMEDY, BundleContent, read_bundle
 from fathomline.taxonomy.ranks import RANKS
@@ -175,7 +175,7 @@ def load_predictor(path: str | PathLike[str]) -> Predictor:
     folder = Path(path)
     bundle, taxonomy = read_bundle(folder)
     device = best_device()
-    prepare_device(device)
+    prepare_arithmetic(device)
     models = {}
     for file, sha256 in sorted(bundle.weights.items()):
         if Path(file).name != file:

@@ -148,6 +148,16 @@ def test_one_pixel_of_one_roi_among_a_thousand_makes_another_training(thousand, 
     assert points[0] != points[1]
 
 
+def test_other_pretrained_weights_under_the_same_name_make_another_training(crops, rows, taxonomy, config, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    points = []
+    for body in (b"one", b"other"):
+        path.write_bytes(body)
+        settings = replace(config, pretrained=str(path))
+        points.append(resume_point(tmp_path, crops, rows, taxonomy, CLASSES, settings))
+    assert points[0] != points[1]
+
+
 def test_rows_that_move_from_training_to_validation_make_another_training(crops, taxonomy, config):
     one, other = (
         resume_point(Path("points"), crops, (np.arange(cut), np.arange(cut, 120)), taxonomy, CLASSES, config)
