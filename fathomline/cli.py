@@ -14,7 +14,7 @@ from fathomline.taxonomy.tree import UNKNOWN_DISTANCE, Taxonomy
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status, 1 for what the user can mend."""
+    """Run the command line; returns the exit status, 1 for a user error."""
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)

@@ -24,7 +24,7 @@ import pandas as pd
 from fathomline.errors import InputError, listing
 
 ABANDONED = 3600.0
-"""Seconds after which a temporary file that nobody has touched is removed, when its writer cannot be asked for."""
+"""Seconds after which an untouched temporary file is removed, where it cannot be told whether its writer still runs."""
 
 _TEMPORARY = re.compile(r"\..+\.(?P<place>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{12}\.part")
 _SPECIAL = {
@@ -159,7 +159,7 @@ def read_csv(path: Path, columns: list[str], **options) -> pd.DataFrame:
         raise InputError(f"{path}: not a CSV, or a row is longer than the header ({_one_line(error)})") from None
     repeated = _repeated(header)
     if repeated:
-        # pandas would rename the second one, and nobody could say which of the two was meant.
+        # pandas would rename the second one, and which of the two was meant could not be told.
         raise InputError(f"{path}: the header repeats the column(s) {listing(repeated)}; expected each name once")
     missing = [column for column in columns if column not in table.columns]
     if missing:

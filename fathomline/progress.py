@@ -19,7 +19,7 @@ def fall_silent() -> None:
 def progress(
     items: Iterable | None = None, *, label: str, unit: str, total: int | None = None, initial: int = 0
 ) -> tqdm:
-    """A progress bar on standard error with rate and time left; silent where nobody watches (no terminal).
+    """A progress bar on standard error with rate and time left; silent without a terminal.
 
     `initial`: how many of `total` were done before.
     """

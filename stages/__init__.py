@@ -32,7 +32,7 @@ def params_section(name: str, cls: type[Section]) -> Section:
 def params_text(*names: str) -> str:
     """The sections `names` of params.yaml that are there, as YAML.
 
-    Of an absolute path only the last part is told, as a report may be passed on.
+    Of an absolute path only the last part is kept, as a report may be passed on.
     """
     params = load_params(PARAMS)
     told = {name: {key: _passed_on(value) for key, value in params[name].items()} for name in names if name in params}

@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("taxonomy", type=Path, help="taxonomy_reference.json")
     parser.add_argument("split", type=Path, help="split.csv")
     parser.add_argument("model", type=Path, help="folder for model.safetensors, model.json and history.csv")
-    parser.add_argument("resume", type=Path, help="folder where an interrupted training is gone on from")
+    parser.add_argument("resume", type=Path, help="folder with the state of interrupted training")
     parser.add_argument("features", type=Path, help="folder that keeps the features of frozen backbones")
     parser.add_argument("--fold", type=int, required=True, help="the fold that is held out")
     arguments = parser.parse_args()

@@ -59,12 +59,15 @@ def test_a_name_that_the_reference_lacks_costs_twelve_and_is_named(file, truth, 
     ("rows", "says"),
     [
         (TRUTH[:2], "submission: 2 row(s) are missing: 3, 4; expected one row for each of the 4 ROIs"),
-        ([*TRUTH, (9, "Porifera")], "submission: 1 row(s) are of no such ROI: 9"),
-        ([*TRUTH, (4, "Porifera")], "1 annotation_id(s) stand there more than once, expected one row each: 4"),
-        ([("x", "Porifera"), *TRUTH], "annotation_id is no whole number of up to 18 digits in 1 row(s): line 2 ('x')"),
+        ([*TRUTH, (9, "Porifera")], "submission: 1 row(s) match no ROI: 9"),
+        ([*TRUTH, (4, "Porifera")], "1 annotation_id(s) appear more than once, expected one row each: 4"),
+        (
+            [("x", "Porifera"), *TRUTH],
+            "annotation_id is not a whole number of up to 18 digits in 1 row(s): line 2 ('x')",
+        ),
         (
             [("1.5", "Porifera"), *TRUTH],
-            "annotation_id is no whole number of up to 18 digits in 1 row(s): line 2 ('1.5')",
+            "annotation_id is not a whole number of up to 18 digits in 1 row(s): line 2 ('1.5')",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The README says what the code says. `python -m tests.test_readme` rewrites its table of parameters."""
+"""README and docs say what the code says. `python -m tests.test_readme` rewrites docs/parameters.md."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ from fathomline.config import load_params
 from tests.test_presets import ROOT, SECTIONS
 
 README = ROOT / "README.md"
+PARAMETERS = ROOT / "docs/parameters.md"
 PRESETS = ("reef", "laptop", "fathomnet-2025", "fathomnet-2025-best")
 START, END = "<!-- parameters -->", "<!-- end of parameters -->"
 
@@ -36,8 +37,8 @@ def parameter_table() -> str:
     return "\n".join(lines)
 
 
-def test_the_readme_documents_every_parameter_as_the_code_does():
-    table = README.read_text().split(START)[1].split(END)[0].strip()
+def test_every_parameter_is_documented_as_the_code_does():
+    table = PARAMETERS.read_text().split(START)[1].split(END)[0].strip()
     assert table == parameter_table(), "run `python -m tests.test_readme` and look at the difference"
 
 
@@ -45,6 +46,17 @@ def test_every_file_that_the_readme_links_to_is_there():
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", README.read_text())
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_readme_stays_short():
+    assert len(README.read_text().splitlines()) <= 150
+
+
+def test_every_file_that_the_benchmarks_page_links_to_is_there():
+    page = ROOT / "benchmarks/README.md"
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+    assert links
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 def test_every_make_target_that_the_readme_names_exists():
@@ -59,4 +71,4 @@ def rewrite(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    rewrite(README)
+    rewrite(PARAMETERS)

@@ -136,7 +136,7 @@ class Decoder:
         return expected_depth[:, None] + depths[self.candidate_nodes] - 2 * on_path[:, self.candidate_nodes]
 
     def names(self, nodes: np.ndarray) -> list[str]:
-        """What to write for each of `nodes`: the class that stands there, else the node's own name."""
+        """The name to answer for each of `nodes`: that of its class, or else the node's own."""
         written = [node.name for node in self.taxonomy.nodes]
         for name, node in zip(reversed(self.classes), reversed(self.class_nodes), strict=True):
             written[node] = name

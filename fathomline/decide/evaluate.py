@@ -39,7 +39,7 @@ MOST_PROBABLE = 5
 @section
 class EvaluateConfig:
     decoder: DecoderName
-    """How probabilities become an answer: the most probable class, the first ancestor that is sure enough, or the
+    """How probabilities become an answer: the most probable class, the first ancestor that is probable enough, or the
     least expected distance. All three are reported; this one is the headline, and what submit uses."""
 
     calibrate: bool

@@ -19,14 +19,14 @@ WHOLE_NUMBER = r"\s*[+-]?\d{1,18}(\.0*)?\s*"
 def read_answers(path: Path) -> pd.DataFrame:
     """Read `annotation_id` (int64) and `concept_name` (text, "" where empty) of a CSV; other columns are left out.
 
-    Raises InputError naming the file and the rows whose annotation_id is no whole number, or stands there twice.
+    Raises InputError naming the file and the rows whose annotation_id is not a whole number or appears twice.
     """
     table = read_csv(path, ["annotation_id", "concept_name"], dtype=str, keep_default_na=False, skip_blank_lines=False)
     table = table[(table != "").any(axis=1)]
     wrong = table.index[~table["annotation_id"].str.fullmatch(WHOLE_NUMBER).astype(bool)]
     if len(wrong):
         raise InputError(
-            f"{path}: annotation_id is no whole number of up to 18 digits in {len(wrong)} row(s): "
+            f"{path}: annotation_id is not a whole number of up to 18 digits in {len(wrong)} row(s): "
             f"{listing(f'line {row + 2} ({table.annotation_id[row]!r})' for row in wrong)}"
         )
     numbers = table["annotation_id"].str.split(".").str[0].astype("int64")
@@ -34,7 +34,7 @@ def read_answers(path: Path) -> pd.DataFrame:
     repeated = answers.loc[answers["annotation_id"].duplicated(), "annotation_id"].unique()
     if len(repeated):
         raise InputError(
-            f"{path}: {len(repeated)} annotation_id(s) stand there more than once, expected one row each: "
+            f"{path}: {len(repeated)} annotation_id(s) appear more than once, expected one row each: "
             f"{listing(repeated)}"
         )
     return answers
@@ -83,7 +83,7 @@ def _refuse_other_rows(submission: pd.DataFrame, truth: pd.DataFrame) -> None:
         raise InputError("truth: there is no row; expected one for each ROI")
     faults = [
         f"{len(ids)} {what}: {listing(sorted(ids))}"
-        for ids, what in ((wanted - answered, "row(s) are missing"), (answered - wanted, "row(s) are of no such ROI"))
+        for ids, what in ((wanted - answered, "row(s) are missing"), (answered - wanted, "row(s) match no ROI"))
         if ids
     ]
     if faults:

@@ -39,7 +39,7 @@ def predictions(
     Returns: annotation_id, concept_name, accepted_name, rank, aphia_id, confidence (the answer's summed probability),
         seen, then each of the seven names and its probability. An ROI that was not seen gets the rule's fallback and
         no probabilities.
-    Raises InputError when ROIs repeat, or probabilities are of ROIs that nobody asked for.
+    Raises InputError when ROIs repeat, or probabilities are of ROIs that are not in `annotation_ids`.
     """
     for ids, what in ((annotation_ids, "the test annotations"), (seen, "the test crops")):
         if len(set(ids)) != len(ids):

@@ -73,7 +73,7 @@ def _best_threshold(climbs: _Climbs, thresholds: np.ndarray, depth: int) -> floa
     again = np.append(False, rows[1:] == rows[:-1])
     passed = np.where(again, np.append(0.0, masses[:-1]), 0.0)
     distinct = np.unique(masses)
-    # Thresholds halfway between two neighbouring masses, ascending, and one that nobody reaches.
+    # Thresholds halfway between two neighbouring masses, ascending, and one above them all.
     edges = np.concatenate([[0.0], distinct, [1.0]])
     options = (edges[1:] + edges[:-1]) / 2
     stays, leaves = (np.bincount(np.searchsorted(edges, at), saved, len(edges)) for at in (masses, passed))

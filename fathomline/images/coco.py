@@ -121,7 +121,7 @@ def _entries(document: dict, name: str, faults: list[str]) -> list[dict]:
         faults.append(f"`{name}` is empty")
     strangers = [f"{name}[{place}]" for place, entry in enumerate(entries) if not isinstance(entry, dict)]
     if strangers:
-        faults.append(f"{len(strangers)} of `{name}` are no objects: {listing(strangers)}")
+        faults.append(f"{len(strangers)} of `{name}` are not JSON objects: {listing(strangers)}")
     return entries
 
 

@@ -53,7 +53,7 @@ def _started(workers: int) -> ProcessPoolExecutor:
 
 
 def _end_with_the_parent() -> None:
-    """A parent that is killed outright tells nobody, and its processes would wait for work for ever."""
+    """A parent that is killed outright sends no signal, and its processes would wait for work forever."""
 
     def wait() -> None:
         parent_process().join()

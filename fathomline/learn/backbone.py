@@ -174,7 +174,7 @@ class _MisfitKeys(logging.Handler):
 def _create(architecture: Architecture, pretrained: bool, options: dict) -> nn.Module:
     name = architecture.backbone
     weights = options.get("pretrained_cfg_overlay", {}).get("file", "the model hub's weights")
-    # A hub that cannot be reached is told once, by the error below, and not at each of its retries.
+    # A hub that cannot be reached is reported once, by the error below, and not at each retry.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         with _MisfitKeys() as misfit:

@@ -85,7 +85,7 @@ def in_batches(compute: Callable[[np.ndarray], Part], rows: np.ndarray, count: i
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes of a GPU that torch can still have: those that nobody holds, and those that its allocator holds unused."""
+    """Bytes of a GPU that torch can still have: those that are free, and those that its allocator holds unused."""
     free, _ = torch.cuda.mem_get_info(device)
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 

@@ -7,7 +7,7 @@ of others.
 It is what the score depends on, so it stays as it is when WoRMS moves on. Where it differs from WoRMS:
 
 - Zoantharia is an order in WoRMS. The organisers' table has it without an order, so here it is a leaf right below
-  Hexacorallia and nobody's ancestor. Its distances to the other 78 are what an order's would be; a zoanthid genus,
+  Hexacorallia without descendants. Its distances to the other 78 are what an order's would be; a zoanthid genus,
   were one added, would not be below it. Its rank is `unranked`, which claims none.
 - Caridea, Acanthascinae, Actinopterygii and Tunicata stand between the seven ranks in WoRMS too (infraorder,
   subfamily, gigaclass, subphylum). The metric hangs them as leaves: the shrimps *Pandalus* and *Heterocarpus* are not

@@ -69,7 +69,7 @@ def _look_up_all(
             for future in progress(as_completed(pending), label="WoRMS", unit="name", total=len(pending)):
                 take(pending[future], future.result())
         except BaseException:
-            # Also on Ctrl-C: nothing new is asked, and nobody sits out a pause.
+            # Also on Ctrl-C: nothing new is asked, and no thread sits out a pause.
             worms.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise

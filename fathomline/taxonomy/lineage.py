@@ -24,7 +24,7 @@ class Lineage:
     """What is known of one concept.
 
     A concept whose own rank is not one of the seven (suborder, infraclass …) hangs as a leaf below the deepest of
-    its `names`, and is nobody's ancestor.
+    its `names`, and has no descendants.
 
     Raises InputError when it contradicts itself: an empty name or one with control characters, no name above it, names
     below its own rank, or a name at its rank that is not its accepted name.
@@ -79,6 +79,6 @@ class Lineage:
 
     def _refuse(self, fault: str) -> None:
         raise InputError(
-            f"lineage of {self.concept!r} ({self.origin}): {fault}; mend it in taxonomy.lineages, or set "
+            f"lineage of {self.concept!r} ({self.origin}): {fault}; correct it in taxonomy.lineages, or set "
             "taxonomy.refresh: true to ask WoRMS again"
         )

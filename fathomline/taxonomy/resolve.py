@@ -84,7 +84,7 @@ def resolve(
         kept: what an interrupted run had got from WoRMS.
         keep: called with each lineage from WoRMS as soon as it is known.
 
-    Raises InputError once for all names that nobody knows, each with the nearest suggestions.
+    Raises InputError once for all names that cannot be resolved, each with the nearest suggestions.
     """
     asked = _checked(concepts)
     table = read_lineage_table(Path(config.lineages)) if config.lineages is not None else {}
@@ -162,7 +162,7 @@ def _matching(names: Sequence[str], table: Mapping[str, Lineage]) -> tuple[dict[
 def _local(names: Sequence[str], cached: Mapping[str, Lineage]) -> tuple[dict[str, Lineage], dict[str, str]]:
     """What the cache, and after it the snapshot, says of these names; a note by name where they differ."""
     snapshot, _ = _matching(names, {lineage.concept: lineage for lineage in fgvc2025.lineages()})
-    # What came from a CSV that holds it no more is nobody's word.
+    # Entries whose CSV row was removed are dropped.
     remembered = {name: cached[name] for name in names if name in cached and cached[name].origin != TABLE_ORIGIN}
     notes = {}
     for name, lineage in snapshot.items():
@@ -196,7 +196,7 @@ def _refusal(unknown: Mapping[str, Sequence[str]], config: TaxonomyConfig, url: 
     lines = [f"taxonomy: {len(unknown)} name(s) cannot be resolved; {cause}"]
     for name, near in unknown.items():
         lines.append(f"  {name!r}" + (f": did you mean {' or '.join(map(repr, near))}?" if near else ""))
-    lines.append("mend the names in the dataset, or give their lineages in the CSV of taxonomy.lineages")
+    lines.append("correct the names in the dataset, or give their lineages in the CSV of taxonomy.lineages")
     return "\n".join(lines)
 
 

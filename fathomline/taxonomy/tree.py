@@ -169,7 +169,7 @@ def _grow(lineages: Sequence[Lineage]) -> tuple[tuple[Node, ...], np.ndarray]:
             if known != path:
                 raise InputError(
                     f"taxonomy: {name} stands at two places: {_written(known)} (by {owners[name]}) and "
-                    f"{_written(path)} (by {lineage.concept}); a tree holds a name once, so mend one of the two "
+                    f"{_written(path)} (by {lineage.concept}); a tree holds a name once, so correct one of the two "
                     "lineages in taxonomy.lineages or cache/taxonomy_reference.json"
                 )
             owners.setdefault(name, lineage.concept)

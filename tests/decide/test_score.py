@@ -31,7 +31,7 @@ def test_ids_keep_all_their_digits_and_lose_the_zeros_of_a_spreadsheet(answers):
 
 @pytest.mark.parametrize("wrong", ["18446744073709551615", "1e30", "x", "1.5", "0x1F"])
 def test_what_is_no_id_is_named_by_its_line(answers, wrong):
-    with pytest.raises(InputError, match=rf"answers.csv: annotation_id is no whole number.*line 4 \('{wrong}'\)"):
+    with pytest.raises(InputError, match=rf"answers.csv: annotation_id is not a whole number.*line 4 \('{wrong}'\)"):
         answers(f"1,A\n\n{wrong},B\n")
 
 

@@ -91,7 +91,7 @@ def test_names_are_stripped_of_surrounding_space(good):
 def test_empty_missing_and_mistyped_sections_are_named(good, section):
     assert f"`{section}` is empty" in fault(good | {section: []})
     assert f"`{section}` is a dict, expected a list" in fault(good | {section: {}})
-    assert f"1 of `{section}` are no objects: {section}[0]" in fault(good | {section: [3]})
+    assert f"1 of `{section}` are not JSON objects: {section}[0]" in fault(good | {section: [3]})
     assert f"`{section}` is missing" in fault({key: value for key, value in good.items() if key != section})
 
 
