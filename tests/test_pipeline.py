@@ -1,101 +1,15 @@
 """The DAG as a user runs it: DVC on a copy of this checkout, with a small reef."""
 
-import functools
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-import threading
-import time
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 import fathomline
 from fathomline.reef.reef import Reef
-
-ROOT = Path(__file__).parent.parent
-FRAMES = 64
-SMALL = {
-    "source": {"reef_frames": FRAMES},
-    "split": {"folds": 3},
-    "train": {"epochs": 24, "batch_size": 16, "folds": [1], "image_size": 32},
-    "crop": {"size": 36},
-}
-
-OWN_LINEAGES = """\
-concept_name,aphia_id,rank,kingdom,phylum,class,order,family,genus,species
-Aurelia aurita,135306,species,Animalia,Cnidaria,Scyphozoa,Semaeostomeae,Ulmaridae,Aurelia,Aurelia aurita
-Bathochordaeus,,genus,Animalia,Chordata,Appendicularia,Copelata,Oikopleuridae,Bathochordaeus,
-Octopoda,,order,Animalia,Mollusca,Cephalopoda,Octopoda,,,
-"""
-
-
-class Checkout:
-    """A git clone of its own, and the commands that a user types in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in ("stages", "fathomline", "presets"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
-            (folder / name).parent.mkdir(exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-        (folder / "params.yaml").write_text((ROOT / "presets/reef.yaml").read_text())
-        self.set_params(SMALL)
-        for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "start"]):
-            self.git(*command)
-
-    def set_params(self, changes: dict) -> None:
-        params = yaml.safe_load((self.folder / "params.yaml").read_text())
-        for section, values in changes.items():
-            params[section] |= values
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-
-    def run(self, *command: str, fails: bool = False, **variables: str) -> str:
-        """Standard output and error of a command, as one text; its exit status must be as foretold."""
-        hidden = ("DVC_", "WANDB_", "GIT_")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-        environment |= {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
-            **variables,
-            **{f"GIT_{role}_{field}": "a@b.c" for role in ("AUTHOR", "COMMITTER") for field in ("NAME", "EMAIL")},
-        }
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert (done.returncode != 0) == fails, done.stdout
-        return done.stdout
-
-    def git(self, *arguments: str) -> str:
-        return self.run("git", *arguments)
-
-    def dvc(self, *arguments: str, fails: bool = False, **variables: str) -> str:
-        return self.run("dvc", *arguments, fails=fails, **variables)
-
-    def restore(self) -> None:
-        """Back to the last commit, outputs included."""
-        self.git("checkout", "--quiet", ".")
-        self.dvc("checkout", "--quiet", "--force")
-
-    def wait_for_queue(self, seconds: float = 180) -> None:
-        deadline = time.monotonic() + seconds
-        while re.search(r"Queued|Running", status := self.dvc("queue", "status")):
-            assert time.monotonic() < deadline, status
-            time.sleep(1)
-        assert "Failed" not in status
-
-    def json(self, name: str) -> dict:
-        return json.loads((self.folder / name).read_text())
-
-
-def stages_run(output: str) -> list[str]:
-    return re.findall(r"^Running stage '(.+)':$", output, flags=re.MULTILINE)
+from tests.checkout import FRAMES, SMALL, Checkout, stages_run
 
 
 @pytest.fixture(scope="module")
@@ -334,58 +248,3 @@ def test_a_bad_parameter_stops_its_stage_with_one_plain_line(repro, stage, chang
     assert f"error: {says}" in output
     assert "Traceback" not in output
     checkout.restore()
-
-
-@pytest.fixture
-def served(tmp_path):
-    """A folder with the reef as a COCO data set of files, and the URL at which it is served."""
-    reef = Reef(12, seed=3)
-    for subset in ("train", "test"):
-        content = reef.coco(subset)
-        (tmp_path / "images").mkdir(exist_ok=True)
-        for image in content["images"]:
-            frame = reef.frame(subset, image["id"])
-            image["file_name"] = f"{subset}-{image['id']}.png"
-            image["coco_url"] = f"images/{image['file_name']}"
-            (tmp_path / "images" / image["file_name"]).write_bytes(frame)
-        (tmp_path / f"{subset}.json").write_text(json.dumps(content))
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield tmp_path, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_coco_file_of_ones_own_gives_the_same_crops_by_http_and_from_a_folder(served, tmp_path_factory):
-    folder, url = served
-    checkout = Checkout(tmp_path_factory.mktemp("own"))
-    # The three names that the snapshot lacks are the user's own here: WoRMS is not asked.
-    lineages = folder / "lineages.csv"
-    lineages.write_text(OWN_LINEAGES)
-    outputs = []
-    roads = [
-        {"train": f"{url}/train.json", "test": f"{url}/test.json", "images": None},
-        {"train": f"{folder}/train.json", "test": f"{folder}/test.json", "images": f"{folder}/images"},
-    ]
-    for road in roads:
-        checkout.set_params(
-            {
-                "source": {"name": "coco", **road},
-                "download": {"allow_private_hosts": True},
-                "taxonomy": {"lineages": str(lineages), "offline": True},
-            }
-        )
-        assert {"download@train", "crop@train", "taxonomy"} <= set(
-            stages_run(checkout.dvc("repro", "split", "taxonomy"))
-        )
-        crops = checkout.folder / "data/crops/train"
-        outputs.append({path.relative_to(crops): path.read_bytes() for path in crops.rglob("*") if path.is_file()})
-    assert outputs[0] == outputs[1]
-    assert len(outputs[0]) > 12

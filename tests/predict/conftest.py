@@ -10,6 +10,7 @@ from fathomline.learn.backbone import build, design
 from fathomline.learn.checkpoint import Model, save_model
 from fathomline.model.model_json import held_out_digest
 from tests.learn.conftest import CLASSES, config, crops, on_the_cpu, taxonomy, two_views  # noqa: F401
+from tests.predict.world import bundle, trained  # noqa: F401
 
 
 @pytest.fixture

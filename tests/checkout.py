@@ -1,0 +1,87 @@
+"""A git clone of its own with a small reef, and the commands that a user types in it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+
+
+FRAMES = 64
+
+
+SMALL = {
+    "source": {"reef_frames": FRAMES},
+    "split": {"folds": 3},
+    "train": {"epochs": 24, "batch_size": 16, "folds": [1], "image_size": 32},
+    "crop": {"size": 36},
+}
+
+
+class Checkout:
+    """A git clone of its own, and the commands that a user types in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("stages", "fathomline", "presets"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+        (folder / "params.yaml").write_text((ROOT / "presets/reef.yaml").read_text())
+        self.set_params(SMALL)
+        for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "start"]):
+            self.git(*command)
+
+    def set_params(self, changes: dict) -> None:
+        params = yaml.safe_load((self.folder / "params.yaml").read_text())
+        for section, values in changes.items():
+            params[section] |= values
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def run(self, *command: str, fails: bool = False, **variables: str) -> str:
+        """Standard output and error of a command, as one text; its exit status must be as foretold."""
+        hidden = ("DVC_", "WANDB_", "GIT_")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+        environment |= {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
+            **variables,
+            **{f"GIT_{role}_{field}": "a@b.c" for role in ("AUTHOR", "COMMITTER") for field in ("NAME", "EMAIL")},
+        }
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert (done.returncode != 0) == fails, done.stdout
+        return done.stdout
+
+    def git(self, *arguments: str) -> str:
+        return self.run("git", *arguments)
+
+    def dvc(self, *arguments: str, fails: bool = False, **variables: str) -> str:
+        return self.run("dvc", *arguments, fails=fails, **variables)
+
+    def restore(self) -> None:
+        """Back to the last commit, outputs included."""
+        self.git("checkout", "--quiet", ".")
+        self.dvc("checkout", "--quiet", "--force")
+
+    def wait_for_queue(self, seconds: float = 180) -> None:
+        deadline = time.monotonic() + seconds
+        while re.search(r"Queued|Running", status := self.dvc("queue", "status")):
+            assert time.monotonic() < deadline, status
+            time.sleep(1)
+        assert "Failed" not in status
+
+    def json(self, name: str) -> dict:
+        return json.loads((self.folder / name).read_text())
+
+
+def stages_run(output: str) -> list[str]:
+    return re.findall(r"^Running stage '(.+)':$", output, flags=re.MULTILINE)

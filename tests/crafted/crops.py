@@ -1,0 +1,168 @@
+"""Crops and their split, damaged."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tests.crafted.any_file import UNUSABLE
+from tests.crafted.damage import (
+    appended,
+    array,
+    cell,
+    cut,
+    document,
+    flipped_bit,
+    header,
+    holds,
+    is_an_archive,
+    key,
+    sealed,
+    table,
+)
+
+ANNOTATIONS = {
+    "a column missing": (table(lambda rows: rows.drop(columns="group")), r"lacks the column\(s\) group"),
+    "an id twice": (cell("annotation_id", "101"), r"1 row\(s\) repeat an annotation_id, expected each once: 101"),
+    "an id of 2^63": (cell("annotation_id", str(2**63)), "`annotation_id` are not .*row 2 has 9223372036854775808"),
+    "a float id": (cell("annotation_id", "100.0"), "`annotation_id` are not a whole number.*row 2 has '100.0'"),
+    "an id of Arabic digits": (cell("image_id", "٣"), "`image_id` are not a whole number"),
+    "an empty id": (cell("image_id", "", 3), "`image_id` are not a whole number of 64 bits: row 5 has ''"),
+    "NaN": (cell("x", "nan"), "`x` are not a finite number: row 2 has 'nan'"),
+    "infinity": (cell("w", "inf"), "`w` are not a finite number"),
+    "a number that overflows": (cell("h", "1e999"), "`h` are not a finite number"),
+    "a negative width": (cell("w", "-8"), "`w` are not greater than 0"),
+    "no height": (cell("h", "0"), "`h` are not greater than 0"),
+    "a negative corner": (cell("y", "-0.5"), "`y` are not greater than or equal to 0"),
+    "a box beyond its frame": (cell("x", "33"), r"1 row\(s\) have a box that reaches beyond its frame: row 2"),
+    "a frame without pixels": (cell("frame_w", "0"), "`frame_w` are not greater than or equal to 1"),
+    "a frame of half a pixel": (cell("frame_h", "30.5"), "`frame_h` are not a whole number"),
+    "a path out of the folder": (cell("path", "../../../etc/passwd"), r"have a `path` other than .*: row 2"),
+    "an absolute path": (cell("path", "/etc/passwd"), "have a `path` other than"),
+    "another ROI's path": (cell("path", "rois/0_101.png"), "have a `path` other than"),
+    "an empty path": (cell("path", ""), "`path` are not a text that is not empty"),
+    "an empty group": (cell("group", " "), "`group` are not a text that is not empty"),
+    "no label": (cell("label", ""), r"1 row\(s\) of the training subset have no label: row 2"),
+    "a label that commands the terminal": (cell("label", "\x1b[2J"), r"`label` are not .*row 2 has '\\x1b\[2J'"),
+    "a label of two lines": (cell("label", "Red\nfish"), r"`label` are not a text without control characters"),
+}
+
+
+SPLIT = {
+    "a column missing": (table(lambda rows: rows.drop(columns="fold")), r"lacks the column\(s\) fold"),
+    "an annotation twice": (table(lambda rows: pd.concat([rows, rows.head(1)])), "repeat an annotation_id: row 14"),
+    "an annotation in two folds": (
+        table(lambda rows: pd.concat([rows, rows.head(1).assign(fold="2")])),
+        "repeat an annotation_id",
+    ),
+    "an annotation missing": (table(lambda rows: rows.iloc[1:]), r"1 annotation\(s\) .*have no fold: 100"),
+    "a strange annotation": (cell("annotation_id", "7"), "are of no annotation in annotations.csv: row 2"),
+    "a negative fold": (cell("fold", "-1"), "`fold` are not greater than or equal to 0"),
+    "half a fold": (cell("fold", "0.5"), "`fold` are not a whole number"),
+    "no fold": (cell("fold", ""), "`fold` are not a whole number of 64 bits: row 2 has ''"),
+    "a fold of 2^64": (cell("fold", str(2**64)), "`fold` are not"),
+    "a fold with a name": (cell("fold", "zero"), "`fold` are not a whole number of 64 bits: row 2 has 'zero'"),
+    "NaN": (cell("fold", "nan"), "`fold` are not a whole number"),
+    "another group": (cell("group", "99"), "have a `group` other than in annotations.csv: row 2"),
+    "no group": (cell("group", ""), "`group` are not a text that is not empty"),
+    "a group in two folds": (
+        table(lambda rows: rows.assign(fold=["0", "1", "2"] * 4)),
+        r"6 group\(s\) are in more than one fold: 0, 1, 2",
+    ),
+}
+
+
+def images_in_two_groups(path: Path) -> None:
+    """Groups that do not keep the ROIs of an image together, in both tables, and folds that follow these groups."""
+    mixed = table(lambda rows: rows.assign(group=["a", "b"] * 6))
+    mixed(path.parent / "crops/annotations.csv")
+    mixed(path)
+    table(lambda rows: rows.assign(fold=["0", "1"] * 6))(path)
+
+
+SPLIT["an image in two folds"] = (images_in_two_groups, r"6 image\(s\) are in more than one fold: 0, 1, 2")
+
+
+DESCRIPTION = {
+    "a key missing": (document(lambda content: content.pop("square") and None), "`square` is missing"),
+    "a key too many": (key(1, "colour"), "`colour` is not a key of this file"),
+    "no views": (key([], "views"), "`views` is .*at least 1 item"),
+    "a strange view": (key([1.0, "all"], "views"), "`views"),
+    "a view of no size": (key([0, "frame"], "views"), "`views"),
+    "views that are a text": (key("frame", "views"), "`views` is 'frame'"),
+    "one view too many": (key([1.0, 3.0, "frame"], "views"), r"has the shape \(12, 2, .*expected \(12, 3, "),
+    "a size of half a pixel": (key(16.5, "size"), "`size` is 16.5"),
+    "a size in words": (key("16", "size"), "`size` is '16'"),
+    "a true size": (key(True, "size"), "`size` is True"),
+    "another size": (key(32, "size"), r"has the shape .*expected \(12, 2, 32, 32, 3\)"),
+    "a size that no memory holds": (key(10**30, "size"), "`size` is 1000"),
+    "square in words": (key("yes", "square"), "`square` is 'yes'"),
+    "strange padding": (key("none", "padding"), "`padding` is 'none', expected 'edge' or 'mean'"),
+    "padding that is null": (key(None, "padding"), "`padding` is null"),
+    "fewer rows": (key(11, "rois"), r"annotations.csv: has 12 row\(s\), but crops.json counts 11"),
+    "no rows": (key(0, "rois"), "`rois` is 0"),
+    "another sum": (key("0" * 64, "pixels_sha256"), "pixels.npy: differs from what the crop stage wrote"),
+    "an edit under the old seal": (
+        document(lambda content: content | {"square": False}, resealed=False),
+        "changed since it was written",
+    ),
+    "a seal that is null": (document(lambda content: content | {"sha256": None}, resealed=False), "changed since"),
+    "a sum that is none": (key("abc", "annotations_sha256"), "`annotations_sha256` is 'abc'"),
+}
+
+
+PIXELS = UNUSABLE | {
+    "empty": (holds(""), "not an .npy file of numbers, or cut short"),
+    "text": (holds("not numbers at all"), "not an .npy file of numbers, or cut short"),
+    "cut in the header": (cut(0.001), "not an .npy file of numbers, or cut short"),
+    "cut in half": (cut(0.5), "not an .npy file of numbers, or cut short"),
+    "too long": (appended("x"), "differs from what the crop stage wrote"),
+    "a pickle": (
+        lambda path: np.save(path, np.array([{"a": print}], dtype=object), allow_pickle=True),
+        "not an .npy file of numbers",
+    ),
+    "an archive": (is_an_archive, "not an .npy file of numbers"),
+    "floats": (array(lambda pixels: pixels / 255), "holds float64 in C order, expected uint8"),
+    "signed": (array(lambda pixels: pixels.astype(np.int8)), "holds int8"),
+    "big-endian": (array(lambda pixels: pixels.astype(">u2")), "holds >u2 in C order, expected uint8"),
+    "truth values": (array(lambda pixels: pixels > 9), "holds bool"),
+    "in Fortran order": (array(np.asfortranarray), "holds uint8 in Fortran order, expected uint8 in C order"),
+    "not square": (array(lambda pixels: pixels[:, :, :, :15]), r"has the shape \(12, 2, 16, 15, 3\), expected \(12, 2"),
+    "grey": (array(lambda pixels: pixels[..., :1]), r"has the shape \(12, 2, 16, 16, 1\)"),
+    "without rows": (array(lambda pixels: pixels[:0]), r"(has the shape \(0, 2|not an .npy file)"),
+    "a row too many": (array(lambda pixels: np.concatenate([pixels, pixels[:1]])), r"has the shape \(13, 2"),
+    "a row too few": (array(lambda pixels: pixels[1:]), r"has the shape \(11, 2"),
+    "flat": (array(np.ravel), r"has the shape \(18432,\)"),
+    "a number": (array(lambda _: np.uint8(7)), r"(has the shape \(\)|not an .npy file)"),
+    "rows reversed": (array(lambda pixels: pixels[::-1].copy()), "differs from what the crop stage wrote"),
+    "a bit flipped": (flipped_bit, "differs from what the crop stage wrote, by its SHA-256 sum"),
+    "a version from the future": (
+        lambda path: holds(b"\x93NUMPY\x09\x00" + path.read_bytes()[8:])(path),
+        "not an .npy file of numbers",
+    ),
+    "a header that is no Python": (header("{'descr': '|u1', (((("), "not an .npy file of numbers"),
+    "a header of another kind": (header("[1, 2]"), "not an .npy file of numbers"),
+    "a negative shape": (header("{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 2)}"), "not an .npy file"),
+    "an endless shape": (
+        header("{'descr': '|u1', 'fortran_order': False, 'shape': (9" + "9" * 30 + ",)}"),
+        "not an .npy",
+    ),
+    "a shape in words": (header("{'descr': '|u1', 'fortran_order': False, 'shape': 'all'}"), "not an .npy file"),
+    "a strange type": (header("{'descr': ['a', 1], 'fortran_order': False, 'shape': (1,)}"), "not an .npy file"),
+    "a header of Python 2": (
+        header("{'descr': '|u1', 'fortran_order': False, 'shape': (1L,)}"),
+        "(not an|has the shape)",
+    ),
+    "floats under a forged seal": (sealed(array(lambda pixels: pixels / 255)), "holds float64"),
+    "a row too few under a forged seal": (sealed(array(lambda pixels: pixels[1:])), r"has the shape \(11, 2"),
+}
+
+
+SEALED_TABLE = {
+    "rows reversed": (table(lambda rows: rows.iloc[::-1]), "annotations.csv: differs from what the crop stage wrote"),
+    "a label changed": (cell("label", "Bluefish"), "annotations.csv: differs from what the crop stage wrote"),
+    "a box moved": (cell("x", "1.25"), "annotations.csv: differs from what the crop stage wrote"),
+    "a line end changed": (lambda path: holds(path.read_text().replace("\n", "\r\n"))(path), "differs from what"),
+    "a row too few": (table(lambda rows: rows.iloc[1:]), r"annotations.csv: has 11 row\(s\), but crops.json counts 12"),
+    "a row too few under a forged seal": (sealed(table(lambda rows: rows.iloc[1:])), r"has 11 row\(s\)"),
+}

@@ -1,0 +1,73 @@
+"""A COCO file of the user's own goes through the DAG, by HTTP and from a folder."""
+
+import functools
+import json
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from fathomline.reef.reef import Reef
+from tests.checkout import Checkout, stages_run
+
+OWN_LINEAGES = """\
+concept_name,aphia_id,rank,kingdom,phylum,class,order,family,genus,species
+Aurelia aurita,135306,species,Animalia,Cnidaria,Scyphozoa,Semaeostomeae,Ulmaridae,Aurelia,Aurelia aurita
+Bathochordaeus,,genus,Animalia,Chordata,Appendicularia,Copelata,Oikopleuridae,Bathochordaeus,
+Octopoda,,order,Animalia,Mollusca,Cephalopoda,Octopoda,,,
+"""
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A folder with the reef as a COCO data set of files, and the URL at which it is served."""
+    reef = Reef(12, seed=3)
+    for subset in ("train", "test"):
+        content = reef.coco(subset)
+        (tmp_path / "images").mkdir(exist_ok=True)
+        for image in content["images"]:
+            frame = reef.frame(subset, image["id"])
+            image["file_name"] = f"{subset}-{image['id']}.png"
+            image["coco_url"] = f"images/{image['file_name']}"
+            (tmp_path / "images" / image["file_name"]).write_bytes(frame)
+        (tmp_path / f"{subset}.json").write_text(json.dumps(content))
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield tmp_path, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_coco_file_of_ones_own_gives_the_same_crops_by_http_and_from_a_folder(served, tmp_path_factory):
+    folder, url = served
+    checkout = Checkout(tmp_path_factory.mktemp("own"))
+    # The three names that the snapshot lacks are the user's own here: WoRMS is not asked.
+    lineages = folder / "lineages.csv"
+    lineages.write_text(OWN_LINEAGES)
+    outputs = []
+    roads = [
+        {"train": f"{url}/train.json", "test": f"{url}/test.json", "images": None},
+        {"train": f"{folder}/train.json", "test": f"{folder}/test.json", "images": f"{folder}/images"},
+    ]
+    for road in roads:
+        checkout.set_params(
+            {
+                "source": {"name": "coco", **road},
+                "download": {"allow_private_hosts": True},
+                "taxonomy": {"lineages": str(lineages), "offline": True},
+            }
+        )
+        assert {"download@train", "crop@train", "taxonomy"} <= set(
+            stages_run(checkout.dvc("repro", "split", "taxonomy"))
+        )
+        crops = checkout.folder / "data/crops/train"
+        outputs.append({path.relative_to(crops): path.read_bytes() for path in crops.rglob("*") if path.is_file()})
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0]) > 12
