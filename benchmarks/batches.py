@@ -13,12 +13,12 @@ from torchvision import transforms
 from benchmarks.frames import write_dataset
 from benchmarks.side_by_side import Contestant, Timing, keep, time_in_turns, timing_table
 from fathomline.config import load_section
-from fathomline.images.crop import CropConfig, crop
-from fathomline.images.download import DownloadConfig, download
-from fathomline.learn.augment import augmented
-from fathomline.learn.config import TrainConfig
-from fathomline.learn.dataset import Crops, batches, read_crops
+from fathomline.crop.crop import CropConfig, crop
+from fathomline.download.download import DownloadConfig, download
 from fathomline.model.degrade import view_spans
+from fathomline.rois.crops import Crops, batches, read_crops
+from fathomline.train.augment import augmented
+from fathomline.train.config import TrainConfig
 
 FRAMES = 900
 BATCH = 64

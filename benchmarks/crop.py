@@ -9,8 +9,8 @@ from PIL import Image
 
 from benchmarks.frames import write_dataset
 from benchmarks.side_by_side import Contestant, keep, time_in_turns, timing_table
-from fathomline.images.crop import CropConfig, crop
-from fathomline.images.download import DownloadConfig, download
+from fathomline.crop.crop import CropConfig, crop
+from fathomline.download.download import DownloadConfig, download
 
 FRAMES = 96
 SIZES = [(1920, 1080), (1920, 1080), (720, 486)]

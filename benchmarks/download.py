@@ -13,7 +13,7 @@ import httpx
 
 from benchmarks.frames import write_dataset
 from benchmarks.side_by_side import Contestant, keep, time_in_turns, timing_table
-from fathomline.images.download import DownloadConfig, download
+from fathomline.download.download import DownloadConfig, download
 
 FRAMES = 600
 LATENCY = 0.050

@@ -14,9 +14,9 @@ from benchmarks.side_by_side import keep
 from fathomline.config import load_section
 from fathomline.decide.evaluate import EvaluateConfig, evaluate
 from fathomline.files import write_json
+from fathomline.lineages.fgvc2025 import lineages
 from fathomline.report.page import Results, write_report
 from fathomline.report.tables import all_tables, write_tables
-from fathomline.taxonomy.fgvc2025 import lineages
 from fathomline.taxonomy.tree import Taxonomy
 
 ROIS, FRAMES, PICTURES = 23_699, 8_980, 200

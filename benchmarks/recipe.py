@@ -12,24 +12,24 @@ import pandas as pd
 import torch
 
 from fathomline.config import load_section
+from fathomline.crop.crop import CropConfig, crop
 from fathomline.decide.averaging import averaged_by_set
 from fathomline.decide.compare import compare_decoders
 from fathomline.decide.decode import Decoder
 from fathomline.decide.evaluate import EvaluateConfig
-from fathomline.decide.metrics import bootstrap_interval, row_distances
-from fathomline.decide.transforms import choose_transforms, cross_fitted, rows_of_parts
-from fathomline.images.crop import CropConfig, crop
-from fathomline.images.download import DownloadConfig, download
-from fathomline.images.split import SplitConfig, assign_folds
-from fathomline.learn.config import TrainConfig
-from fathomline.learn.dataset import Crops, read_crops
-from fathomline.learn.history import Trained
-from fathomline.learn.train import train
+from fathomline.decide.metrics import bootstrap_interval
+from fathomline.decide.transform_choice import choose_transforms, cross_fitted, rows_of_parts
+from fathomline.download.download import DownloadConfig, download
+from fathomline.lineages.lineage_table import read_lineage_table
 from fathomline.model.degrade import degraded_scale, view_spans
 from fathomline.model.inference import predict_logits
 from fathomline.model.orientations import ORIENTATIONS
-from fathomline.taxonomy.lineage_table import read_lineage_table
+from fathomline.rois.crops import Crops, read_crops
+from fathomline.split import SplitConfig, assign_folds
 from fathomline.taxonomy.tree import Taxonomy
+from fathomline.train.config import TrainConfig
+from fathomline.train.history import Trained
+from fathomline.train.train import train
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -106,7 +106,7 @@ def run(world: World, changes: dict, seed: int) -> dict:
         for view, options in views.items():
             seen = rows_of_parts(options, groups, chosen.of_parts)
             answers = judged.decode("risk", decoder, calibrate=True, fit=False, view=seen)
-            distances = row_distances(world.taxonomy, decoder.class_nodes[labels], answers).tolist()
+            distances = world.taxonomy.row_distances(decoder.class_nodes[labels], answers).tolist()
             result[f"{asked}_distances" if view == "plain" else f"{asked}_{view}_distances"] = distances
         if asked == "auto":
             result["chosen"] = [*chosen.of_parts, chosen.for_new_rois]

@@ -13,7 +13,7 @@ import yaml
 
 from benchmarks.frames import write_dataset
 from benchmarks.side_by_side import keep
-from fathomline.taxonomy import fgvc2025
+from fathomline.lineages import fgvc2025
 
 ROOT = Path(__file__).parent.parent
 TRAIN_FRAMES, TEST_FRAMES = 8_980, 325

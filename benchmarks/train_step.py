@@ -18,20 +18,20 @@ from benchmarks.batches import WORKERS, RoiPngs
 from benchmarks.frames import write_dataset
 from benchmarks.side_by_side import Contestant, Timing, keep, time_in_turns, timing_table
 from fathomline.config import load_section
-from fathomline.images.crop import CropConfig, crop
-from fathomline.images.download import DownloadConfig, download
-from fathomline.learn.backbone import build, design
-from fathomline.learn.classifier import Classifier
-from fathomline.learn.config import TrainConfig
-from fathomline.learn.dataset import Crops, read_crops
-from fathomline.learn.device import best_device, keep_freed_memory
-from fathomline.learn.distributed import ALONE
-from fathomline.learn.inputs import Inputs, PixelInputs
-from fathomline.learn.loss import HierarchicalLoss
-from fathomline.learn.run import Run, Task
+from fathomline.crop.crop import CropConfig, crop
+from fathomline.download.download import DownloadConfig, download
+from fathomline.lineages.fgvc2025 import lineages
+from fathomline.model.backbone import build, design
+from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import view_spans
-from fathomline.taxonomy.fgvc2025 import lineages
+from fathomline.model.device import best_device, keep_freed_memory
+from fathomline.rois.crops import Crops, read_crops
 from fathomline.taxonomy.tree import Taxonomy
+from fathomline.train.config import TrainConfig
+from fathomline.train.distributed import ALONE
+from fathomline.train.inputs import Inputs, PixelInputs
+from fathomline.train.loss import HierarchicalLoss
+from fathomline.train.trainer import Run, Task
 
 ROUNDS = 5
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}

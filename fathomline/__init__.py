@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from os import PathLike
 
-    from fathomline.predict.predictor import Predictor
+    from fathomline.bundle.predictor import Predictor
 
 __version__ = "0.1.0"
 
@@ -18,6 +18,6 @@ def load(path: str | PathLike[str]) -> Predictor:
     Args: path of the folder.
     Raises fathomline.errors.InputError when it is no bundle, is damaged, or is of a newer format.
     """
-    from fathomline.predict.predictor import load_predictor  # torch takes seconds to import
+    from fathomline.bundle.predictor import load_predictor  # torch takes seconds to import
 
     return load_predictor(path)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fathomline.errors import InputError, listing
+from fathomline.lineages import fgvc2025
+from fathomline.lineages.spelling import nearest, spellings
 from fathomline.progress import error, summary, warning
-from fathomline.taxonomy import fgvc2025
 from fathomline.taxonomy.reference import read_reference
-from fathomline.taxonomy.spelling import nearest, spellings
 from fathomline.taxonomy.tree import UNKNOWN_DISTANCE, Taxonomy
 
 
@@ -69,8 +69,8 @@ def _taxonomy(path: Path | None) -> Taxonomy:
 
 def _score(parsed: argparse.Namespace) -> None:
     # pandas takes half a second, which `lineage` and `--help` need not pay.
-    from fathomline.decide.score import read_answers, score, unknown_answers
     from fathomline.files import write_csv
+    from fathomline.score import read_answers, score, unknown_answers
 
     taxonomy = _taxonomy(parsed.taxonomy)
     rows = score(read_answers(parsed.submission), read_answers(parsed.truth), taxonomy)

@@ -1,8 +1,12 @@
-"""The one exception for what a user can cause and can mend."""
+"""The two exceptions of the library, and how their messages show values."""
 
 
 class InputError(ValueError):
     """Bad input: the message names the file, row or key, what was found, what was expected, and what to do."""
+
+
+class Unusable(Exception):
+    """One image or box cannot be used, and the others can: the reason in one line, the same on every run."""
 
 
 def visible(text: str) -> str:

@@ -177,9 +177,15 @@ def sha256_of(path: Path) -> str:
 
 
 def code_of(*patterns: str) -> bytes:
-    """The source files of this package that match, for keys of caches that depend on code."""
+    """The source files of this package that match, for keys of caches that depend on code.
+
+    Raises LookupError for a pattern that matches none: after a file has moved, its cache would outlive its changes.
+    """
     folder = Path(__file__).parent
-    return b"".join(source.read_bytes() for pattern in patterns for source in sorted(folder.glob(pattern)))
+    sources = [sorted(folder.glob(pattern)) for pattern in patterns]
+    if not all(sources):
+        raise LookupError(f"no source file of {folder} matches one of {patterns}")
+    return b"".join(source.read_bytes() for matching in sources for source in matching)
 
 
 def _make_folder(path: Path) -> None:

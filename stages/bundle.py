@@ -4,14 +4,14 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from fathomline.bundle.bundle import BundleConfig, FoldModel, Measured, copy_weights, read_figures, write_bundle
 from fathomline.decide.rule import read_rule
 from fathomline.decide.submit import SubmitConfig
-from fathomline.images.split import SplitConfig
-from fathomline.learn.config import TrainConfig
 from fathomline.model.model_json import read_model_json
-from fathomline.predict.bundle import BundleConfig, FoldModel, Measured, copy_weights, read_figures, write_bundle
 from fathomline.progress import summary
+from fathomline.split import SplitConfig
 from fathomline.taxonomy.reference import read_reference
+from fathomline.train.config import TrainConfig
 from stages import params_section, run
 
 
@@ -37,9 +37,9 @@ def main() -> None:
     if config.weights == "float32":
         weights = copy_weights(models, arguments.bundle)
     else:
-        from fathomline.learn.dataset import read_crops
-        from fathomline.predict.half_precision import store_rounded_weights  # torch takes seconds to import
+        from fathomline.bundle.half_precision import store_rounded_weights  # torch takes seconds to import
         from fathomline.predict.logits import read_ensemble_logits
+        from fathomline.rois.crops import read_crops
 
         crops, test = read_crops(arguments.crops), read_ensemble_logits(arguments.logits, taxonomy)
         weights = store_rounded_weights(models, arguments.bundle, config.weights, crops, test, taxonomy, decision)

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from fathomline.images.crop import CropConfig, crop
-from fathomline.images.split import SplitConfig
+from fathomline.crop.crop import CropConfig, crop
 from fathomline.progress import summary
+from fathomline.split import SplitConfig
 from stages import params_section, run
 
 

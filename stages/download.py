@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from fathomline.images.download import DownloadConfig, download
+from fathomline.download.download import DownloadConfig, download
 from fathomline.progress import summary
-from fathomline.source import SourceConfig, opened
 from stages import params_section, run
+from stages.source import SourceConfig, opened
 
 
 def main() -> None:

@@ -10,16 +10,16 @@ from fathomline.decide.averaging import averaged_by_set
 from fathomline.decide.evaluate import EvaluateConfig, evaluate
 from fathomline.decide.submit import SubmitConfig
 from fathomline.files import write_json
-from fathomline.images.annotations import read_annotations
-from fathomline.images.split import read_split
-from fathomline.learn.config import TrainConfig
 from fathomline.predict.logits import held_out_annotations, read_held_out_logits, refuse_other_runs
 from fathomline.progress import summary
 from fathomline.report.page import Results, write_report
 from fathomline.report.tables import all_tables, write_tables
 from fathomline.report.tracked import track_evaluation
+from fathomline.rois.annotations import read_annotations
+from fathomline.split import read_split
 from fathomline.taxonomy.reference import read_reference
 from fathomline.tracking import TrackingConfig, tracked_run
+from fathomline.train.config import TrainConfig
 from stages import PARAMS, params_section, params_text, run
 
 

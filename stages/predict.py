@@ -4,14 +4,14 @@ import argparse
 import os
 from pathlib import Path
 
-from fathomline.images.split import read_split
-from fathomline.learn.config import TrainConfig
-from fathomline.learn.dataset import read_crops
 from fathomline.model.orientations import ORIENTATION_SETS
 from fathomline.predict.folds import Chunks, ensemble_logits, held_out_logits
 from fathomline.predict.logits import PredictConfig, write_ensemble_logits, write_held_out_logits
 from fathomline.progress import summary
+from fathomline.rois.crops import read_crops
+from fathomline.split import read_split
 from fathomline.taxonomy.reference import read_reference
+from fathomline.train.config import TrainConfig
 from stages import params_section, run
 
 

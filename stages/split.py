@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from fathomline.files import write_csv
-from fathomline.images.annotations import read_annotations
-from fathomline.images.split import SplitConfig, assign_folds
 from fathomline.progress import summary
+from fathomline.rois.annotations import read_annotations
+from fathomline.split import SplitConfig, assign_folds
 from stages import params_section, run
 
 

@@ -4,11 +4,11 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from fathomline.dataset.coco import read_dataset
 from fathomline.decide.averaging import ensemble_probabilities
 from fathomline.decide.rule import read_rule
 from fathomline.decide.submit import SubmitConfig, predictions
 from fathomline.files import write_csv, write_report_csv
-from fathomline.images.coco import read_dataset
 from fathomline.predict.logits import read_ensemble_logits
 from fathomline.progress import summary
 from fathomline.taxonomy.reference import read_reference

@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
+from fathomline.dataset.coco import read_dataset
 from fathomline.errors import listing
-from fathomline.images.coco import read_dataset
+from fathomline.lineages.resolve import TaxonomyConfig, update_reference
 from fathomline.progress import summary, warning
-from fathomline.source import SourceConfig, opened
-from fathomline.taxonomy.resolve import TaxonomyConfig, update_reference
 from stages import params_section, run
+from stages.source import SourceConfig, opened
 
 
 def main() -> None:

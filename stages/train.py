@@ -8,17 +8,17 @@ from pathlib import Path
 from fathomline.config import load_params
 from fathomline.errors import listing
 from fathomline.files import write_csv
-from fathomline.images.split import read_split
-from fathomline.learn.checkpoint import save_model
-from fathomline.learn.config import TrainConfig
-from fathomline.learn.dataset import fold_rows, read_crops
-from fathomline.learn.distributed import joined
-from fathomline.learn.history import Epoch, Pace
-from fathomline.learn.resume import resume_point
-from fathomline.learn.train import train
+from fathomline.model.checkpoint import save_model
 from fathomline.progress import fall_silent, summary, warning
+from fathomline.rois.crops import fold_rows, read_crops
+from fathomline.split import read_split
 from fathomline.taxonomy.reference import read_reference
 from fathomline.tracking import TrackingConfig, tracked_run
+from fathomline.train.config import TrainConfig
+from fathomline.train.distributed import joined
+from fathomline.train.history import Epoch, Pace
+from fathomline.train.resume import resume_point
+from fathomline.train.train import train
 from stages import PARAMS, params_section, run
 
 

@@ -30,7 +30,7 @@ class Checkout:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("stages", "fathomline", "presets"):
+        for name in ("stages", "fathomline", "reef", "presets"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
             (folder / name).parent.mkdir(exist_ok=True)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fathomline.dataset.description import write_description
-from fathomline.dataset.preprocessing import Preprocessing
 from fathomline.files import write_csv
-from fathomline.images.annotations import COLUMNS, roi_path
-from fathomline.learn.dataset import Crops
+from fathomline.rois.annotations import COLUMNS, roi_path
+from fathomline.rois.crops import Crops
+from fathomline.rois.crops_json import write_description
+from fathomline.rois.preprocessing import Preprocessing
 
 
 def with_views(crops: Crops, *views: float | str, **changes) -> Crops:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fathomline.cli import main
-from fathomline.taxonomy import fgvc2025
+from fathomline.lineages import fgvc2025
 from fathomline.taxonomy.reference import write_reference
 from fathomline.taxonomy.tree import Taxonomy
 

@@ -8,7 +8,7 @@ import pytest
 from fathomline.config import load_section
 from fathomline.decide.decode import Decoder
 from fathomline.decide.evaluate import EvaluateConfig
-from fathomline.taxonomy.fgvc2025 import lineages
+from fathomline.lineages.fgvc2025 import lineages
 from fathomline.taxonomy.tree import Taxonomy
 from tests.test_presets import ROOT
 

@@ -7,7 +7,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from fathomline.reef.reef import Reef
+from reef.reef import Reef
 from tests.checkout import Checkout, stages_run
 
 OWN_LINEAGES = """\

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import fathomline
-from fathomline.reef.reef import Reef
+from reef.reef import Reef
 from tests.checkout import FRAMES, SMALL, Checkout, stages_run
 
 

@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fathomline.bundle.bundle import BundleConfig
 from fathomline.config import load_params, load_section
+from fathomline.crop.crop import CropConfig
 from fathomline.decide.evaluate import EvaluateConfig
 from fathomline.decide.submit import SubmitConfig
-from fathomline.images.crop import CropConfig
-from fathomline.images.download import DownloadConfig
-from fathomline.images.split import SplitConfig
-from fathomline.learn.config import TrainConfig
-from fathomline.predict.bundle import BundleConfig
+from fathomline.download.download import DownloadConfig
+from fathomline.lineages.resolve import TaxonomyConfig
 from fathomline.predict.logits import PredictConfig
-from fathomline.source import SourceConfig
-from fathomline.taxonomy.resolve import TaxonomyConfig
+from fathomline.split import SplitConfig
 from fathomline.tracking import TrackingConfig
+from fathomline.train.config import TrainConfig
+from stages.source import SourceConfig
 
 ROOT = Path(__file__).parent.parent
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))

@@ -13,8 +13,8 @@ import yaml
 
 from fathomline.errors import InputError
 from fathomline.files import write_csv, write_json
-from fathomline.images.annotations import COLUMNS
-from fathomline.learn.dataset import Crops
+from fathomline.rois.annotations import COLUMNS
+from fathomline.rois.crops import Crops
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import Rank
 from fathomline.taxonomy.reference import write_reference

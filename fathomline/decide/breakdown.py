@@ -125,7 +125,7 @@ def _figures(
     mistakes = members @ wrong.astype(np.int64)
     written = np.array(names, dtype=object)
     return {
-        "mhd": _shares(members @ metrics.row_distances(taxonomy, truths, answers), support),
+        "mhd": _shares(members @ taxonomy.row_distances(truths, answers), support),
         "accuracy": _shares(support - mistakes, support),
         "mistakes": mistakes,
         "mistaken_for": [

@@ -62,7 +62,7 @@ def _distances(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(rois,) answers and their distances from the truth."""
     nodes = held_out.decode(name, decoder, calibrate=calibrate, fit=fit)
-    return nodes, metrics.row_distances(decoder.taxonomy, decoder.class_nodes[held_out.labels], nodes)
+    return nodes, decoder.taxonomy.row_distances(decoder.class_nodes[held_out.labels], nodes)
 
 
 def _row(

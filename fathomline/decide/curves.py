@@ -21,7 +21,7 @@ def threshold_curve(decoder: Decoder, probabilities: np.ndarray, truth: np.ndarr
     for threshold in THRESHOLDS:
         steps = first_passing(masses, np.full(masses.shape, threshold), nodes >= 0)
         answers = nodes[np.arange(len(nodes)), steps]
-        distances = metrics.row_distances(taxonomy, truth, answers)
+        distances = taxonomy.row_distances(truth, answers)
         rows.append((threshold, distances.mean(), (answers == truth).mean(), taxonomy.depths[answers].mean()))
     return pd.DataFrame(rows, columns=["threshold", "mhd", "accuracy", "depth"]).round({"threshold": 2})
 

@@ -13,14 +13,13 @@ from fathomline.config import section
 from fathomline.decide import metrics
 from fathomline.decide.breakdown import by_clade, by_concept, by_meeting_rank, by_rank
 from fathomline.decide.calibrate import fit_temperature, probabilities
-from fathomline.decide.classes import class_indices
 from fathomline.decide.compare import compare_decoders, compare_transforms
 from fathomline.decide.cross_fit import CrossFitting
 from fathomline.decide.curves import reliability_curve, threshold_curve
 from fathomline.decide.decode import DECODERS, CandidateSet, Decoder, DecoderName
 from fathomline.decide.rule import DecisionRule
 from fathomline.decide.thresholds import fit_thresholds
-from fathomline.decide.transforms import (
+from fathomline.decide.transform_choice import (
     TestTimeAugmentation,
     Transforms,
     choose_transforms,
@@ -29,6 +28,7 @@ from fathomline.decide.transforms import (
 )
 from fathomline.errors import InputError
 from fathomline.model.orientations import ORIENTATION_SETS
+from fathomline.rois.annotations import class_indices
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 
@@ -166,14 +166,14 @@ def _decide(held_out: CrossFitting, decoder: Decoder, config: EvaluateConfig) ->
     nodes = {
         name: held_out.decode(name, decoder, calibrate=config.calibrate, fit=config.fit_thresholds) for name in DECODERS
     }
-    distances = {name: metrics.row_distances(decoder.taxonomy, truth, answer) for name, answer in nodes.items()}
+    distances = {name: decoder.taxonomy.row_distances(truth, answer) for name, answer in nodes.items()}
     return _Answers(decoder, held_out.probabilities(config.calibrate), truth, nodes, distances, config.decoder)
 
 
 def _mhd_of_view(held_out: CrossFitting, view: np.ndarray, decoder: Decoder, config: EvaluateConfig) -> float:
     settings = {"calibrate": config.calibrate, "fit": config.fit_thresholds}
     nodes = held_out.decode(config.decoder, decoder, **settings, view=view)
-    return float(metrics.row_distances(decoder.taxonomy, decoder.class_nodes[held_out.labels], nodes).mean())
+    return float(decoder.taxonomy.row_distances(decoder.class_nodes[held_out.labels], nodes).mean())
 
 
 def _settle(

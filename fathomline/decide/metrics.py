@@ -13,17 +13,6 @@ CALIBRATION_BINS = 15
 _DRAWS_AT_ONCE = 2_000_000
 
 
-def row_distances(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Distance of each prediction from its truth.
-
-    Args: truth and prediction (rois,) indices into `taxonomy.nodes`.
-    Returns: (rois,) int64, in edges. Their mean is the mean hierarchical distance (MHD).
-    """
-    left, right = taxonomy.paths[truth], taxonomy.paths[prediction]
-    shared = ((left == right) & (left >= 0)).sum(axis=1)
-    return taxonomy.depths[truth] + taxonomy.depths[prediction] - 2 * shared
-
-
 def bootstrap_interval(values: np.ndarray, groups: np.ndarray, seed: int = 0) -> tuple[float, float]:
     """A 95 % percentile interval of the mean of `values`, resampling whole groups (ROIs of a frame are not
     independent).

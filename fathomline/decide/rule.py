@@ -6,10 +6,10 @@ from typing import Annotated
 from annotated_types import Interval, MinLen
 
 from fathomline.config import section
-from fathomline.dataset.records import read_record
 from fathomline.decide.calibrate import TEMPERATURE_BOUNDS
 from fathomline.decide.decode import CandidateSet, DecoderName
 from fathomline.model.orientations import ORIENTATIONS
+from fathomline.records import read_record
 from fathomline.taxonomy.ranks import RANKS
 
 

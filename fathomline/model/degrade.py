@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fathomline.learn.dataset import Crops, batches
-from fathomline.learn.device import full_precision
+from fathomline.model.device import full_precision
 from fathomline.model.transforms import moved
+from fathomline.rois.crops import Crops, batches
 
 OPERATOR_BYTES = 64 * 2**20
 """Most memory for the operators of one batched product on a GPU, and for those that are kept for each side."""

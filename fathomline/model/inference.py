@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from fathomline.learn.classifier import Classifier
-from fathomline.learn.device import arithmetic
 from fathomline.model.batching import batch_size, in_batches
+from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import degraded
+from fathomline.model.device import arithmetic
 from fathomline.model.orientations import ORIENTATIONS
 from fathomline.model.transforms import turned, whole
 

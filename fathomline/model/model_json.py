@@ -11,10 +11,10 @@ from annotated_types import Ge, Gt, Interval, MinLen
 from pydantic import ConfigDict
 
 from fathomline.config import section
-from fathomline.dataset.preprocessing import Preprocessing
-from fathomline.dataset.records import read_sealed_record
 from fathomline.errors import InputError, listing
 from fathomline.files import write_sealed_json
+from fathomline.records import read_sealed_record
+from fathomline.rois.preprocessing import Preprocessing
 from fathomline.taxonomy.tree import Taxonomy
 
 FORMAT = 1

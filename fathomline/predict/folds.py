@@ -13,15 +13,15 @@ import torch
 
 from fathomline.errors import InputError, listing
 from fathomline.files import code_of
-from fathomline.learn.checkpoint import Model, load_model
-from fathomline.learn.dataset import Crops, fold_rows
-from fathomline.learn.device import best_device, prepare_device
+from fathomline.model.checkpoint import Model, load_model
 from fathomline.model.checksummed import DamagedFileError, load_checksummed, save_checksummed
 from fathomline.model.degrade import degraded_scale, view_spans
+from fathomline.model.device import best_device, prepare_device
 from fathomline.model.inference import predict_logits
 from fathomline.model.model_json import held_out_digest
 from fathomline.predict.logits import EnsembleLogits, HeldOutLogits
 from fathomline.progress import progress, warning
+from fathomline.rois.crops import Crops, fold_rows
 from fathomline.taxonomy.tree import Taxonomy
 
 CHUNK = 512
@@ -195,7 +195,7 @@ def _key(model: Model, crops: Crops, rows: np.ndarray, transforms: Sequence[str]
         json.dumps([model.weights_sha256, crops.digest, list(transforms), CHUNK, versions]).encode()
     )
     hashed.update(repr((model.architecture, model.precision)).encode())
-    hashed.update(code_of("model/*.py", "learn/backbone.py", "learn/classifier.py", "learn/device.py"))
+    hashed.update(code_of("model/*.py"))
     hashed.update(rows.tobytes())
     hashed.update(b"plain" if remaining is None else np.ascontiguousarray(remaining).tobytes())
     return hashed.hexdigest()

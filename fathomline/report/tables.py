@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fathomline.dataset.history_table import read_history
 from fathomline.decide.evaluate import Evaluation
 from fathomline.decide.metrics import confusion
 from fathomline.files import write_report_csv
+from fathomline.report.history_table import read_history
 from fathomline.taxonomy.ranks import RANKS, Rank
 from fathomline.taxonomy.tree import Taxonomy
 

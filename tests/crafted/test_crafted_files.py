@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fathomline.dataset.description import write_description
-from fathomline.dataset.history_table import read_history
+from fathomline.dataset.coco import read_dataset
 from fathomline.decide.rule import DecisionRule, read_rule
 from fathomline.errors import InputError
 from fathomline.files import write_csv, write_json
-from fathomline.images.annotations import COLUMNS, read_annotations
-from fathomline.images.coco import read_dataset
-from fathomline.images.split import SplitConfig, assign_folds, read_split
-from fathomline.learn.backbone import build
-from fathomline.learn.checkpoint import Model, load_model, save_model
-from fathomline.learn.dataset import read_crops
+from fathomline.model.backbone import build
+from fathomline.model.checkpoint import Model, load_model, save_model
 from fathomline.model.model_json import Architecture, held_out_digest
+from fathomline.report.history_table import read_history
+from fathomline.rois.annotations import COLUMNS, read_annotations
+from fathomline.rois.crops import read_crops
+from fathomline.rois.crops_json import write_description
+from fathomline.split import SplitConfig, assign_folds, read_split
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.reference import read_reference, write_reference

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fathomline.decide.breakdown import by_clade, by_concept, by_meeting_rank, by_rank
-from fathomline.decide.metrics import row_distances
 from fathomline.taxonomy.tree import Taxonomy
 from tests.decide.conftest import lineage, random_taxonomies
 
@@ -114,7 +113,7 @@ def test_mistakes_are_counted_where_they_meet_their_truth(taxonomy):
         "species": 0,
     }
     assert table["share"].sum() == pytest.approx(1)
-    assert (row_distances(taxonomy, nodes(taxonomy, TRUTH), nodes(taxonomy, PREDICTION)) > 0).sum() == 3
+    assert (taxonomy.row_distances(nodes(taxonomy, TRUTH), nodes(taxonomy, PREDICTION)) > 0).sum() == 3
 
 
 def test_without_a_mistake_there_is_no_share(taxonomy):

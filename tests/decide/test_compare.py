@@ -6,7 +6,7 @@ import pytest
 from fathomline.decide.compare import compare_decoders
 from fathomline.decide.cross_fit import CrossFitting
 from fathomline.decide.decode import Decoder
-from fathomline.decide.metrics import bootstrap_interval, row_distances
+from fathomline.decide.metrics import bootstrap_interval
 from tests.decide.test_thresholds import CLASSES, SEED_THRESHOLDS
 
 
@@ -35,12 +35,12 @@ def test_every_decoder_stands_there_before_and_after_calibration(held_out, decod
 def test_every_figure_is_that_of_the_way_it_stands_beside(held_out, decoder, taxonomy):
     table = compare_decoders(held_out, decoder)
     truth = decoder.class_nodes[held_out.labels]
-    of_argmax = row_distances(taxonomy, truth, decoder.argmax(held_out.probabilities(False)))
+    of_argmax = taxonomy.row_distances(truth, decoder.argmax(held_out.probabilities(False)))
     for row in table.to_dict("records"):
         way = replace(decoder, candidates=row["candidates"])
         fit = row["thresholds"] == "fitted"
         nodes = held_out.decode(row["decoder"], way, calibrate=row["calibrated"], fit=fit)
-        distances = row_distances(taxonomy, truth, nodes)
+        distances = taxonomy.row_distances(truth, nodes)
         assert row["mhd"] == distances.mean()
         assert (row["mhd_low"], row["mhd_high"]) == bootstrap_interval(distances, held_out.groups)
         assert row["gain"] == pytest.approx(of_argmax.mean() - distances.mean())

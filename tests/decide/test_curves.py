@@ -5,7 +5,7 @@ import pytest
 
 from fathomline.decide.curves import reliability_curve, threshold_curve
 from fathomline.decide.decode import Decoder
-from fathomline.decide.metrics import expected_calibration_error, row_distances
+from fathomline.decide.metrics import expected_calibration_error
 from fathomline.taxonomy.ranks import RANKS
 
 
@@ -25,7 +25,7 @@ def test_each_point_is_the_decoder_with_that_threshold_at_every_rank(taxonomy, d
     assert curve["threshold"].tolist() == [round(0.02 * step, 2) for step in range(51)]
     for row in curve.iloc[[0, 20, 35, 50]].itertuples():
         answers = replace(decoder, thresholds=dict.fromkeys(map(str, RANKS), row.threshold)).threshold(probabilities)
-        assert row.mhd == row_distances(taxonomy, truth, answers).mean()
+        assert row.mhd == taxonomy.row_distances(truth, answers).mean()
         assert row.accuracy == (answers == truth).mean()
         assert row.depth == taxonomy.depths[answers].mean()
     assert curve["depth"].is_monotonic_decreasing

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies
 
 from fathomline.decide.decode import DECODERS, Decoder
-from fathomline.taxonomy import fgvc2025
+from fathomline.lineages import fgvc2025
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy

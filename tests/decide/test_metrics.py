@@ -16,7 +16,7 @@ def nodes(taxonomy, *names: str) -> np.ndarray:
 def test_row_distances_count_edges_up_and_down(taxonomy):
     truth = nodes(taxonomy, "Sebastes diploproa", "Sebastes diploproa", "Porifera", "Poecilosclerida", "Tunicata")
     prediction = nodes(taxonomy, "Sebastes ruberrimus", "Sebastes", "Poecilosclerida", "Sebastes", "Porifera")
-    assert metrics.row_distances(taxonomy, truth, prediction).tolist() == [2, 1, 2, 8, 3]
+    assert taxonomy.row_distances(truth, prediction).tolist() == [2, 1, 2, 8, 3]
 
 
 def test_accuracy_at_a_rank_counts_only_truths_known_to_it(taxonomy):

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings, strategies
 
 from fathomline.decide.decode import Decoder
-from fathomline.decide.metrics import row_distances
 from fathomline.decide.thresholds import fit_thresholds
-from fathomline.taxonomy import fgvc2025
+from fathomline.lineages import fgvc2025
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
@@ -22,7 +21,7 @@ DIPLOPROA_OR_TUNICATE = [0.0, 0.0, 0.0, 0.6, 0.0, 0.4]
 
 def mhd(decoder: Decoder, thresholds: dict[str, float], probabilities: np.ndarray, truth: np.ndarray) -> float:
     answers = replace(decoder, thresholds=thresholds).threshold(probabilities)
-    return row_distances(decoder.taxonomy, truth, answers).mean()
+    return decoder.taxonomy.row_distances(truth, answers).mean()
 
 
 def fitted(taxonomy, candidates: str, rows: list[tuple[list[float], str]]) -> tuple[Decoder, dict[str, float], float]:

@@ -3,13 +3,13 @@ import pandas as pd
 import pytest
 import torch
 
-from fathomline.learn.dataset import Crops
+from fathomline.rois.crops import Crops
+from tests.colored_crops import config, crops, on_the_cpu, rows, taxonomy, thousand, two_views
 from tests.crops import with_views
-from tests.learn.conftest import config, crops, rows, taxonomy, two_views  # noqa: F401 (fixtures of the same world)
 
 
 @pytest.fixture
-def boxes(crops) -> Crops:  # noqa: F811
+def boxes(crops) -> Crops:
     """Three ROIs of 30 by 40, 60 by 80 and 160 by 120 pixels in frames of 640 by 480, and of 480 by 640: each in views
     of the box, three times the box and the frame, 32 pixels of noise a side."""
     table = pd.DataFrame({"w": [30.0, 60.0, 160.0], "h": [40.0, 80.0, 120.0]})

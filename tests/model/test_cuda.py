@@ -11,17 +11,17 @@ import pytest
 import torch
 from torch.multiprocessing import start_processes
 
-from fathomline.learn.backbone import build, design
-from fathomline.learn.classifier import Classifier
-from fathomline.learn.device import prepare_device
-from fathomline.learn.distributed import joined
-from fathomline.learn.train import train
 from fathomline.model import batching
+from fathomline.model.backbone import build, design
 from fathomline.model.batching import batch_size
+from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import degraded
+from fathomline.model.device import prepare_device
 from fathomline.model.inference import predict_logits
 from fathomline.model.transforms import moved
-from tests.learn.conftest import CLASSES, weights
+from fathomline.train.distributed import joined
+from fathomline.train.train import train
+from tests.colored_crops import CLASSES, weights
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 two_gpus = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
@@ -58,7 +58,7 @@ def test_a_few_steps_learn_compiled_and_in_bf16(crops, rows, taxonomy, config, c
 def test_features_of_a_frozen_backbone_are_those_of_the_cpu(crops, rows, taxonomy, config, monkeypatch):
     frozen = replace(config, frozen=True, frozen_copies=1, epochs=1, lr=1e-12, min_lr=0.0, precision="fp32")
     on_gpu = train(crops, rows, taxonomy, CLASSES, frozen).best
-    monkeypatch.setattr("fathomline.learn.distributed.best_device", lambda number=0: torch.device("cpu"))
+    monkeypatch.setattr("fathomline.train.distributed.best_device", lambda number=0: torch.device("cpu"))
     on_cpu = train(crops, rows, taxonomy, CLASSES, frozen).best
     # TF32 keeps ten bits of a product's factors.
     assert on_gpu.validation_cross_entropy == pytest.approx(on_cpu.validation_cross_entropy, abs=1e-2)

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from fathomline.learn.augment import augmented
-from fathomline.learn.inputs import PixelInputs
 from fathomline.model import degrade
 from fathomline.model.degrade import degraded, degraded_scale, multiplied_to, resized_to, view_spans
 from fathomline.model.transforms import whole
+from fathomline.train.augment import augmented
+from fathomline.train.inputs import PixelInputs
 
 MEDIAN = np.sqrt(60.0 * 80.0)
 
@@ -123,7 +123,7 @@ SCALE = 0.21
 
 
 def test_training_and_validation_show_the_same_pictures_at_the_same_scale(boxes, still, cpu, monkeypatch):
-    monkeypatch.setattr("fathomline.learn.augment.drawn_scales", lambda rois, *_: np.full(rois, SCALE))
+    monkeypatch.setattr("fathomline.train.augment.drawn_scales", lambda rois, *_: np.full(rois, SCALE))
     inputs, rows = PixelInputs(boxes.pixels, view_spans(boxes), SCALE, still, cpu), np.arange(3)
     trained = inputs.batch(rows, torch.Generator())
     seen = []
@@ -143,7 +143,7 @@ def test_training_and_validation_show_the_same_pictures_at_the_same_scale(boxes,
 def asked_for(monkeypatch) -> list[np.ndarray]:
     """What training asks `degraded` to leave of each batch."""
     asked = []
-    monkeypatch.setattr("fathomline.learn.augment.degraded", lambda images, left: asked.append(left) or images.float())
+    monkeypatch.setattr("fathomline.train.augment.degraded", lambda images, left: asked.append(left) or images.float())
     return asked
 
 
@@ -161,7 +161,7 @@ def test_each_roi_draws_one_scale_of_the_frame_for_all_of_its_views(boxes, still
 
 
 def test_a_crop_leaves_the_pixels_of_its_window(boxes, still, cpu, asked_for, monkeypatch):
-    monkeypatch.setattr("fathomline.learn.augment.drawn_scales", lambda rois, *_: np.full(rois, 0.5))
+    monkeypatch.setattr("fathomline.train.augment.drawn_scales", lambda rois, *_: np.full(rois, 0.5))
     spans, windows = view_spans(boxes), set()
     for seed in range(20):
         generator = torch.Generator().manual_seed(seed)

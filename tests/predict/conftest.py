@@ -1,16 +1,13 @@
-"""Trained models and their crops, as in tests/learn: the fixtures are shared."""
-
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from fathomline.learn.backbone import build, design
-from fathomline.learn.checkpoint import Model, save_model
+from fathomline.model.backbone import build, design
+from fathomline.model.checkpoint import Model, save_model
 from fathomline.model.model_json import held_out_digest
-from tests.learn.conftest import CLASSES, config, crops, on_the_cpu, taxonomy, two_views  # noqa: F401
-from tests.predict.world import bundle, trained  # noqa: F401
+from tests.colored_crops import CLASSES, config, crops, on_the_cpu, taxonomy, two_views
 
 
 @pytest.fixture
@@ -20,7 +17,7 @@ def split() -> pd.DataFrame:
 
 
 @pytest.fixture
-def two_models(config, crops, split, taxonomy, tmp_path) -> list[Model]:  # noqa: F811
+def two_models(config, crops, split, taxonomy, tmp_path) -> list[Model]:
     """Untrained models of folds 0 and 1, as the train stage saves them."""
     models = []
     for fold in (0, 1):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fathomline.errors import InputError
-from fathomline.learn.checkpoint import save_model
+from fathomline.model.checkpoint import save_model
 from fathomline.model.inference import predict_logits
 from fathomline.model.orientations import ORIENTATIONS
 from fathomline.predict import folds

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fathomline.reef.reef import Reef
-from fathomline.reef.server import serve
+from reef.reef import Reef
+from reef.server import serve
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fathomline.reef.forms import FORMS, forms_of
-from fathomline.reef.frame import render
-from fathomline.reef.scene import compose
-from fathomline.reef.taxa import CONCEPTS, by_name
+from reef.forms import FORMS, forms_of
+from reef.frame import render
+from reef.scene import compose
+from reef.taxa import CONCEPTS, by_name
 
 SEED = 9
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from fathomline.reef.png import encode
+from reef.png import encode
 
 SIDES = st.integers(1, 9)
 

@@ -5,8 +5,8 @@ from statistics import median
 
 import pytest
 
-from fathomline.reef.reef import Reef
-from fathomline.reef.taxa import CONCEPTS
+from reef.reef import Reef
+from reef.taxa import CONCEPTS
 
 
 def boxes(coco):

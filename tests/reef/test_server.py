@@ -11,8 +11,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from fathomline.reef.server import respond, serve
-from fathomline.reef.taxa import root
+from reef.server import respond, serve
+from reef.taxa import root
 
 ASK = """
 import json, sys

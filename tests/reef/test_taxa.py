@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fathomline.reef.taxa import CONCEPTS, REEF_APHIA_IDS, by_name, root
+from reef.taxa import CONCEPTS, REEF_APHIA_IDS, by_name, root
 
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 LINEAGES = Path(__file__).parents[3] / "shared" / "competition" / "lineages_79.csv"

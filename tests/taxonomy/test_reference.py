@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from fathomline.errors import InputError
-from fathomline.taxonomy import fgvc2025
+from fathomline.lineages import fgvc2025
 from fathomline.taxonomy.reference import read_lineages, read_reference, write_reference
 from fathomline.taxonomy.tree import Taxonomy
 

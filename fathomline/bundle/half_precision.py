@@ -1,0 +1,83 @@
+"""Weights of half the size for a bundle, where they give the same answers."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fathomline.bundle.bundle import FoldModel, StoredWeights, copy_weights
+from fathomline.decide.averaging import ensemble_probabilities
+from fathomline.decide.decode import Decoder
+from fathomline.decide.rule import DecisionRule
+from fathomline.errors import InputError, listing
+from fathomline.model.checkpoint import load_weights, rebuilt, save_weights
+from fathomline.model.device import best_device, prepare_device
+from fathomline.model.inference import predict_logits
+from fathomline.predict.logits import EnsembleLogits
+from fathomline.progress import progress, warning
+from fathomline.rois.crops import Crops
+from fathomline.taxonomy.tree import Taxonomy
+
+REMEDY = "run `dvc repro --force bundle`"
+
+
+def store_rounded_weights(
+    models: list[FoldModel],
+    folder: Path,
+    dtype: str,
+    crops: Crops,
+    test: EnsembleLogits,
+    taxonomy: Taxonomy,
+    decision: DecisionRule,
+) -> StoredWeights:
+    """Write each fold's weights to `folder` as `dtype`, `float16` or `bfloat16`, if no answer for `crops` changes.
+
+    Otherwise the weights are copied as they are, with a warning that says how many answers would change.
+
+    Args: crops of the test subset; test, what the models as they are say of them.
+    Raises InputError when `test` is of other models or other ROIs.
+    """
+    _refuse_other_logits(models, crops, test)
+    sha256, rounded = {}, {}
+    for model in progress(models, label="round weights", unit="fold"):
+        classifier = rebuilt(model.description.architecture, model.weights.parent / "model.json", REMEDY)
+        load_weights(classifier, model.weights, model.description.weights_sha256, REMEDY)
+        sha256[model.file] = save_weights(classifier.state_dict(), folder / model.file, getattr(torch, dtype))
+        try:
+            load_weights(classifier, folder / model.file, sha256[model.file], REMEDY)
+        except ValueError as error:  # a weight beyond what float16 holds became infinite
+            warning(f"bundle: weights stay float32: {error}")
+            return copy_weights(models, folder)
+        device = best_device()
+        prepare_device(device)
+        rounded[model.fold] = predict_logits(
+            classifier.to(device, memory_format=torch.channels_last),
+            crops.pixels,
+            np.arange(len(crops.annotations)),
+            model.description.architecture.image_size,
+            orientations=decision.transforms,
+            precision=model.description.precision,
+        )
+    decoder = Decoder(taxonomy, test.classes, decision.candidates, decision.thresholds)
+    before, after = (
+        decoder.decode(decision.decoder, ensemble_probabilities(logits, decision.temperature))
+        for logits in (test.by_fold(decision.transforms), rounded)
+    )
+    changed = int((before != after).sum())
+    if changed:
+        warning(f"bundle: {changed} of {len(before)} answers would change with {dtype} weights, so they stay float32")
+        return copy_weights(models, folder)
+    return StoredWeights(sha256, dtype)
+
+
+def _refuse_other_logits(models: list[FoldModel], crops: Crops, test: EnsembleLogits) -> None:
+    folds = [model.fold for model in models]
+    if set(test.folds) != set(folds):
+        raise InputError(
+            f"bundle: the logits of the test subset are of the folds {listing(test.folds)}, and train.folds is "
+            f"{listing(folds)}; run `dvc repro`"
+        )
+    if any(model.description.classes != test.classes for model in models):
+        raise InputError("bundle: the logits of the test subset are of other classes than the models; run `dvc repro`")
+    if not np.array_equal(crops.annotations["annotation_id"].to_numpy(), test.annotation_ids):
+        raise InputError("bundle: the logits of the test subset are of other ROIs than its crops; run `dvc repro`")

@@ -1,0 +1,1 @@
+"""From a COCO file and its URLs to frames on disk."""

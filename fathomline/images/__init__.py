@@ -1,1 +1,0 @@
-"""From a COCO file and its frames to a table and an array of crops."""

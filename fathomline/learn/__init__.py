@@ -1,1 +1,0 @@
-"""From crops and a taxonomy to class probabilities."""

@@ -1,0 +1,77 @@
+"""The table of ROIs that passes between stages: one row per box that could be cropped."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from annotated_types import Ge, Gt
+
+from fathomline.errors import InputError, listing
+from fathomline.records import Name, Number, Text, Whole, read_table, refuse_rows
+
+REMEDY = "run `dvc repro --force crop`, which writes it"
+
+SCHEMA = {
+    "path": Name,
+    "label": Text,
+    "annotation_id": Whole,
+    "image_id": Whole,
+    "group": Name,
+    "x": Annotated[Number, Ge(0)],
+    "y": Annotated[Number, Ge(0)],
+    "w": Annotated[Number, Gt(0)],
+    "h": Annotated[Number, Gt(0)],
+    "frame_w": Annotated[Whole, Ge(1)],
+    "frame_h": Annotated[Whole, Ge(1)],
+}
+"""Columns in order. `path` is relative to the table's folder; `label` is a concept, or empty where it is withheld;
+`group` is what two folds must not share; the box is clipped to the frame; boxes and frames are in pixels."""
+
+COLUMNS = list(SCHEMA)
+
+ROUNDING = 1e-6
+"""Pixels by which x + w may exceed the frame: the sum of two rounded numbers is rounded again."""
+
+
+def roi_path(image_id: int, annotation_id: int) -> str:
+    """Path of an ROI's picture, relative to the folder of annotations.csv."""
+    return f"rois/{image_id}_{annotation_id}.png"
+
+
+def read_annotations(path: Path, *, labelled: bool = False) -> pd.DataFrame:
+    """Read an annotations.csv; a taxon called "NA" or "None" stays that text.
+
+    With `labelled`, as for the training subset, every row must have a label.
+
+    Raises InputError when the file is not as the crop stage writes it: a cell of another type, an annotation that
+    appears twice, a box that is not inside its frame, or a path that is not the ROI's own.
+    """
+    table = read_table(path, SCHEMA, REMEDY)
+    repeated = table.loc[table["annotation_id"].duplicated(), "annotation_id"]
+    if len(repeated):
+        raise InputError(
+            f"{path}: {len(repeated)} row(s) repeat an annotation_id, expected each once: {listing(repeated)}; {REMEDY}"
+        )
+    beyond = (table["x"] + table["w"] > table["frame_w"] + ROUNDING) | (
+        table["y"] + table["h"] > table["frame_h"] + ROUNDING
+    )
+    refuse_rows(path, beyond, "have a box that reaches beyond its frame", REMEDY)
+    own = [roi_path(*ids) for ids in zip(table["image_id"], table["annotation_id"], strict=True)]
+    refuse_rows(path, table["path"] != own, "have a `path` other than rois/<image_id>_<annotation_id>.png", REMEDY)
+    if labelled:
+        refuse_rows(path, table["label"].str.strip() == "", "of the training subset have no label", REMEDY)
+    return table
+
+
+def class_indices(labels: pd.Series, classes: Sequence[str]) -> np.ndarray:
+    """(rois,) int64, the place of each label in `classes`; InputError for labels that are not among them."""
+    index = {name: position for position, name in enumerate(classes)}
+    unknown = sorted(set(labels) - set(index))
+    if unknown:
+        raise InputError(
+            f"{len(unknown)} concept(s) of annotations.csv are not among the {len(classes)} classes: "
+            f"{listing(unknown)}; run `dvc repro` so that the taxonomy is resolved for them"
+        )
+    return labels.map(index).to_numpy(dtype=np.int64)

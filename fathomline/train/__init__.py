@@ -1,0 +1,1 @@
+"""From crops and a taxonomy to a trained classifier."""

@@ -1,0 +1,77 @@
+"""Half weights are stored where no answer changes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import fathomline
+from fathomline.bundle.bundle import copy_weights, write_bundle
+from fathomline.bundle.half_precision import store_rounded_weights
+from fathomline.errors import InputError
+from fathomline.model.checkpoint import save_model
+from fathomline.model.model_json import read_model_json
+from tests.bundle.world import BOXES, CONFIG, MEASURED, RULE
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_weights_are_stored_where_no_answer_changes(trained, dtype):
+    folder = trained.folder / "half"
+    stored = store_rounded_weights(trained.models, folder, dtype, trained.crops, trained.logits, trained.taxonomy, RULE)
+    assert stored.dtype == dtype
+    write_bundle(folder, trained.models, stored, trained.taxonomy, RULE, MEASURED, CONFIG)
+    sizes = [(folder / f"fold-{fold}.safetensors").stat().st_size for fold in (0, 1)]
+    assert max(sizes) < 0.6 * trained.models[0].weights.stat().st_size
+    frames = [trained.raw / f"images/{number}.png" for number in BOXES]
+    predicted = fathomline.load(folder).predict(frames, list(BOXES.values()))
+    assert [one.name for one in predicted] == trained.answers()["concept_name"].tolist()
+
+
+def test_half_weights_that_would_change_an_answer_are_not_stored(trained, capsys):
+    others = replace(trained.logits, logits=np.roll(trained.logits.logits, 1, axis=2))
+    stored = store_rounded_weights(
+        trained.models, trained.folder / "half", "float16", trained.crops, others, trained.taxonomy, RULE
+    )
+    assert stored == copy_weights(trained.models, trained.folder / "half")
+    assert "answers would change with float16 weights, so they stay float32" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda test: replace(test, folds=(0, 2)), "the folds 0, 2, and train.folds is 0, 1"),
+        (lambda test: replace(test, classes=test.classes[::-1]), "other classes"),
+        (lambda test: replace(test, annotation_ids=test.annotation_ids[::-1]), "other ROIs"),
+    ],
+)
+def test_half_weights_are_not_compared_with_other_logits(trained, change, says):
+    with pytest.raises(InputError, match=says):
+        store_rounded_weights(
+            trained.models,
+            trained.folder / "half",
+            "float16",
+            trained.crops,
+            change(trained.logits),
+            trained.taxonomy,
+            RULE,
+        )
+
+
+def test_weights_beyond_half_precision_stay_as_they_are(trained, capsys, taxonomy):
+    folder = trained.models[0].weights.parent
+    from fathomline.model.checkpoint import load_model
+
+    model = load_model(folder, taxonomy)
+    model.classifier.head.weight.data[0, 0] = 1e6
+    save_model(model, folder)
+    models = [
+        replace(trained.models[0], description=read_model_json(folder / "model.json", taxonomy)),
+        trained.models[1],
+    ]
+    stored = store_rounded_weights(
+        models, trained.folder / "half", "float16", trained.crops, trained.logits, trained.taxonomy, RULE
+    )
+    assert stored.dtype == "float32"
+    assert "head.weight" in capsys.readouterr().err

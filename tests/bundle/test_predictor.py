@@ -1,0 +1,167 @@
+"""A bundle in memory answers for pictures as the pipeline does."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fathomline
+from fathomline.bundle.predictor import Prediction
+from fathomline.errors import InputError
+from fathomline.taxonomy.ranks import RANKS
+from tests.bundle.world import BOXES
+from tests.frames import picture
+
+
+def same(predicted: list[Prediction], table) -> bool:
+    """Whether predictions say what predictions.csv says."""
+    rows = table.to_dict("records")
+    assert len(predicted) == len(rows)
+    for one, row in zip(predicted, rows, strict=True):
+        assert (one.name, one.accepted_name, one.rank) == (row["concept_name"], row["accepted_name"], row["rank"])
+        assert one.seen == row["seen"]
+        assert one.lineage == {str(rank): row[rank] for rank in RANKS if row[rank]}
+        if one.seen:
+            assert one.confidence == pytest.approx(row["confidence"], abs=1e-5)
+            expected = {rank: row[f"{rank}_probability"] for rank in one.lineage}
+            assert one.probabilities == pytest.approx(expected, abs=1e-5)
+    return True
+
+
+def test_a_bundle_answers_for_pictures_as_the_pipeline_does(trained, bundle):
+    model = fathomline.load(bundle)
+    frames = [trained.raw / f"images/{number}.png" for number in BOXES]
+    predicted = model.predict(frames, list(BOXES.values()))
+    assert same(predicted, trained.answers())
+    assert [one.image for one in predicted] == [0, 0, 1, 1, 2]
+    assert predicted[0].box == (2, 3, 12, 9)
+    assert len({one.name for one in predicted if one.seen}) > 1, "the answers differ, so that none passes for another"
+    outside = predicted[3]
+    assert not outside.seen
+    assert (outside.name, outside.confidence, outside.probabilities) == ("Redsponge", None, {})
+    assert outside.reason == "bbox lies outside the frame of 40x30 pixels"
+
+
+def test_without_boxes_the_whole_picture_is_one_roi(trained, bundle):
+    model = fathomline.load(bundle)
+    path = trained.raw / "images/1.png"
+    by_path, by_picture, by_array = model.predict([path, Image.open(path), np.asarray(Image.open(path))])
+    boxed = model.predict([path], [[(0, 0, 40, 30)]])[0]
+    assert by_path.probabilities == by_picture.probabilities == by_array.probabilities
+    assert by_path.probabilities == pytest.approx(boxed.probabilities, abs=1e-6)
+    assert (by_path.box, boxed.box) == (None, (0, 0, 40, 30))
+
+
+def test_what_cannot_be_seen_is_answered_with_the_reason(trained, bundle, tmp_path):
+    model = fathomline.load(bundle)
+    (tmp_path / "text.png").write_text("no picture")
+    wrong = np.zeros((4, 4), dtype=np.uint8)
+    predicted = model.predict(
+        [
+            tmp_path / "none.png",
+            tmp_path / "text.png",
+            wrong,
+            trained.raw / "images/1.png",
+            trained.raw / "images/1.png",
+        ],
+        [None, None, None, [(0, 0, float("nan"), 3)], []],
+    )
+    assert [one.seen for one in predicted] == [False] * 4
+    reasons = ["No such file", "not an image", "array is uint8 of shape (4, 4)", "bbox has nan"]
+    assert all(reason in one.reason for one, reason in zip(predicted, reasons, strict=True))
+    assert model.predict([]) == []
+    with pytest.raises(InputError, match="`boxes` has 1 entries for 2 images"):
+        model.predict(["a", "b"], [None])
+
+
+@pytest.mark.parametrize("kind", ["grey, 16 bits", "transparent", "on its side", "CMYK"])
+def test_a_picture_is_seen_alike_as_a_file_and_opened(bundle, tmp_path, kind):
+    model, path, whole = fathomline.load(bundle), tmp_path / "picture.png", picture(40, 30, 7)
+    if kind == "grey, 16 bits":
+        Image.fromarray(np.asarray(whole.convert("L")).astype(np.uint16) * 257).save(path)
+    elif kind == "transparent":
+        whole.putalpha(Image.fromarray(np.tile(np.arange(40, dtype=np.uint8) * 6, (30, 1))))
+        whole.save(path)
+    elif kind == "CMYK":
+        path = tmp_path / "picture.jpg"
+        whole.convert("CMYK").save(path)
+    else:
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        whole.save(path, exif=exif)
+    boxes = [[(3, 2, 20, 24)]] * 2
+    for sizes in (None, [(40, 30)] * 2, np.array([[40, 30]] * 2)):
+        by_path, opened = model.predict([path, Image.open(path)], boxes, sizes)
+        assert by_path.seen
+        assert by_path.probabilities == opened.probabilities
+
+
+def test_boxes_may_come_in_any_iterable_of_numbers(trained, bundle):
+    model, frame = fathomline.load(bundle), trained.raw / "images/1.png"
+    plain = model.predict([frame], [BOXES[1]])
+    for boxes in ([iter(BOXES[1])], iter([BOXES[1]]), np.array([BOXES[1]]), [list(map(np.array, BOXES[1]))]):
+        given = model.predict(iter([frame]), boxes)
+        assert [one.probabilities for one in given] == [one.probabilities for one in plain]
+        assert json.dumps([one.box for one in given]) == json.dumps(BOXES[1])
+    stacked = np.stack([np.asarray(Image.open(frame))] * 2)
+    assert len(model.predict(stacked)) == 2
+
+
+@pytest.mark.parametrize(
+    ("images", "boxes", "says"),
+    [
+        ("frame.png", None, r"`images` is 'frame.png', expected a list of pictures"),
+        (Path("frame.png"), None, r"`images` is .*expected a list of pictures"),
+        (np.zeros((4, 4, 3), dtype=np.uint8), None, "expected a list of pictures"),
+        (picture(), None, "expected a list of pictures"),
+        (3, None, r"`images` is 3, expected a list"),
+        ([b"bytes"], None, r"`images\[0\]` is b'bytes', expected a path"),
+        ([None], None, r"`images\[0\]` is null, expected a path"),
+        (["frame.png"], [3], "`boxes` has 3 for a picture, expected a list of boxes"),
+    ],
+)
+def test_what_is_no_list_of_pictures_or_of_boxes_is_named(bundle, images, boxes, says):
+    with pytest.raises(InputError, match=says):
+        fathomline.load(bundle).predict(images, boxes)
+
+
+def test_boxes_that_are_not_nested_are_answered_with_the_reason(trained, bundle):
+    predicted = fathomline.load(bundle).predict([trained.raw / "images/1.png"], [[2, 3, 12, 9]])
+    assert [one.seen for one in predicted] == [False] * 4
+    assert predicted[0].reason == "bbox is 2, expected [x, y, width, height]"
+    closed = Image.open(trained.raw / "images/1.png")
+    closed.close()
+    assert "broken image" in fathomline.load(bundle).predict([closed])[0].reason
+
+
+def test_more_rois_than_are_cut_at_once_come_in_order(trained, bundle, monkeypatch):
+    model = fathomline.load(bundle)
+    frames = [trained.raw / f"images/{number}.png" for number in BOXES]
+    whole = model.predict(frames, list(BOXES.values()))
+    monkeypatch.setattr("fathomline.bundle.predictor.ROIS_AT_ONCE", 2)
+    for one, other in zip(whole, model.predict(frames, list(BOXES.values())), strict=True):
+        assert one.name == other.name
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+
+
+def test_a_bundle_needs_nothing_but_itself_and_the_package(trained, bundle, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(bundle, elsewhere / "bundle")
+    shutil.copy(trained.raw / "images/1.png", elsewhere / "1.png")
+    script = (
+        "import sys, fathomline\n"
+        "answer = fathomline.load('bundle').predict(['1.png'], [[(2, 3, 12, 9)]])[0]\n"
+        "unwanted = {'dvc', 'peft', 'sklearn', 'plotly'} & set(sys.modules)\n"
+        "print(answer.name, sorted(unwanted))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=elsewhere, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == f"{trained.answers()['concept_name'][0]} []"

@@ -1,0 +1,177 @@
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fathomline.model.classifier import Classifier
+from fathomline.rois.crops import Crops
+from fathomline.taxonomy.lineage import Lineage
+from fathomline.taxonomy.ranks import RANKS
+from fathomline.taxonomy.tree import Taxonomy
+from fathomline.train.config import TrainConfig
+from fathomline.train.history import Trained
+from tests.crops import preprocessing_of, with_views
+
+CLASSES = ("Bluefish", "Greenfish", "Redsponge")
+ON_ONE_CORE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+"""Environment of processes that train beside each other."""
+
+
+def weights(trained: Trained) -> dict[str, torch.Tensor]:
+    return trained.model.classifier.state_dict()
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch) -> None:
+    """Equal weights from equal seeds are promised on a CPU only, whatever else the machine has."""
+    monkeypatch.setattr("fathomline.train.distributed.best_device", lambda number=0: torch.device("cpu"))
+
+
+@pytest.fixture
+def taxonomy() -> Taxonomy:
+    """Two fishes of one genus and a sponge: 2 edges apart, and 12."""
+    fish = ["Animalia", "Chordata", "Teleostei", "Perciformes", "Sebastidae", "Sebastes"]
+    sponge = ["Animalia", "Porifera", "Demospongiae", "Poecilosclerida", "Mycalidae", "Mycale", "Redsponge"]
+    paths = {"Bluefish": [*fish, "Bluefish"], "Greenfish": [*fish, "Greenfish"], "Redsponge": sponge}
+    return Taxonomy(Lineage(name, name, "species", dict(zip(RANKS, path, strict=True))) for name, path in paths.items())
+
+
+@pytest.fixture
+def crops() -> Crops:
+    """120 noisy views of 20 px whose strongest colour is their class, three ROIs a frame."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    pixels = generator.integers(0, 80, size=(120, 1, 20, 20, 3))
+    channel = np.array([2, 1, 0])[labels]
+    pixels[np.arange(120), :, 5:15, 5:15, channel] += 120
+    annotations = pd.DataFrame(
+        {"annotation_id": np.arange(120), "image_id": np.arange(120) // 3, "label": np.array(CLASSES)[labels]}
+    )
+    annotations["group"] = annotations["image_id"]
+    annotations[["w", "h"]] = 20.0
+    annotations[["frame_w", "frame_h"]] = 40
+    return Crops(annotations, pixels.astype(np.uint8), preprocessing_of(pixels))
+
+
+@pytest.fixture
+def config() -> TrainConfig:
+    return TrainConfig(
+        backbone="test_resnet",
+        backbone_options={},
+        drop_path=0.0,
+        gradient_checkpointing=False,
+        pretrained=False,
+        normalization="half",
+        image_size=16,
+        fusion="concat",
+        separate_backbones=False,
+        frozen=False,
+        frozen_copies=0,
+        folds=[0],
+        epochs=3,
+        batch_size=16,
+        accumulation=1,
+        optimizer="adamw",
+        lr=3e-3,
+        min_lr=1e-5,
+        schedule="cosine",
+        warmup_epochs=0.0,
+        weight_decay=0.05,
+        layer_decay=1.0,
+        clip_norm=0.0,
+        ema_decay=0.0,
+        patience=0,
+        min_delta=0.0,
+        select_on="plain",
+        degraded_size=None,
+        cross_entropy=1.0,
+        expected_distance=0.1,
+        rank_loss=0.0,
+        label_smoothing=0.0,
+        class_balance=0.0,
+        min_crop=0.8,
+        horizontal_flip=True,
+        vertical_flip=True,
+        quarter_turns=False,
+        rotation=0.0,
+        color_jitter=0.0,
+        blur=0.0,
+        degradation=0.0,
+        erasing=0.0,
+        mixup=0.0,
+        cutmix=0.0,
+        lora=False,
+        lora_r=4,
+        lora_alpha=8,
+        lora_dropout=0.0,
+        precision="bf16",
+        compile=False,
+        seed=0,
+    )
+
+
+@pytest.fixture
+def thousand(crops) -> Crops:
+    """1,000 ROIs, 20 frames of the world's 40 over and over."""
+    rows = np.arange(1000) % 60
+    annotations = crops.annotations.iloc[rows].assign(annotation_id=np.arange(1000)).reset_index(drop=True)
+    return replace(crops, annotations=annotations, pixels=crops.pixels[rows])
+
+
+def with_one_other_pixel(crops: Crops, roi: int) -> Crops:
+    pixels = crops.pixels.copy()
+    pixels[roi, 0, 3, 4, 1] ^= 1
+    return replace(crops, pixels=pixels)
+
+
+def flip_a_bit(path: Path) -> None:
+    """Of the last number in a file of tensors."""
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.fixture
+def rows() -> tuple[np.ndarray, np.ndarray]:
+    return np.arange(90), np.arange(90, 120)
+
+
+@pytest.fixture
+def frozen(config) -> TrainConfig:
+    return replace(config, frozen=True, epochs=2)
+
+
+@pytest.fixture
+def two_views(crops) -> Crops:
+    """The box, and an inverted picture in the place of what is around it."""
+    return with_views(crops, 1.0, 3.0, pixels=np.concatenate([crops.pixels, 255 - crops.pixels], axis=1))
+
+
+class Breakdown(Exception):
+    """Stands for whatever ends a process: nothing after it runs."""
+
+
+@dataclass
+class Meter:
+    """Counts the ROIs that backbones see, and ends the process after as many as told."""
+
+    rois: int = 0
+    allowed: float = float("inf")
+
+
+@pytest.fixture
+def meter(monkeypatch) -> Meter:
+    counted = Meter()
+    features = Classifier.features
+
+    def counting(classifier, views):
+        if counted.rois + len(views) > counted.allowed:
+            raise Breakdown
+        counted.rois += len(views)
+        return features(classifier, views)
+
+    monkeypatch.setattr(Classifier, "features", counting)
+    return counted

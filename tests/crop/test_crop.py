@@ -1,0 +1,279 @@
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fathomline.crop.crop import crop
+from fathomline.dataset.coco import read_coco
+from fathomline.dataset.image_file import UPRIGHT, decode
+from fathomline.download.download import download
+from fathomline.errors import InputError
+from fathomline.rois.annotations import read_annotations
+from fathomline.rois.crops import read_crops
+from tests.frames import box, crop_config, download_config, encoded, picture, tree
+
+
+def quarantine(folder: Path) -> dict[int, str]:
+    table = pd.read_csv(folder / "quarantine.csv")
+    return dict(zip(table["annotation_id"], table["reason"], strict=True))
+
+
+def test_a_roi_is_the_box_as_pillow_crops_it(raw, tmp_path):
+    folder = raw.write([box(5, 1, [3.4, 4.6, 10.2, 12.1])])
+    crop(folder, tmp_path / "crops", crop_config(), None)
+    roi = Image.open(tmp_path / "crops/rois/1_5.png")
+    assert np.array_equal(np.asarray(roi), np.asarray(picture(40, 30, 1).crop((3.4, 4.6, 13.6, 16.7))))
+
+
+def test_rows_follow_the_json_and_pixels_follow_the_rows(raw, tmp_path):
+    folder = raw.write(
+        [
+            box(9, 1, [0, 0, 16, 16]),
+            box(3, 2, [8, 8, 16, 16], 9),
+            box(4, 1, [0, 0, 0, 0]),
+            box(6, 1, [30, 20, 16, 16], None),
+            box(5, 2, [50, 50, 4, 4]),
+            box(1, 2, [4, 4, 16, 16]),
+        ]
+    )
+    done = crop(folder, tmp_path / "crops", crop_config(), None)
+    table = read_annotations(tmp_path / "crops/annotations.csv")
+    assert table["path"].tolist() == ["rois/1_9.png", "rois/2_3.png", "rois/1_6.png", "rois/2_1.png"]
+    assert table["label"].tolist() == ["Pandalus", "NA", "", "Pandalus"]
+    assert table["group"].tolist() == ["1", "2", "1", "2"]
+    assert table[["x", "y", "w", "h", "frame_w", "frame_h"]].iloc[2].tolist() == [30, 20, 10, 10, 40, 30]
+    pixels = np.load(tmp_path / "crops/pixels.npy", mmap_mode="r")
+    assert pixels.shape == (4, 3, 16, 16, 3)
+    assert pixels.dtype == np.uint8
+    assert np.array_equal(pixels[1, 0], np.asarray(picture(40, 30, 2).crop((8, 8, 24, 24))))
+    assert np.array_equal(pixels[3, 0], np.asarray(picture(40, 30, 2).crop((4, 4, 20, 20))))
+    assert np.array_equal(pixels[1, 2], pixels[3, 2])
+    assert quarantine(tmp_path / "crops").keys() == {4, 5}
+    assert (done.frames, done.rois, done.quarantined, done.clipped, done.resized) == (2, 4, 2, 1, 0)
+
+
+def test_the_views_are_listed_in_the_order_of_the_pixels(raw, tmp_path):
+    folder = raw.write([box(5, 1, [8, 8, 16, 16])])
+    crop(folder, tmp_path / "crops", crop_config(views=["frame", 1.0]), None)
+    assert read_crops(tmp_path / "crops").views == ("frame", 1.0)
+    first, second = np.load(tmp_path / "crops/pixels.npy")[0]
+    assert json.loads((tmp_path / "crops/crops.json").read_text())["views"] == ["frame", 1.0]
+    assert np.array_equal(second, np.asarray(picture(40, 30, 1).crop((8, 8, 24, 24))))
+    assert not np.array_equal(first, second)
+
+
+def test_the_median_size_of_the_rois_is_told(raw, tmp_path):
+    # Sides of 1 and 4, 8 and 8, 10 and 10 (of 20, at the frame's edge), and one that is quarantined.
+    boxes = [[1, 1, 1, 4], [1, 1, 8, 8], [30, 20, 20, 20], [0, 0, 0, 0]]
+    folder = raw.write([box(place, 1, bbox) for place, bbox in enumerate(boxes, start=1)])
+    done = crop(folder, tmp_path / "crops", crop_config(), None)
+    assert done.median_size == pytest.approx(8.0)
+    assert str(done) == "3 ROIs of median size 8 px from 1 frames; 1 clipped at the frame's edge, 1 quarantined"
+
+
+def test_bad_boxes_are_quarantined_with_a_reason_and_good_ones_kept(raw, tmp_path, capsys):
+    bad = [["1", 2, 3, 4], [1, 2, 3], None, ["NaN", 0, 1, 1], [1, 1, -4, -4], [1, 1, 0, 2], [-9, 0, 9, 9]]
+    folder = raw.write([box(1, 1, [1, 1, 1, 1]), *(box(10 + place, 1, bbox) for place, bbox in enumerate(bad))])
+    done = crop(folder, tmp_path / "crops", crop_config(), None)
+    assert (done.rois, done.quarantined) == (1, 7)
+    assert quarantine(tmp_path / "crops")[14] == "bbox has width -4 and height -4, expected both above 0"
+    assert "warning: crop: 7 annotation(s) quarantined" in capsys.readouterr().err
+
+
+def test_frames_that_cannot_be_used_are_quarantined_by_name(raw, tmp_path):
+    raw.frame(3, encoded(picture(40, 30))[:-200])
+    raw.frame(4, b"")
+    raw.frame(5, b"<html>")
+    raw.failed(6)
+    raw.frame(7)
+    (raw.folder / "images/7.png").unlink()
+    raw.images.append({"id": 8})
+    folder = raw.write([box(100 + image_id, image_id, [1, 1, 9, 9]) for image_id in range(1, 9)])
+    crop(folder, tmp_path / "crops", crop_config(), None)
+    assert read_annotations(tmp_path / "crops/annotations.csv")["annotation_id"].tolist() == [101, 102]
+    reasons = quarantine(tmp_path / "crops")
+    assert reasons[103].startswith("broken image")
+    assert reasons[104] == "zero bytes"
+    assert reasons[105].startswith("not an image")
+    assert reasons[106] == "frame not downloaded: status 404"
+    assert reasons[107] == "frame cannot be read: No such file or directory"
+    assert reasons[108] == "frame not downloaded: not in manifest.csv"
+
+
+def test_the_result_does_not_depend_on_the_number_of_processes(raw, tmp_path):
+    for image_id in range(3, 30):
+        raw.frame(image_id)
+    folder = raw.write([box(5 * i + j, i, [j, 2 * j, 9 + i, 20 - 3 * j]) for i in range(1, 30) for j in range(5)])
+    results = []
+    for workers in (1, 2, 3):
+        crop(folder, tmp_path / str(workers), crop_config(workers=workers), None)
+        results.append(tree(tmp_path / str(workers)))
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_second_crop_leaves_nothing_of_the_first(raw, tmp_path):
+    crop(raw.write([box(5, 1, [1, 1, 9, 9]), box(6, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config(), None)
+    (tmp_path / "crops/.pixels.npy.0123.part").write_bytes(b"left by a killed crop")
+    folder = raw.write([box(6, 1, [1, 1, 9, 9])])
+    crop(folder, tmp_path / "crops", crop_config(), None)
+    crop(folder, tmp_path / "fresh", crop_config(), None)
+    assert tree(tmp_path / "crops") == tree(tmp_path / "fresh")
+
+
+def test_the_group_is_a_field_of_the_image_when_one_is_named(raw, tmp_path):
+    crop(raw.write([box(5, 1, [1, 1, 9, 9]), box(6, 2, [1, 1, 9, 9])]), tmp_path / "crops", crop_config(), "video_id")
+    assert read_annotations(tmp_path / "crops/annotations.csv")["group"].tolist() == ["W", "V"]
+
+
+def test_images_without_the_group_field_are_counted_and_named(raw, tmp_path):
+    raw.frame(3, video_id=None)
+    raw.frame(4)
+    with pytest.raises(InputError, match=r"2 of 4 images lack the field `video_id` .* images 3, 4; .* id, video_id"):
+        crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config(), "video_id")
+
+
+def test_nothing_to_cut_is_an_error_that_says_why(raw, tmp_path):
+    for bbox, reason in (([0, 0, 0, 0], "width 0"), ([90, 0, 5, 5], "outside the frame")):
+        with pytest.raises(InputError, match=f"none of 1 annotations could be cut: 1 × bbox.*{reason}"):
+            crop(raw.write([box(5, 1, bbox)]), tmp_path / "crops", crop_config(), None)
+        assert not list((tmp_path / "crops").glob("*.*"))
+
+
+def test_a_frame_of_another_size_than_the_json_says_is_told(raw, tmp_path, capsys):
+    raw.frame(3, width=80, height=60)
+    done = crop(raw.write([box(5, 3, [30, 20, 20, 20])]), tmp_path / "crops", crop_config(), None)
+    assert done.resized == 1
+    assert "1 frame(s) have another size than the JSON says" in capsys.readouterr().err
+    assert read_annotations(tmp_path / "crops/annotations.csv").loc[0, ["w", "frame_w"]].tolist() == [10, 40]
+
+
+def test_the_same_animal_is_cut_whether_boxes_refer_to_stored_or_upright_pixels(raw, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise to view: stored (x, y) of 40x30 is upright (29 - y, x) of 30x40
+    raw.frame(3, encoded(picture(40, 30, 3), exif=exif), width=40, height=30)
+    raw.frame(4, encoded(picture(40, 30, 3), exif=exif), width=30, height=40)
+    folder = raw.write([box(5, 3, [4, 6, 16, 16]), box(6, 4, [30 - 6 - 16, 4, 16, 16])])
+    crop(folder, tmp_path / "crops", crop_config(views=[1.0]), None)
+    stored, upright = np.load(tmp_path / "crops/pixels.npy")[:, 0]
+    assert np.array_equal(stored, upright)
+    assert np.array_equal(stored, np.rot90(np.asarray(picture(40, 30, 3).crop((4, 6, 20, 22))), -1))
+    rois = [np.asarray(Image.open(tmp_path / f"crops/rois/{name}.png")) for name in ("3_5", "4_6")]
+    assert np.array_equal(*rois)
+    assert np.array_equal(rois[0], stored)
+
+
+@pytest.mark.parametrize(("width", "height"), [(40.0, 30.0), ("40", "30")])
+def test_a_size_is_understood_however_the_json_writes_it(raw, tmp_path, width, height):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    raw.frame(3, encoded(picture(40, 30, 3), exif=exif), width=width, height=height)
+    crop(raw.write([box(5, 3, [4, 6, 16, 16])]), tmp_path / "crops", crop_config(views=[1.0]), None)
+    table = read_annotations(tmp_path / "crops/annotations.csv")
+    assert table.loc[0, ["frame_w", "frame_h"]].tolist() == [40, 30], "boxes refer to the stored grid"
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_of_every_format_gives_the_same_animal(raw, tmp_path, form, orientation):
+    smooth = Image.fromarray(np.add.outer(np.arange(30) * 4, np.arange(40) * 3).astype(np.uint8)).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    body = encoded(smooth, form, exif=exif, **({"quality": 100} if form in ("JPEG", "WEBP") else {}))
+    raw.frame(3, body, width=40, height=30)
+    crop(raw.write([box(5, 3, [4, 6, 16, 16])]), tmp_path / "crops", crop_config(views=[1.0]), None)
+    expected = smooth.crop((4, 6, 20, 22))
+    if orientation > 1:
+        expected = expected.transpose(UPRIGHT[orientation])
+    shown = np.load(tmp_path / "crops/pixels.npy")[0, 0].astype(int)
+    assert np.abs(shown - np.asarray(expected).astype(int)).max() <= 4
+
+
+def test_extreme_and_moving_pictures_are_cut(raw, tmp_path):
+    raw.frame(3, encoded(Image.new("RGB", (1, 1), "red")))
+    raw.frame(4, encoded(Image.new("RGB", (20_000, 1), "red")))
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+    raw.frame(5, encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True))
+    raw.frame(6, encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    folder = raw.write([box(image_id, image_id, [0, 0, 1, 1]) for image_id in (3, 4, 5, 6)])
+    assert crop(folder, tmp_path / "crops", crop_config(), None).rois == 4
+    assert (np.load(tmp_path / "crops/pixels.npy")[:, 0] == [255, 0, 0]).all()
+
+
+def test_a_frame_that_changed_since_its_download_is_quarantined(raw, tmp_path):
+    folder = raw.write([box(5, 1, [1, 1, 9, 9]), box(6, 2, [1, 1, 9, 9])])
+    path = folder / "images/1.png"
+    path.write_bytes(encoded(picture(40, 30, 99)))
+    crop(folder, tmp_path / "crops", crop_config(), None)
+    assert quarantine(tmp_path / "crops")[5].startswith("frame has changed since its download")
+    assert read_annotations(tmp_path / "crops/annotations.csv")["annotation_id"].tolist() == [6]
+
+
+def test_the_same_picture_under_two_ids_is_one_group(raw, tmp_path):
+    raw.frame(3, encoded(picture(40, 30, 1)))
+    folder = raw.write([box(4 + image_id, image_id, [1, 1, 9, 9]) for image_id in (1, 2, 3)])
+    crop(folder, tmp_path / "crops", crop_config(), None)
+    groups = read_annotations(tmp_path / "crops/annotations.csv").set_index("image_id")["group"]
+    assert groups[3] == groups[1] != groups[2]
+
+
+def test_a_group_is_one_however_json_writes_it_and_stays_on_its_line(raw, tmp_path):
+    for image_id, value in ((3, 7), (4, 7.0), (5, "7"), (6, "a\rb")):
+        raw.frame(image_id, video_id=value)
+    folder = raw.write([box(image_id, image_id, [1, 1, 9, 9]) for image_id in (3, 4, 5, 6)])
+    crop(folder, tmp_path / "crops", crop_config(), "video_id")
+    assert read_annotations(tmp_path / "crops/annotations.csv")["group"].tolist() == ["7", "7", "7", "a\\rb"]
+
+
+def test_each_frame_is_opened_once_for_all_its_boxes_and_views(raw, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("fathomline.crop.cut.decode", lambda body: opened.append(body) or decode(body))
+    folder = raw.write([box(number, 1 + number % 2, [number, 1, 9, 9]) for number in range(12)])
+    crop(folder, tmp_path / "crops", crop_config(padding="mean"), None)
+    assert len(opened) == 2
+
+
+@pytest.mark.parametrize("way", ["file", "table"])
+def test_what_is_in_the_way_of_the_crops_is_named(raw, tmp_path, way):
+    if way == "file":
+        (tmp_path / "crops").write_text("no folder")
+    else:
+        (tmp_path / "crops/annotations.csv").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"crops.*; crop stopped"):
+        crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config(), None)
+
+
+def test_a_crop_whose_file_another_one_took_away_says_so(raw, tmp_path, monkeypatch):
+    def tidied(pixels, rows):
+        pixels.path.unlink()
+
+    monkeypatch.setattr("fathomline.crop.crop.keep_rows", tidied)
+    with pytest.raises(InputError, match="taken away while crop was at work, most likely by another crop"):
+        crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config(), None)
+
+
+@pytest.mark.parametrize("view", [0.0, 1e-300, 1.7e308])
+def test_a_view_that_shows_nothing_or_everything_is_refused(view):
+    with pytest.raises(ValueError, match=r"greater than or equal to 0.1|less than or equal to 100"):
+        crop_config(views=[view])
+
+
+@pytest.mark.parametrize(("name", "count"), [("train", 909), ("test", 584)])
+def test_every_box_of_the_aquarium_is_cut_or_quarantined(shared, tmp_path, name, count):
+    source = shared / "aquarium"
+    labelled = name == "train"
+    download(
+        str(source / f"{name}.json"), str(source / "images"), tmp_path / "raw", download_config(), labelled=labelled
+    )
+    done = crop(tmp_path / "raw", tmp_path / "crops", crop_config(workers=0), None)
+    table = read_annotations(tmp_path / "crops/annotations.csv")
+    left_out = quarantine(tmp_path / "crops")
+    coco = read_coco(source / f"{name}.json", labelled=labelled)
+    assert Counter([*table["annotation_id"], *left_out]) == Counter(entry["id"] for entry in coco.annotations)
+    assert len(table) + len(left_out) == count == done.rois + done.quarantined
+    assert len(list((tmp_path / "crops/rois").iterdir())) == len(table)
+    empty = [entry["id"] for entry in coco.annotations if min(entry["bbox"][2:]) <= 0]
+    assert list(left_out) == empty

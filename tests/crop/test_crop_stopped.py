@@ -1,0 +1,102 @@
+"""Crops that are killed, or that the disk stops."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fathomline.crop.crop import crop
+from tests.frames import box, crop_config, tree
+
+
+def many(raw, frames: int = 40, boxes: int = 6) -> Path:
+    for image_id in range(3, frames):
+        raw.frame(image_id)
+    return raw.write([box(10 * i + j, i, [j, 2 * j, 9, 12]) for i in range(1, frames) for j in range(boxes)])
+
+
+CROP = """
+import resource, sys
+from pathlib import Path
+from fathomline.crop.crop import CropConfig, crop
+from fathomline.dataset.image_file import UPRIGHT, decode
+from fathomline.errors import InputError
+if len(sys.argv) > 3:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+config = CropConfig(views=[1.0, 3.0, "frame"], size=16, square=True, padding="edge", workers=2)
+try:
+    crop(Path(sys.argv[1]), Path(sys.argv[2]), config, None)
+except InputError as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+def crop_process(*arguments: object) -> subprocess.Popen:
+    command = [sys.executable, "-c", CROP, *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_crop_that_is_killed_leaves_no_process_and_the_next_one_ends_as_if_it_had_not_been(raw, tmp_path):
+    folder = many(raw)
+    crop(folder, tmp_path / "undisturbed", crop_config(workers=2), None)
+    chance = random.Random(0)
+    for _ in range(5):
+        process = crop_process(folder, tmp_path / "killed")
+        while process.poll() is None and not list((tmp_path / "killed").glob("rois/*")):
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.03))
+        workers = psutil.Process(process.pid).children() if process.poll() is None else []
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert not psutil.wait_procs(workers, timeout=10)[1], "all processes ended with the one that was killed"
+    crop(folder, tmp_path / "killed", crop_config(workers=2), None)
+    assert tree(tmp_path / "killed") == tree(tmp_path / "undisturbed")
+
+
+TERMINATED = """
+import sys
+from pathlib import Path
+from fathomline.crop.crop import CropConfig, crop
+from fathomline.dataset.image_file import UPRIGHT, decode
+from stages import run
+config = CropConfig(views=[1.0, 3.0, "frame"], size=16, square=True, padding="edge", workers=2)
+run(lambda: crop(Path(sys.argv[1]), Path(sys.argv[2]), config, None))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_a_crop_that_is_told_to_end_leaves_no_process_and_no_temporary_file(raw, tmp_path, whole_group):
+    folder = many(raw, frames=200)
+    command = [sys.executable, "-c", TERMINATED, folder, tmp_path / "crops"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2], start_new_session=True)
+    while process.poll() is None and len(list((tmp_path / "crops").glob("rois/*"))) < 20:
+        time.sleep(0.001)
+    workers = psutil.Process(process.pid).children()
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGTERM)
+    complaint = process.communicate(timeout=20)[1].decode()
+    assert process.returncode == 128 + signal.SIGTERM, complaint
+    assert not psutil.wait_procs(workers, timeout=10)[1]
+    assert not list((tmp_path / "crops").glob(".*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+def test_a_disk_that_takes_no_more_is_told_and_leaves_no_table(raw, tmp_path):
+    folder = many(raw)
+    process = crop_process(folder, tmp_path / "crops", 50_000)
+    message = process.communicate()[1]
+    assert process.returncode == 1
+    assert message.startswith("error: ")
+    assert "File too large; crop stopped. Correct the cause" in message
+    assert "Traceback" not in message
+    assert not list((tmp_path / "crops").glob("*.csv"))
+    crop(folder, tmp_path / "crops", crop_config(), None)
+    crop(folder, tmp_path / "undisturbed", crop_config(), None)
+    assert tree(tmp_path / "crops") == tree(tmp_path / "undisturbed")

@@ -1,0 +1,1 @@
+from tests.frames import raw, served, server, shared

@@ -1,0 +1,90 @@
+import pytest
+
+from fathomline.errors import InputError
+from fathomline.lineages.lineage_table import read_lineage_table
+from fathomline.taxonomy.ranks import Rank
+
+SELACHII = "Selachii,,infraclass,Animalia,Chordata,Elasmobranchii,,,,"
+FRATERCULA = "Fratercula,137127,genus,Animalia,Chordata,Aves,Charadriiformes,Alcidae,Fratercula,"
+
+
+def test_rows_become_lineages(write_table):
+    lineages = read_lineage_table(write_table(SELACHII, FRATERCULA))
+    assert list(lineages) == ["Selachii", "Fratercula"]
+    assert lineages["Selachii"].rank == "infraclass"
+    assert list(lineages["Selachii"].names.values()) == ["Animalia", "Chordata", "Elasmobranchii"]
+    assert lineages["Fratercula"].aphia_id == 137127
+    assert lineages["Fratercula"].names[Rank.FAMILY] == "Alcidae"
+    assert {lineage.origin for lineage in lineages.values()} == {"lineages"}
+
+
+def test_names_that_look_like_missing_values_are_names(write_table):
+    rows = ["NA,,genus,Animalia,None,null,n/a,nan,NA,", "NULL,,phylum,Animalia,NULL,,,,,"]
+    lineages = read_lineage_table(write_table(*rows))
+    assert list(lineages["NA"].names.values()) == ["Animalia", "None", "null", "n/a", "nan", "NA"]
+    assert lineages["NULL"].accepted_name == "NULL"
+
+
+def test_spaces_capital_ranks_and_float_identifiers_are_forgiven(write_table):
+    lineages = read_lineage_table(write_table(" Aves , 1836.0 , Class , Animalia , Chordata , Aves ,,,,"))
+    assert lineages["Aves"].aphia_id == 1836
+    assert lineages["Aves"].rank == "class"
+    assert lineages["Aves"].names[Rank.KINGDOM] == "Animalia"
+
+
+def test_a_concept_under_another_name_than_its_column_is_a_synonym(write_table):
+    lineages = read_lineage_table(write_table("puffin,,genus,Animalia,Chordata,,,,Fratercula,"))
+    assert lineages["puffin"].accepted_name == "Fratercula"
+
+
+def test_a_skipped_rank_is_skipped(write_table):
+    lineages = read_lineage_table(write_table("G,,genus,Animalia,P,,,,G,"))
+    assert list(lineages["G"].names) == [Rank.KINGDOM, Rank.PHYLUM, Rank.GENUS]
+
+
+@pytest.mark.parametrize("rank", ["suborder", "subspecies", "superfamily", "gigaclass", "tribe", "section", "variety"])
+def test_ranks_between_the_seven_are_taken_as_they_are(write_table, rank):
+    assert read_lineage_table(write_table(f"X,,{rank},Animalia,Chordata,,,,,"))["X"].rank == rank
+
+
+FAULTY = {
+    "a duplicate": ([SELACHII, FRATERCULA, SELACHII], "row 4: 'Selachii' stands in row 2 already"),
+    "a bad AphiaID": (["Aves,x12,class,Animalia,Chordata,Aves,,,,"], "row 2: `aphia_id` of 'Aves' is 'x12'"),
+    "a negative AphiaID": (["Aves,-2,class,Animalia,Chordata,Aves,,,,"], "is '-2', expected a positive integer"),
+    "a broken AphiaID": (["Aves,12.5,class,Animalia,Chordata,Aves,,,,"], "is '12.5'"),
+    "no name": ([",,class,Animalia,Chordata,Aves,,,,"], "row 2: `concept_name` is empty"),
+    "no rank": (["Aves,,,Animalia,Chordata,Aves,,,,"], "row 2: `rank` is empty"),
+    "an empty column at its rank": (["Aves,,class,Animalia,Chordata,,,,,"], "its column `class` is empty"),
+    "a name below its rank": (["Aves,,class,Animalia,Chordata,Aves,O,,,"], "row 2: lineage of 'Aves'"),
+    "a misspelt rank": (
+        ["Aves,,clas,Animalia,Chordata,Aves,,,,"],
+        "row 2: the rank of 'Aves' is 'clas'; did you mean class?",
+    ),
+    "no path": (["Caridea,,infraorder,,,,,,,"], "row 2: lineage of 'Caridea'"),
+    "two places": ([SELACHII, "X,,class,Animalia,Selachii,X,,,,"], "row 3: 'Selachii' is Animalia"),
+    "two parents": (
+        [FRATERCULA, "Alca,,genus,Animalia,Chordata,Aves,Other,Alcidae,Alca,"],
+        "row 3: 'Alcidae' is Other",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FAULTY)
+def test_a_fault_is_named_with_file_and_row(write_table, case):
+    rows, fault = FAULTY[case]
+    with pytest.raises(InputError) as raised:
+        read_lineage_table(write_table(*rows))
+    assert fault in str(raised.value)
+    assert "lineages.csv: " in str(raised.value)
+
+
+def test_all_faults_are_told_at_once(write_table):
+    with pytest.raises(InputError) as raised:
+        read_lineage_table(write_table(*[f"N{number},bad,class,A,B,N{number},,,," for number in range(14)]))
+    assert len(str(raised.value).splitlines()) == 11
+    assert str(raised.value).endswith("and 4 more")
+
+
+def test_missing_columns_are_named(write_table):
+    with pytest.raises(InputError, match=r"lineages.csv: lacks the column\(s\) rank, species"):
+        read_lineage_table(write_table(header="concept_name,aphia_id,kingdom,phylum,class,order,family,genus"))

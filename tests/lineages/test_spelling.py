@@ -1,0 +1,62 @@
+import pytest
+
+from fathomline.lineages.spelling import key, nearest, spellings, tidy
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Sebastes diploproa",
+        "  Sebastes   diploproa ",
+        "Sebastes_diploproa",
+        "sebastes diploproa",
+        "SEBASTES DIPLOPROA",
+        "Sebastes Diploproa",
+        "Sebastes diploproa (Gilbert, 1890)",
+        "sebastes_diploproa_(Gilbert,_1890)",
+        "SEBASTES DIPLOPROA (GILBERT, 1890)",
+        "Sebastes diploproa Gilbert, 1890",
+        "Sebastes diploproa Gilbert",
+        "Sebastes diploproa de Haan, 1833",
+        "Sebastes diploproa S.S. Berry & Théel, 1912",
+        "Sebastes diploproa (Lundsten et al., 2014)",
+    ],
+)
+def test_the_name_is_among_its_spellings(written):
+    assert "Sebastes diploproa" in spellings(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Mycale Gray, 1867", "Mycale"),
+        ("Mycale (Carmia) fibrexilis Wilson, 1894", "Mycale (Carmia) fibrexilis"),
+        ("Asbestopluma (Asbestopluma) monticola", "Asbestopluma (Asbestopluma) monticola"),
+        ("Ærgtania søde Müller, 1776", "Ærgtania søde"),
+    ],
+)
+def test_authorship_is_left_off_and_a_subgenus_is_not(written, name):
+    assert name in spellings(written)
+
+
+@pytest.mark.parametrize(
+    "written", ["Marine Snow", "SEBASTES DIPLOPROA GILBERT, 1890", "Sebastes Diploproa (Gilbert, 1890)", "Ophiura sp."]
+)
+def test_no_spelling_drops_a_part_that_may_be_no_author(written):
+    assert not {"Marine", "SEBASTES", "Sebastes", "Ophiura"} & set(spellings(written))
+
+
+def test_the_most_literal_spelling_comes_first():
+    assert spellings("Sebastes diploproa (Gilbert, 1890)")[0] == "Sebastes diploproa (Gilbert, 1890)"
+
+
+def test_case_spaces_and_underscores_do_not_matter():
+    assert key(" sebastes_Diploproa") == key("Sebastes  diploproa")
+    assert tidy("_a__b ") == "a b"
+
+
+def test_the_nearest_names_come_best_first_and_nothing_alike_gives_none():
+    known = ["Sebastes diploproa", "Sebastes ruberrimus", "Sebastolobus", "Porifera"]
+    assert nearest("sebastes diplopora", known)[0] == "Sebastes diploproa"
+    assert nearest("Sebastes diplopora", reversed(known)) == nearest("Sebastes diplopora", known)
+    assert nearest("xyz", known) == []

@@ -1,0 +1,55 @@
+import pandas as pd
+import pytest
+
+from fathomline.errors import InputError
+from fathomline.files import write_csv
+from fathomline.rois.annotations import COLUMNS, read_annotations
+
+ROWS = [
+    ("rois/1_5.png", "NA", 5, 1, "NA", 0.1, 2.0, 3.0, 4.0, 20, 16),
+    ("rois/1_6.png", "None", 6, 1, "7", 0.0, 2.0, 3.0, 4.0, 20, 16),
+    ("rois/2_7.png", "", 7, 2, "null", 1 / 3, 2.0, 3.0, 4.0, 20, 16),
+]
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    return pd.DataFrame(ROWS, columns=COLUMNS)
+
+
+def test_what_was_written_is_read_back_whatever_the_taxa_are_called(table, tmp_path):
+    write_csv(table, tmp_path / "annotations.csv")
+    read = read_annotations(tmp_path / "annotations.csv")
+    assert list(read.itertuples(index=False, name=None)) == ROWS
+    assert [str(kind) for kind in read.dtypes[["annotation_id", "x", "frame_w"]]] == ["int64", "float64", "int64"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop(columns="group"), r"lacks the column\(s\) group; it has path, label"),
+        (lambda table: table.head(0), "no rows, expected at least one"),
+        (lambda table: table.assign(annotation_id=5), r"2 row\(s\) repeat an annotation_id, expected each once: 5, 5"),
+        (lambda table: table.assign(x="wide"), r"3 cell\(s\) of `x` are not a finite number: row 2 has 'wide', row 3"),
+        (
+            lambda table: table.assign(image_id=""),
+            r"3 cell\(s\) of `image_id` are not a whole number of 64 bits: row 2",
+        ),
+        (lambda table: table.assign(w=[3.0, 20.1, 3.0]), r"1 row\(s\) have a box that reaches beyond its frame: row 3"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_named(table, tmp_path, change, message):
+    write_csv(change(table), tmp_path / "annotations.csv")
+    with pytest.raises(InputError, match=rf"annotations\.csv: {message}.*; run `dvc repro --force crop`, which"):
+        read_annotations(tmp_path / "annotations.csv")
+
+
+def test_only_the_training_subset_needs_labels(table, tmp_path):
+    write_csv(table, tmp_path / "annotations.csv")
+    with pytest.raises(InputError, match=r"1 row\(s\) of the training subset have no label: row 4"):
+        read_annotations(tmp_path / "annotations.csv", labelled=True)
+
+
+def test_a_box_may_end_at_the_edge_of_its_frame_however_the_sum_is_rounded(table, tmp_path):
+    write_csv(table.assign(x=0.1 + 0.2, w=20 - 0.3, y=0.7, h=16 - 0.7), tmp_path / "annotations.csv")
+    assert len(read_annotations(tmp_path / "annotations.csv")) == 3

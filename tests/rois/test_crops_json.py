@@ -1,0 +1,67 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from fathomline.errors import InputError
+from fathomline.rois.crops_json import check_unchanged, read_description, write_description
+from fathomline.rois.preprocessing import Preprocessing
+
+PREPROCESSING = Preprocessing(views=(1.0, "frame"), size=16, square=False, padding="mean")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "annotations.csv").write_text("x\n1\n")
+    np.save(tmp_path / "pixels.npy", np.zeros((1, 2, 16, 16, 3), dtype=np.uint8))
+    write_description(tmp_path, PREPROCESSING, rois=1)
+    return tmp_path
+
+
+def test_a_description_is_read_back(folder):
+    description = read_description(folder)
+    assert description.preprocessing == PREPROCESSING
+    assert description.shape == np.load(folder / "pixels.npy").shape
+    check_unchanged(folder, description)
+
+
+def test_the_keys_are_those_that_other_programs_rely_on(folder):
+    content = json.loads((folder / "crops.json").read_text())
+    assert list(content) == [
+        "views",
+        "size",
+        "square",
+        "padding",
+        "rois",
+        "annotations_sha256",
+        "pixels_sha256",
+        "sha256",
+    ]
+    assert content["views"] == [1.0, "frame"]
+
+
+@pytest.mark.parametrize("name", ["annotations.csv", "pixels.npy"])
+def test_a_change_after_the_crop_is_found(folder, name):
+    (folder / name).write_bytes((folder / name).read_bytes() + b" ")
+    with pytest.raises(InputError, match=f"{name}: differs from what the crop stage wrote"):
+        check_unchanged(folder, read_description(folder))
+
+
+NONSENSE = [
+    {"views": ()},
+    {"views": (0.0,)},
+    {"views": (float("nan"),)},
+    {"views": ("all",)},
+    {"size": 15},
+    {"size": 16.0},
+    {"square": 1},
+    {"padding": "black"},
+]
+
+
+@pytest.mark.parametrize("change", NONSENSE, ids=str)
+def test_preprocessing_that_makes_no_sense_cannot_be_made(change):
+    with pytest.raises(ValidationError):
+        replace(PREPROCESSING, **change)

@@ -1,0 +1,108 @@
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fathomline.errors import InputError
+from fathomline.split import SplitConfig, assign_folds, check_leakage
+
+
+def split_config(folds: int = 3, seed: int = 0) -> SplitConfig:
+    return SplitConfig(folds=folds, group=None, seed=seed)
+
+
+def rows(labels: list[str], groups: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({"annotation_id": range(10, 10 + len(labels)), "label": labels, "group": groups})
+
+
+@pytest.fixture
+def annotations() -> pd.DataFrame:
+    """60 frames of three ROIs; every frame has two A and either a B or a C."""
+    labels = [label for frame in range(60) for label in ("A", "A", "BC"[frame % 2])]
+    return rows(labels, [f"frame-{place // 3}" for place in range(180)])
+
+
+def test_a_frame_never_sits_in_two_folds(annotations):
+    folds = assign_folds(annotations, split_config())
+    assert folds.columns.tolist() == ["annotation_id", "fold", "group"]
+    assert folds["annotation_id"].tolist() == annotations["annotation_id"].tolist()
+    assert annotations.assign(fold=folds["fold"]).groupby("group")["fold"].nunique().max() == 1
+
+
+def test_every_concept_is_spread_evenly_over_the_folds(annotations):
+    folds = assign_folds(annotations, split_config())
+    counts = pd.crosstab(annotations["label"], folds["fold"])
+    assert counts.loc["A"].tolist() == [40, 40, 40]
+    assert counts.loc["B"].tolist() == counts.loc["C"].tolist() == [10, 10, 10]
+
+
+def test_the_same_seed_gives_the_same_folds_and_another_seed_others(annotations):
+    first = assign_folds(annotations, split_config())
+    pd.testing.assert_frame_equal(first, assign_folds(annotations, split_config()))
+    assert (first["fold"] != assign_folds(annotations, split_config(seed=1))["fold"]).any()
+
+
+def test_the_order_of_the_rows_does_not_matter(annotations):
+    first = assign_folds(annotations, split_config()).set_index("annotation_id")["fold"]
+    shuffled = annotations.sample(frac=1, random_state=5)
+    folds = assign_folds(shuffled, split_config())
+    assert folds["annotation_id"].tolist() == shuffled["annotation_id"].tolist()
+    assert folds.set_index("annotation_id")["fold"].sort_index().equals(first)
+
+
+def test_rare_concepts_are_named_with_their_counts(annotations, capsys):
+    rare = rows(["Rare", "Rare", "Rare", "Rare"], ["frame-x", "frame-x", "frame-x", "frame-y"])
+    together = pd.concat([annotations, rare.assign(annotation_id=[1, 2, 3, 4])])
+    assign_folds(together, split_config())
+    told = capsys.readouterr().err
+    assert told.startswith("warning: split: 1 concept(s) have ROIs in fewer groups than the 3 folds")
+    assert told.endswith("validate without them: Rare (4 in 2)\n")
+
+
+def test_nothing_is_said_when_no_concept_is_rare(annotations, capsys):
+    assign_folds(annotations, split_config())
+    assert capsys.readouterr().err == ""
+
+
+def test_fewer_groups_than_folds_is_an_error_that_says_what_to_do():
+    with pytest.raises(InputError, match=r"2 group\(s\).* cannot fill 3 folds; lower `split.folds` to 2"):
+        assign_folds(rows(["A"] * 6, ["x", "x", "x", "y", "y", "y"]), split_config())
+
+
+def test_concepts_all_rarer_than_folds_are_an_error_that_says_what_to_do():
+    with pytest.raises(InputError, match=r"no concept has 3 ROIs .* lower `split.folds` to 2"):
+        assign_folds(rows(["A", "A", "B", "B"], list("wxyz")), split_config())
+
+
+def test_rows_without_a_label_are_an_error_that_names_them(annotations):
+    annotations.loc[3, "label"] = ""
+    with pytest.raises(InputError, match=r"1 annotation\(s\) have no label: 13"):
+        assign_folds(annotations, split_config())
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.sampled_from("ABCD"), st.integers(0, 12)), min_size=2, max_size=60), st.integers(2, 5))
+def test_any_table_is_split_without_leaks_or_refused(pairs, folds):
+    annotations = rows([label for label, _ in pairs], [str(group) for _, group in pairs])
+    try:
+        table = assign_folds(annotations, split_config(folds))
+    except InputError:
+        return
+    check_leakage(annotations, table, folds)
+    assert set(table["fold"]) == set(range(folds))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folds: folds.assign(fold=[0, 1, 2] * 60), r"60 group\(s\) sit in more than one fold: frame-0"),
+        (lambda folds: pd.concat([folds, folds.head(1)]), r"1 annotation\(s\) have two folds: 10"),
+        (lambda folds: folds.tail(-2), r"2 annotation\(s\) are not in both tables: 10, 11"),
+        (lambda folds: folds.assign(fold=folds["fold"] % 2), "these are empty or unknown: 2"),
+        (lambda folds: folds.assign(fold=folds["fold"] + 1), "these are empty or unknown: 0, 3"),
+    ],
+)
+def test_a_broken_split_is_found_out(annotations, change, message):
+    folds = assign_folds(annotations, split_config())
+    with pytest.raises(InputError, match=message):
+        check_leakage(annotations, change(folds), 3)

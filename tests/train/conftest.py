@@ -1,0 +1,11 @@
+from tests.colored_crops import (
+    config,
+    crops,
+    frozen,
+    meter,
+    on_the_cpu,
+    rows,
+    taxonomy,
+    thousand,
+    two_views,
+)

@@ -1,0 +1,168 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from fathomline.model.backbone import build, design, save_memory
+from fathomline.model.classifier import Classifier
+from fathomline.train.adapters import AdapterGradients, add_adapters, merge_adapters, trainable_weights
+from fathomline.train.train import train
+from tests.colored_crops import CLASSES
+
+
+@pytest.fixture
+def vit(config):
+    return replace(config, backbone="test_vit", lora=True, epochs=1)
+
+
+@pytest.fixture
+def made(vit):
+    def build_it(views: int = 1, **changes) -> Classifier:
+        torch.manual_seed(0)
+        return build(design(replace(vit, **changes), views=views, classes=3))
+
+    return build_it
+
+
+class Adapted(nn.Module):
+    """A layer with two adapter matrices of two numbers each, and a weight that is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Module()
+        self.layer.lora_A, self.layer.lora_B = nn.Linear(2, 1, bias=False), nn.Linear(1, 2, bias=False)
+        self.head = nn.Linear(2, 2)
+
+    def receive(self, first: list[float], second: list[float]) -> None:
+        self.layer.lora_A.weight.grad = torch.tensor([first])
+        self.layer.lora_B.weight.grad = torch.tensor([second]).T
+        self.head.weight.grad = torch.full((2, 2), 1e6)
+
+
+@pytest.fixture
+def noted() -> tuple[Adapted, AdapterGradients]:
+    """After two steps with gradients of length 5 and 12, then 10 and 0."""
+    adapted = Adapted()
+    gradients = AdapterGradients(adapted)
+    for first, second in (([3.0, -4.0], [0.0, 12.0]), ([-8.0, 6.0], [0.0, 0.0])):
+        adapted.receive(first, second)
+        gradients.note()
+    return adapted, gradients
+
+
+def test_gradients_of_adapters_are_averaged_over_the_steps(noted):
+    _, gradients = noted
+    assert gradients.means().tolist() == pytest.approx([(5 + 10) / 2, 12 / 2])
+    assert gradients.summary() == pytest.approx(((13 + 10) / 2, 12.0)), "of both together: 13, then 10"
+
+
+def test_the_largest_element_counts_whatever_its_sign():
+    adapted = Adapted()
+    gradients = AdapterGradients(adapted)
+    adapted.receive([1.0, -7.0], [2.0, 3.0])
+    gradients.note()
+    assert gradients.summary()[1] == 7.0
+
+
+def test_each_epoch_counts_its_own_steps(noted):
+    adapted, gradients = noted
+    gradients.start()
+    adapted.receive([0.0, 1.0], [2.0, 0.0])
+    gradients.note()
+    assert gradients.means().tolist() == pytest.approx([1.0, 2.0])
+    assert gradients.summary() == pytest.approx((5**0.5, 2.0))
+
+
+def test_without_adapters_there_is_nothing_to_tell():
+    plain = nn.Linear(2, 2)
+    gradients = AdapterGradients(plain)
+    plain.weight.grad = torch.ones(2, 2)
+    gradients.note()
+    assert gradients.summary() == (None, None)
+    assert gradients.means().tolist() == []
+
+
+def test_the_history_tells_of_adapters_only_where_there_are_some(crops, rows, taxonomy, vit):
+    paces = []
+
+    def one(**changes):
+        config = replace(vit, **changes)
+        return train(crops, rows, taxonomy, CLASSES, config, on_epoch=lambda _, pace: paces.append(pace)).best
+
+    adapted, plain = one(), one(lora=False)
+    assert (plain.lora_gradient_norm, plain.lora_gradient_max) == (None, None)
+    assert 0 < adapted.lora_gradient_max < adapted.lora_gradient_norm < adapted.gradient_norm
+    norms, none = (pace.lora_gradients for pace in paces)
+    assert none == ()
+    classifier = build(design(vit, views=1, classes=3))
+    layers = sum(isinstance(layer, nn.Linear) for layer in classifier.backbones.modules())
+    assert len(norms) == 2 * layers, "two matrices for each linear layer"
+
+
+def test_gradients_of_adapters_are_told_as_they_were_before_clipping(crops, rows, taxonomy, vit):
+    at_once = replace(vit, batch_size=90)  # one step, after which the trainings differ
+    free, clipped = (
+        train(crops, rows, taxonomy, CLASSES, replace(at_once, clip_norm=norm)).best for norm in (0.0, 1e-3)
+    )
+    assert clipped.lora_gradient_norm == pytest.approx(free.lora_gradient_norm, rel=1e-5)
+    assert clipped.lora_gradient_max == pytest.approx(free.lora_gradient_max, rel=1e-5)
+    assert free.lora_gradient_norm > 1e-2
+
+
+def test_weights_that_learn_are_counted(made, vit):
+    classifier = made()
+    every = sum(weight.numel() for weight in classifier.parameters())
+    assert trainable_weights(classifier) == (every, every)
+    linear = [layer for layer in classifier.backbones.modules() if isinstance(layer, nn.Linear)]
+    added = sum(4 * (layer.in_features + layer.out_features) for layer in linear)
+    add_adapters(classifier, vit)
+    head = 64 * 3 + 3
+    assert trainable_weights(classifier) == (added + head, every + added)
+
+
+@pytest.mark.parametrize("changes", [{"lora": False}, {"lora": False, "frozen": True}, {}])
+def test_a_training_tells_how_many_weights_learned(crops, rows, taxonomy, vit, made, changes):
+    trained = train(crops, rows, taxonomy, CLASSES, replace(vit, **changes))
+    every, head = sum(weight.numel() for weight in made().parameters()), 64 * 3 + 3
+    if "lora" not in changes:
+        assert head < trained.trainable < trained.weights
+        assert trained.weights - every == trained.trainable - head, "adapters are what is added and what learns"
+    else:
+        assert (trained.trainable, trained.weights) == (head if "frozen" in changes else every, every)
+
+
+def test_each_of_several_backbones_gets_adapters_and_merges_them(made, vit):
+    classifier = made(views=2, separate_backbones=True).eval()
+    names = set(classifier.state_dict())
+    views = 255 * torch.rand(2, 2, 3, 16, 16)
+    before = classifier(views)
+    add_adapters(classifier, vit)
+    adapters = [weight for name, weight in classifier.named_parameters() if ".lora_" in name]
+    assert {name.split(".")[1] for name, weight in classifier.named_parameters() if ".lora_" in name} == {"0", "1"}
+    assert torch.allclose(classifier(views), before, atol=1e-5), "adapters start without effect"
+    with torch.no_grad():
+        for weight in adapters:
+            weight.normal_(std=0.1)
+    adapted = classifier(views)
+    merge_adapters(classifier.eval())
+    assert set(classifier.state_dict()) == names
+    assert torch.allclose(classifier(views), adapted, atol=1e-4)
+    assert not torch.allclose(adapted, before, atol=1e-2)
+
+
+def test_adapters_learn_alike_where_activations_are_not_kept(made, vit):
+    views = 255 * torch.rand(4, 1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    gradients = []
+    for saving in (False, True):
+        classifier = made()
+        if saving:
+            save_memory(classifier, "test_vit")
+        torch.manual_seed(1)
+        add_adapters(classifier, vit)
+        functional.cross_entropy(classifier.train()(views), torch.tensor([0, 1, 2, 0])).backward()
+        gradients.append({name: w.grad for name, w in classifier.named_parameters() if w.requires_grad})
+    assert gradients[0].keys() == gradients[1].keys()
+    assert all(torch.allclose(gradients[0][name], gradients[1][name], atol=1e-6) for name in gradients[0])
+    assert any(".lora_B" in name and gradient.abs().max() > 1e-4 for name, gradient in gradients[1].items())

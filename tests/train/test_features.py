@@ -1,0 +1,255 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fathomline.model.backbone import build, design
+from fathomline.model.classifier import Classifier
+from fathomline.model.degrade import degraded, degraded_scale, view_spans
+from fathomline.model.transforms import whole
+from fathomline.rois.crops import Crops
+from fathomline.train.config import TrainConfig
+from fathomline.train.distributed import ALONE
+from fathomline.train.features import _key, frozen_inputs
+from fathomline.train.inputs import FeatureInputs
+from tests.colored_crops import Breakdown, flip_a_bit, with_one_other_pixel
+from tests.crops import with_views
+
+
+def computed(crops: Crops, config: TrainConfig, folder: Path | None, weights: int = 0) -> FeatureInputs:
+    """Features by a backbone whose random weights are drawn from the seed `weights`."""
+    torch.manual_seed(weights)
+    classifier = build(design(config, views=crops.pixels.shape[1], classes=3))
+    scale = None if config.degraded_size is None else degraded_scale(crops, config.degraded_size)
+    return frozen_inputs(classifier, crops, view_spans(crops), scale, config, folder, ALONE)
+
+
+def same(first: FeatureInputs, second: FeatureInputs) -> bool:
+    return torch.equal(first.plain, second.plain) and torch.equal(first.copies, second.copies)
+
+
+def test_features_are_what_the_backbone_gives_of_whole_and_of_degraded_views(two_views, frozen):
+    config = replace(frozen, degraded_size=5.0)
+    inputs = computed(two_views, config, None)
+    torch.manual_seed(0)
+    classifier = build(design(config, views=2, classes=3)).eval()
+    views = whole(two_views.pixels, np.arange(120), 16, torch.device("cpu"))
+    with torch.no_grad():
+        assert torch.allclose(inputs.plain, classifier.features(views), atol=1e-5)
+        coarse = degraded(views, view_spans(two_views) * degraded_scale(two_views, 5.0))
+        assert torch.allclose(inputs.degraded, classifier.features(coarse), atol=1e-5)
+    assert not torch.allclose(inputs.degraded, inputs.plain, atol=1e-3)
+
+
+def test_features_are_computed_once_and_read_after_that(crops, frozen, meter, tmp_path):
+    config = replace(frozen, frozen_copies=2, degraded_size=5.0)
+    first = computed(crops, config, tmp_path)
+    assert meter.rois == 120 * (2 + 2)
+    second = computed(crops, config, tmp_path)
+    assert meter.rois == 120 * (2 + 2)
+    assert same(first, second)
+    assert torch.equal(first.degraded, second.degraded)
+    assert same(first, computed(crops, config, None)), "as without a folder"
+
+
+OTHER_FEATURES = {
+    "image_size": 20,
+    "frozen_copies": 2,
+    "min_crop": 0.5,
+    "horizontal_flip": False,
+    "vertical_flip": False,
+    "quarter_turns": True,
+    "rotation": 10.0,
+    "color_jitter": 0.2,
+    "blur": 0.5,
+    "degradation": 0.5,
+    "erasing": 0.5,
+    "degraded_size": 10.0,
+    "seed": 1,
+    "normalization": "imagenet",
+    "backbone": "test_vit",
+    "backbone_options": {"act_layer": "gelu"},  # which has no weights of its own
+}
+
+
+def test_whatever_changes_the_features_has_them_computed_anew(crops, frozen, meter, tmp_path):
+    config = replace(frozen, frozen_copies=1)
+    for number, (name, value) in enumerate(OTHER_FEATURES.items()):
+        computed(crops, config, tmp_path)
+        seen = meter.rois
+        computed(crops, replace(config, **{name: value}), tmp_path)
+        assert meter.rois >= seen + 120, name
+        assert len(list(tmp_path.iterdir())) == number + 2, name
+
+
+def test_other_weights_pixels_boxes_and_views_have_features_of_their_own(crops, frozen, meter, tmp_path):
+    config = replace(frozen, degraded_size=10.0)
+    pixels = crops.pixels.copy()
+    pixels[7, 0, 0, 0, 0] += 1
+    wider = crops.annotations.assign(w=crops.annotations["w"] + 1)
+    worlds = [
+        (crops, 0),
+        (crops, 1),
+        (replace(crops, pixels=pixels), 0),
+        (replace(crops, annotations=wider), 0),
+        (with_views(crops, "frame"), 0),
+    ]
+    for number, (world, weights) in enumerate(worlds, start=1):
+        computed(world, config, tmp_path, weights)
+        assert meter.rois == 240 * number
+
+
+def test_a_backbone_of_the_same_weights_that_computes_otherwise_has_features_of_its_own(crops, frozen, meter, tmp_path):
+    first, second = (replace(frozen, backbone=name) for name in ("mobilenetv3_small_075", "tf_mobilenetv3_small_075"))
+    assert not torch.equal(computed(crops, first, tmp_path).plain, computed(crops, second, tmp_path).plain)
+    assert meter.rois == 240
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"lr": 1e-4}, {"epochs": 7}, {"batch_size": 8}, {"folds": [1, 2]}, {"mixup": 0.2}, {"expected_distance": 0.0}],
+)
+def test_what_changes_the_training_of_the_head_alone_finds_the_features(crops, frozen, meter, tmp_path, changes):
+    before = computed(crops, frozen, tmp_path)
+    assert same(computed(crops, replace(frozen, **changes), tmp_path), before)
+    assert meter.rois == 120
+
+
+@pytest.fixture
+def chunks_of_40(monkeypatch) -> None:
+    """120 ROIs make three files."""
+    monkeypatch.setattr("fathomline.train.features.CHUNK", 40)
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def torn(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def garbled(path: Path) -> None:
+    path.write_bytes(b"no tensors, however long one looks")
+
+
+@pytest.mark.usefixtures("chunks_of_40")
+@pytest.mark.parametrize("damage", [Path.unlink, emptied, torn, garbled, flip_a_bit])
+def test_a_missing_or_damaged_file_is_computed_anew_and_no_other(crops, frozen, meter, tmp_path, damage):
+    config = replace(frozen, frozen_copies=1)
+    whole_ = computed(crops, config, tmp_path)
+    files = sorted(tmp_path.glob("*/*.safetensors"))
+    assert [file.name for file in files] == ["00000000.safetensors", "00000040.safetensors", "00000080.safetensors"]
+    contents = [file.read_bytes() for file in files]
+    damage(files[1])
+    assert same(computed(crops, config, tmp_path), whole_)
+    assert meter.rois == (120 + 40) * 2
+    assert [file.read_bytes() for file in files] == contents
+
+
+@pytest.mark.usefixtures("chunks_of_40")
+def test_a_damaged_file_is_told_of_and_a_missing_one_is_not(crops, frozen, tmp_path, capsys):
+    computed(crops, frozen, tmp_path)
+    files = sorted(tmp_path.glob("*/*.safetensors"))
+    flip_a_bit(files[1])
+    files[2].unlink()
+    computed(crops, frozen, tmp_path)
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.startswith(f"warning: features: {files[1]} is damaged (its checksum is")
+    assert told.endswith("; computing it again")
+    assert told.count("warning") == 1
+    computed(crops, frozen, tmp_path)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("roi", [1, 2, 500])
+def test_one_pixel_of_one_roi_among_a_thousand_has_features_of_its_own(thousand, frozen, roi):
+    classifier = build(design(frozen, views=1, classes=3))
+    assert _key(classifier, thousand, frozen) != _key(classifier, with_one_other_pixel(thousand, roi), frozen)
+
+
+@pytest.mark.parametrize("count", [1, 7, 200])
+def test_copies_do_not_depend_on_how_many_rois_are_computed_at_once(crops, frozen, count, monkeypatch):
+    config = replace(frozen, frozen_copies=2, degraded_size=5.0, degradation=0.5)
+    as_usual = computed(crops, config, None)
+    monkeypatch.setattr("fathomline.train.features.batch_size", lambda *_: count)
+    other = computed(crops, config, None)
+    assert torch.allclose(other.plain, as_usual.plain, atol=1e-5)
+    assert torch.allclose(other.degraded, as_usual.degraded, atol=1e-5)
+    assert torch.allclose(other.copies, as_usual.copies, atol=1e-5)
+
+
+@pytest.mark.usefixtures("chunks_of_40")
+def test_an_interruption_loses_the_chunk_it_came_in_and_no_other(crops, frozen, meter, tmp_path):
+    config = replace(frozen, frozen_copies=1)
+    undisturbed = computed(crops, config, None)
+    meter.rois, meter.allowed = 0, 100
+    with pytest.raises(Breakdown):
+        computed(crops, config, tmp_path)
+    assert len(list(tmp_path.glob("*/*"))) == 1, "no half a file either"
+    meter.rois, meter.allowed = 0, float("inf")
+    assert same(computed(crops, config, tmp_path), undisturbed)
+    assert meter.rois == (120 - 40) * 2
+
+
+@pytest.fixture
+def numbered(crops) -> Crops:
+    """ROI n is of level 2n in red, whatever part of it is shown, and in green grows brighter from left to right."""
+    pixels = np.zeros((120, 1, 20, 20, 3), dtype=np.uint8)
+    pixels[..., 0] = 2 * np.arange(120)[:, None, None, None]
+    pixels[..., 1] = 10 * np.arange(20)
+    return replace(crops, pixels=pixels)
+
+
+def telling(classifier: Classifier, views: torch.Tensor) -> torch.Tensor:
+    """Features that a test can read: the level in red, and how much brighter the right side is than the left."""
+    red, green = views[:, :, 0].float(), views[:, :, 1].float()
+    return torch.stack([red.mean(dim=(2, 3)), green[..., -1].mean(dim=2) - green[..., 0].mean(dim=2)], dim=-1)
+
+
+@pytest.mark.usefixtures("chunks_of_40")
+def test_copies_are_changed_at_random_and_belong_to_their_own_roi(numbered, frozen, monkeypatch):
+    monkeypatch.setattr(Classifier, "features", telling)
+    inputs = computed(numbered, replace(frozen, frozen_copies=6, min_crop=0.5), None)
+    assert inputs.copies.shape == (120, 6, 1, 2)
+    level, slope = inputs.copies[:, :, 0].unbind(dim=-1)
+    assert torch.equal(inputs.plain[:, 0, 0], 2.0 * torch.arange(120))
+    assert torch.equal(level, inputs.plain[:, :1, 0].expand(120, 6))
+    assert 0.4 < (slope < 0).float().mean() < 0.6, "mirrored half of the time"
+    assert slope.abs().unique().numel() == 11, "cropped to 10, 11 … 20 px"
+    assert (slope.std(dim=1) > 0).all(), "no ROI has six copies alike"
+
+
+@pytest.mark.usefixtures("chunks_of_40")
+def test_neighbours_share_their_crop_in_few_copies(numbered, frozen, monkeypatch):
+    monkeypatch.setattr(Classifier, "features", telling)
+    inputs = computed(numbered, replace(frozen, frozen_copies=20, min_crop=0.5, horizontal_flip=False), None)
+    slope = inputs.copies[:32, :, 0, 1]  # drawn together, in eight sub-batches of one crop size each
+    alike = (slope[:-1] == slope[1:]).float().mean().item()
+    assert alike < 0.4, "3 of 31 others are in the same sub-batch; some sub-batches draw the same size"
+
+
+def test_each_batch_draws_one_of_the_copies_of_its_rows():
+    roi, copy = torch.meshgrid(torch.arange(50.0), torch.arange(4.0), indexing="ij")
+    inputs = FeatureInputs(torch.zeros(50, 1, 2), None, torch.stack([roi, copy], dim=-1).unsqueeze(2))
+    rows = np.array([40, 3, 17, 3] * 10)
+    drawn = [inputs.batch(rows, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+    assert drawn[0][:, 0, 0].tolist() == rows.tolist()
+    assert set(drawn[0][:, 0, 1].tolist()) == {0.0, 1.0, 2.0, 3.0}
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_without_copies_each_batch_is_of_the_rois_as_they_are():
+    inputs = FeatureInputs(torch.rand(5, 1, 2), None, torch.zeros(5, 0, 1, 2))
+    assert torch.equal(inputs.batch(np.array([4, 1]), torch.Generator()), inputs.plain[[4, 1]])
+
+
+@pytest.mark.parametrize("copies", [0, 1])
+def test_what_mixing_does_to_a_batch_leaves_the_features_alone(crops, rows, frozen, copies):
+    inputs = computed(crops, replace(frozen, frozen_copies=copies), None)
+    before = FeatureInputs(inputs.plain.clone(), None, inputs.copies.clone())
+    inputs.batch(rows[0], torch.Generator().manual_seed(0)).zero_()  # timm mixes in place
+    assert same(inputs, before)

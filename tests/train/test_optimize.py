@@ -1,0 +1,158 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fathomline.errors import InputError
+from fathomline.model.backbone import build, design
+from fathomline.model.classifier import Classifier
+from fathomline.train.optimize import Optimization, parameter_groups
+
+
+@pytest.fixture
+def classifier(config) -> Classifier:
+    torch.manual_seed(0)
+    return build(design(replace(config, backbone="test_vit", image_size=32), views=1, classes=3))
+
+
+def rates(optimization: Optimization, steps: int) -> list[float]:
+    found = []
+    for _ in range(steps):
+        found.append(optimization.lr)
+        optimization.step()
+    return found
+
+
+def names_of(classifier: Classifier, groups: list[dict]) -> list[tuple[set[str], dict]]:
+    names = {id(parameter): name for name, parameter in classifier.named_parameters()}
+    return [({names[id(parameter)] for parameter in group["params"]}, group) for group in groups]
+
+
+def test_weight_decay_spares_biases_norms_and_embeddings(classifier, config):
+    groups = names_of(classifier, parameter_groups(classifier, config))
+    decayed = set().union(*(names for names, group in groups if group["weight_decay"] == 0.05))
+    assert {"head.weight", "backbones.0.blocks.0.attn.qkv.weight"} <= decayed
+    assert not decayed & {"head.bias", "backbones.0.pos_embed", "backbones.0.cls_token", "backbones.0.norm.weight"}
+
+
+def test_layer_decay_slows_the_early_layers_and_leaves_the_head(classifier, config):
+    config = replace(config, layer_decay=0.5, lr=1e-3)
+    optimization = Optimization(classifier, config, steps_per_epoch=4)
+    rate = {
+        name: group["lr"]
+        for names, group in names_of(classifier, optimization.optimizer.param_groups)
+        for name in names
+    }
+    assert set(rate) == {name for name, _ in classifier.named_parameters()}
+    assert rate["head.weight"] == rate["head.bias"] == 1e-3
+    first, second = rate["backbones.0.blocks.0.attn.qkv.weight"], rate["backbones.0.blocks.1.attn.qkv.weight"]
+    assert first == pytest.approx(second / 2)
+    assert rate["backbones.0.patch_embed.proj.weight"] < first
+    groups = names_of(classifier, parameter_groups(classifier, config))
+    decayed = set().union(*(names for names, group in groups if group["weight_decay"] == 0.05))
+    assert "backbones.0.blocks.0.attn.qkv.weight" in decayed
+    assert not decayed & {"head.bias", "backbones.0.pos_embed", "backbones.0.cls_token", "backbones.0.norm.weight"}
+
+
+@pytest.fixture
+def several(config) -> Classifier:
+    """Two views that attend to each other, each with a backbone of its own."""
+    torch.manual_seed(0)
+    separate = replace(config, backbone="test_vit", separate_backbones=True, fusion="attention")
+    return build(design(separate, views=2, classes=3))
+
+
+@pytest.mark.parametrize("layer_decay", [1.0, 0.5])
+def test_weight_decay_is_for_the_matrices_of_every_backbone_and_of_the_fusion(several, config, layer_decay):
+    groups = names_of(several, parameter_groups(several, replace(config, layer_decay=layer_decay)))
+    listed = [name for names, _ in groups for name in names]
+    assert sorted(listed) == sorted(name for name, _ in several.named_parameters()), "each of them, and once"
+    decayed = set().union(*(names for names, group in groups if group["weight_decay"] == 0.05))
+    for backbone in ("backbones.0", "backbones.1"):
+        assert f"{backbone}.blocks.0.attn.qkv.weight" in decayed
+        assert not decayed & {f"{backbone}.{name}" for name in ("pos_embed", "cls_token", "norm.weight", "norm.bias")}
+    assert {"fusion.layer.self_attn.in_proj_weight", "fusion.layer.linear1.weight", "head.weight"} <= decayed
+    assert not decayed & {"fusion.embedding", "fusion.layer.norm1.weight", "fusion.layer.linear1.bias", "head.bias"}
+
+
+def test_layer_decay_slows_every_backbone_alike_and_leaves_the_fusion_and_the_head(several, config):
+    optimization = Optimization(several, replace(config, layer_decay=0.5, lr=1e-3), steps_per_epoch=4)
+    rate = {
+        name: group["lr"] for names, group in names_of(several, optimization.optimizer.param_groups) for name in names
+    }
+    for backbone in ("backbones.0", "backbones.1"):
+        first, second = (rate[f"{backbone}.blocks.{block}.attn.qkv.weight"] for block in (0, 1))
+        assert first == pytest.approx(second / 2)
+        assert second < 1e-3
+    assert {rate[name] for name, _ in several.named_parameters() if name.startswith(("fusion", "head"))} == {1e-3}
+    assert {name.partition(".1.")[2]: lr for name, lr in rate.items() if name.startswith("backbones.1.")} == {
+        name.partition(".0.")[2]: lr for name, lr in rate.items() if name.startswith("backbones.0.")
+    }
+
+
+def test_layer_decay_under_adapters_is_refused(config):
+    with pytest.raises(ValueError, match=r"`layer_decay` is 0.7, but adapters have no layers"):
+        replace(config, layer_decay=0.7, lora=True)
+
+
+def test_the_rate_rises_in_the_warm_up_and_then_falls(classifier, config):
+    warm = replace(config, epochs=4, warmup_epochs=1.0, lr=1e-3, min_lr=1e-5)
+    found = rates(Optimization(classifier, warm, steps_per_epoch=5), 20)
+    assert found[0] == pytest.approx(1e-5)
+    assert found[:6] == sorted(found[:6])
+    assert max(found) == found[5] == pytest.approx(1e-3, rel=0.2)
+    assert found[5:] == sorted(found[5:], reverse=True)
+    assert found[-1] < 1e-4
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "tanh", "poly"])
+def test_each_schedule_goes_down_step_by_step_to_the_least_rate(classifier, config, schedule):
+    optimization = Optimization(classifier, replace(config, schedule=schedule, min_lr=1e-5, lr=1e-3), 10)
+    found = rates(optimization, 30)
+    assert found[0] == pytest.approx(1e-3, rel=0.05)
+    assert len(set(found)) > 20
+    assert optimization.lr == pytest.approx(1e-5, rel=0.6)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adamw", "AdamW"), ("lamb", "Lamb"), ("nadamw", "NAdamW")])
+def test_the_optimiser_is_the_one_asked_for(classifier, config, name, kind):
+    optimization = Optimization(classifier, replace(config, optimizer=name), 10)
+    assert type(optimization.optimizer).__name__ == kind
+
+
+def test_an_optimiser_that_timm_does_not_have_is_named(classifier, config):
+    with pytest.raises(InputError, match=r"train.optimizer is 'adamz', which timm cannot set up"):
+        Optimization(classifier, replace(config, optimizer="adamz"), 10)
+
+
+def test_a_long_gradient_is_shortened_and_its_length_told(classifier, config):
+    for clip, expected in ((0.0, 1.9), (0.25, 0.475)):
+        for parameter in classifier.parameters():
+            parameter.requires_grad_(False)
+        classifier.head.bias.requires_grad_(True)
+        # timm's sgd has a Nesterov momentum of 0.9, so its first step is 1.9 times the gradient.
+        plain = replace(config, optimizer="sgd", clip_norm=clip, lr=1.0, weight_decay=0.0, min_lr=1.0)
+        optimization = Optimization(classifier, plain, 10)
+        before = classifier.head.bias.detach().clone()
+        classifier.head.bias.grad = torch.tensor([1.0, 0.0, 0.0])
+        assert optimization.step().item() == pytest.approx(1.0)
+        assert (before - classifier.head.bias.detach())[0].item() == pytest.approx(expected, rel=1e-4)
+        assert classifier.head.bias.grad is None
+
+
+def test_the_average_trails_behind_the_weights(classifier, config):
+    optimization = Optimization(classifier, replace(config, ema_decay=0.9), 10)
+    seen = []
+    for step in range(1, 40):
+        with torch.no_grad():
+            classifier.head.bias.fill_(float(step))
+        optimization.step()
+        seen.append(classifier.head.bias[0].item() - optimization.best_guess.head.bias[0].item())
+    assert optimization.best_guess is not classifier
+    # A decay of d lags d / (1 - d) steps behind a steady climb; it warms up from none.
+    assert seen[0] == pytest.approx(0.0, abs=1.0)
+    assert seen[-1] == pytest.approx(9.0, rel=0.15)
+
+
+def test_without_an_average_the_weights_themselves_are_kept(classifier, config):
+    assert Optimization(classifier, config, 10).best_guess is classifier
