@@ -26,11 +26,10 @@ lint: $(VENV)/.development
 	ruff check .
 	ruff format --check .
 
-use:
+use: $(VENV)/.runtime
 	@test -f "presets/$(PRESET).yaml" || { \
 	  echo "there is no presets/$(PRESET).yaml; choose among: $(basename $(notdir $(wildcard presets/*.yaml)))" >&2; exit 1; }
-	@cp "presets/$(PRESET).yaml" params.yaml
-	@echo "params.yaml is now presets/$(PRESET).yaml; \`dvc repro\` runs it"
+	@python -m stages.params "presets/$(PRESET).yaml"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \

@@ -119,7 +119,7 @@ def main() -> None:
         download(str(dataset), str(frames / "images"), raw, settings, labelled=True)
         for size in sizes:
             out = Path(scratch) / f"crops-{size}"
-            crop(raw, out, CropConfig(views=[1.0], size=size * 8 // 7, square=True, padding="edge", workers=0), None)
+            crop(raw, out, CropConfig(views=[1.0], size=size * 8 // 7, square=True, padding="edge"), workers=0)
             values = {
                 **base.__dict__,
                 "image_size": size,

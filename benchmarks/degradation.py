@@ -31,7 +31,7 @@ def table(seeds: list[int]) -> list[str]:
     """MHD on the plain and on the degraded view: means over the seeds, with an interval over images."""
     kept = json.loads((CACHE / "aquarium.json").read_text())
     world = prepare("aquarium", THREE, square=True)
-    groups = world.crops.annotations["group"].to_numpy()[world.rows[1]]
+    groups = world.crops.annotations["frame_id"].to_numpy()[world.rows[1]]
     lines = ["| | MHD, as they are | seeds | MHD, scaled down | seeds |", "|---|---:|---:|---:|---:|"]
     gains = []
     for size in SIZES:

@@ -13,7 +13,7 @@ VARIANTS = [
     Variant("the recipe", {}),
     Variant("without augmentation", STILL),
     Variant("without expected distance", {"expected_distance": 0.0}),
-    Variant("with rank loss", {"rank_loss": 0.5}),
+    Variant("with rank loss", {"rank_cross_entropy": 0.5}),
     Variant("without moving average", {"ema_decay": 0.0}),
     Variant("with degradation", {"degradation": 0.5}),
     Variant("frozen, 112 px", FROZEN),

@@ -68,7 +68,7 @@ def prepare(name: str, views: Sequence[float | str], square: bool = False) -> Wo
     if not (out / "annotations.csv").exists():
         crop(raw, out, replace(load_section(PRESET, "crop", CropConfig), views=list(views), square=square), None)
     crops = read_crops(out)
-    folds = assign_folds(crops.annotations, SplitConfig(folds=10, group=None, seed=0)).set_index("annotation_id")
+    folds = assign_folds(crops.annotations, SplitConfig(folds=10)).set_index("annotation_id")
     held_out = folds.loc[crops.annotations["annotation_id"], "fold"].isin(HELD_OUT).to_numpy()
     concepts = set(crops.annotations["label"])
     lineages = read_lineage_table(source / "lineages.csv")
@@ -84,7 +84,7 @@ def run(world: World, changes: dict, seed: int) -> dict:
     trained = train(world.crops, world.rows, world.taxonomy, classes, config)
     seconds = time.perf_counter() - start
     labels = world.crops.labels(classes)[world.rows[1]]
-    groups = world.crops.annotations["group"].to_numpy()[world.rows[1]]
+    groups = world.crops.annotations["frame_id"].to_numpy()[world.rows[1]]
     thresholds = load_section(PRESET, "evaluate", EvaluateConfig).thresholds
     decoder = Decoder(world.taxonomy, classes, "tree", thresholds)
     views = predicted(world, trained, config)
@@ -185,7 +185,7 @@ def run_all(data: str, variants: Sequence[Variant], seeds: Sequence[int]) -> lis
             if f"{variant.name}, {seed}" not in done:
                 done[f"{variant.name}, {seed}"] = run(world, variant.changes, seed)
                 kept.write_text(json.dumps(done))
-        groups = world.crops.annotations["group"].to_numpy()[world.rows[1]]
+        groups = world.crops.annotations["frame_id"].to_numpy()[world.rows[1]]
         results = [result for key, result in done.items() if key.rsplit(", ", 1)[0] == variant.name]
         lines.append(line(variant.name, results, groups, transforms))
     return [

@@ -4,7 +4,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +21,19 @@ from fathomline.config import load_section
 from fathomline.crop.crop import CropConfig, crop
 from fathomline.download.download import DownloadConfig, download
 from fathomline.lineages.fgvc2025 import lineages
-from fathomline.model.backbone import build, design
+from fathomline.model.backbone import build
 from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import view_spans
 from fathomline.model.device import best_device, keep_freed_memory
 from fathomline.rois.crops import Crops, read_crops
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.train.config import TrainConfig
+from fathomline.train.design import design
 from fathomline.train.distributed import ALONE
 from fathomline.train.inputs import Inputs, PixelInputs
 from fathomline.train.loss import HierarchicalLoss
 from fathomline.train.trainer import Run, Task
+from tests.colored_crops import with_values
 
 ROUNDS = 5
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
@@ -178,17 +180,15 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=128 if cuda else 32)
     parser.add_argument("--rois", type=int, default=6400 if cuda else 640, help="ROIs of an epoch, about")
     arguments = parser.parse_args()
-    config = replace(
+    config = with_values(
         load_section(Path("presets/fathomnet-2025.yaml"), "train", TrainConfig),
         backbone=arguments.backbone,
         image_size=arguments.image_size,
         batch_size=arguments.batch_size,
         pretrained=False,
         epochs=100,
-        rank_loss=0.5,
-        min_crop=0.8,
-        horizontal_flip=True,
-        vertical_flip=True,
+        loss={"rank_cross_entropy": 0.5},
+        augment={"min_crop": 0.8, "horizontal_flip": True, "vertical_flip": True},
     )
     taxonomy = Taxonomy(lineages())
     with tempfile.TemporaryDirectory() as scratch:
@@ -200,7 +200,7 @@ def main() -> None:
         )
         download(str(dataset), str(frames / "images"), raw, settings, labelled=True)
         side = config.image_size * 8 // 7
-        crop(raw, out, CropConfig(views=[1.0], size=side, square=True, padding="edge", workers=0), None)
+        crop(raw, out, CropConfig(views=[1.0], size=side, square=True, padding="edge"), workers=0)
         timings, notes = measure(out, config, taxonomy)
     described = (
         f"{config.backbone} at {config.image_size} px, batches of {config.batch_size}, random crop and flips, "

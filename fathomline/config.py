@@ -1,13 +1,19 @@
-"""A section of a params file -> a frozen, checked dataclass."""
+"""A section of a params file -> a frozen, checked dataclass.
 
+A parameter is declared once: type, range, default and documentation are those of its field.
+"""
+
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
 import yaml
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
 
 from fathomline.errors import InputError, listing
 
@@ -15,10 +21,11 @@ Section = TypeVar("Section")
 
 
 @dataclass_transform(frozen_default=True)
-def section(cls: type) -> type:
+def section(cls: type[Any]) -> type[Any]:
     """Make a class a section of params: a frozen dataclass that refuses unknown keys, wrong types and wrong ranges.
 
-    No field has a default: what a run did is what its params file says, whole.
+    A field may itself be a section. The docstring below a field documents it; the first sentence must be a short
+    summary, as it becomes the comment in params.yaml.
     """
     settings = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
     return dataclass(cls, frozen=True, config=settings)
@@ -50,44 +57,68 @@ def load_params(path: Path) -> dict[str, Any]:
 
 
 def load_section(path: Path, name: str, cls: type[Section]) -> Section:
-    """Read the section `name` of the params file at `path` as a `cls`.
+    """Read the section `name` of the params file at `path` as a `cls`; a key that is not there has its default.
 
     Raises InputError with one line per fault, each naming section, key, value and what is allowed.
     """
     params = load_params(path)
     if name not in params:
         raise InputError(f"{path}: section `{name}` is missing; it has {listing(params)}")
-    values = params[name]
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise InputError(f"{path}: section `{name}` is {values!r}, expected keys with values, one a line")
+    return parse_section(params[name], path, name, cls)
+
+
+def parse_section(values: object, path: Path, name: str, cls: type[Section]) -> Section:
+    """The `values` of section `name`, read from `path`, as a `cls`. Raises InputError as `load_section` does."""
+    if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
+        raise InputError(f"{path}: section `{name}` is {values!r}, expected keys with values, one per line")
     try:
-        return cls(**values)
+        # Only from JSON does a strict dataclass take a mapping for a section within it.
+        return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         raise InputError("\n".join(_faults(path, name, cls, error))) from None
 
 
-def _faults(path: Path, name: str, cls: type, error: ValidationError) -> Iterable[str]:
-    """One line a key: a union reports once for each of its members, which reads as noise."""
-    by_key: dict[str, list[dict]] = {}
+def subsection(cls: type, key: str) -> type | None:
+    """The class of the section that the field `key` of `cls` holds; None when it holds a value."""
+    kind = {field.name: field.type for field in fields(cls)}.get(key)
+    return kind if isinstance(kind, type) and is_dataclass(kind) else None
+
+
+def _faults(path: Path, name: str, cls: type, error: ValidationError) -> Iterator[str]:
+    """One line per key: a union reports once for each of its members, which reads as noise."""
+    by_key: dict[str, list[tuple[type, str, ErrorDetails]]] = {}
     for fault in error.errors(include_url=False):
-        by_key.setdefault(str(fault["loc"][0]) if fault["loc"] else "", []).append(fault)
+        owner, keys, place = _located(cls, fault)
+        by_key.setdefault(".".join([name, *keys]), []).append((owner, place, fault))
     for key, faults in by_key.items():
-        where = f"{path}: {name}.{key}" if key else f"{path}: {name}"
-        kind = faults[0]["type"]
-        if kind in ("unexpected_keyword_argument", "dataclass_extra_forbidden"):
-            yield f"{where} is not a parameter; allowed in `{name}` are {', '.join(cls.__dataclass_fields__)}"
-        elif kind == "value_error":
-            yield f"{where}: {_expectation(faults[0])}"
-        elif kind in ("missing", "missing_argument"):
-            yield f"{where} is missing; presets/ has complete files to copy it from"
+        owner, _, fault = faults[0]
+        if fault["type"] in ("unexpected_keyword_argument", "dataclass_extra_forbidden"):
+            allowed = ", ".join(field.name for field in fields(owner))
+            yield f"{path}: {key} is not a parameter; allowed in `{key.rpartition('.')[0]}` are {allowed}"
+        elif fault["type"] in ("missing", "missing_argument"):
+            yield f"{path}: {key} is missing, and has no default"
+        elif fault["type"] == "value_error":
+            yield f"{path}: {key}: {_expectation(*faults[0][1:])}"
         else:
-            expected = " or ".join(dict.fromkeys(_expectation(fault) for fault in faults))
-            yield f"{where} is {faults[0]['input']!r}, expected {expected}"
+            expected = " or ".join(dict.fromkeys(_expectation(place, fault) for _, place, fault in faults))
+            yield f"{path}: {key} is {fault['input']!r}, expected {expected}"
 
 
-def _expectation(fault: dict) -> str:
+def _located(cls: type, fault: ErrorDetails) -> tuple[type, list[str], str]:
+    """The section at fault, the keys that lead to the value, and its place within the value, such as `[1]`."""
+    parts = [str(part) for part in fault["loc"]]
+    keys: list[str] = []
+    while parts and (below := subsection(cls, parts[0])):
+        keys.append(parts.pop(0))
+        cls = below
+    keys += parts[:1]
     # A union puts the types of its members into the location; the rest is a place in a list or a key of a mapping.
-    places = [str(part) for part in fault["loc"][1:]]
-    place = "".join(f"[{part}]" for part in places if not re.match(r"(constrained-)?(bool|str|int|float)$|\w+\[", part))
-    text = re.sub(r"^(Input should be|Value error,) ", "", fault["msg"])
+    union_member = re.compile(r"(constrained-)?(bool|str|int|float)$|\w+\[")
+    return cls, keys, "".join(f"[{part}]" for part in parts[1:] if not union_member.match(part))
+
+
+def _expectation(place: str, fault: ErrorDetails) -> str:
+    if fault["type"] == "dataclass_type":
+        return "keys with values"
+    text = re.sub(r"^(Input should be|Value error,) ", "", fault["msg"]).replace("a valid array", "a valid list")
     return f"{text} at {place}" if place else text

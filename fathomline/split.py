@@ -1,17 +1,21 @@
 """Folds that never share a frame: stratified by concept, grouped by image or by a field of it."""
 
 import warnings
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from annotated_types import Ge, Interval
+from annotated_types import Ge, Interval, MinLen
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from fathomline.config import section
 from fathomline.errors import InputError, listing
 from fathomline.progress import warning
 from fathomline.records import Name, Whole, read_table, refuse_rows
+from fathomline.rois.annotations import IMAGE_FIELD
 
 REMEDY = "run `dvc repro --force split`, which writes it"
 
@@ -21,14 +25,23 @@ SCHEMA = {"annotation_id": Whole, "fold": Annotated[Whole, Ge(0)], "group": Name
 
 @section
 class SplitConfig:
-    folds: Annotated[int, Ge(2)]
-    """Number of folds; each is the validation set of one model."""
+    folds: Annotated[int, Ge(2)] = 5
+    """Number of folds."""
 
-    group: str | None
+    held_out: Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = field(default_factory=lambda: [0])
+    """Folds to hold out, each from one model, which is validated on it; numbers below `folds`."""
+
+    group: str | None = None
     """Field of the COCO image whose values two folds must not share, such as `video_id`; null: the image itself."""
 
-    seed: Annotated[int, Interval(ge=0, lt=2**32)]
+    seed: Annotated[int, Interval(ge=0, lt=2**32)] = 0
     """Seed of the shuffling; the same seed gives the same folds."""
+
+    def __post_init__(self) -> None:
+        if len(set(self.held_out)) != len(self.held_out):
+            raise ValueError(f"`held_out` is {self.held_out}; name each fold once")
+        if max(self.held_out) >= self.folds:
+            raise ValueError(f"`held_out` is {self.held_out}; expected numbers below `folds`, {self.folds}")
 
 
 def assign_folds(annotations: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
@@ -37,11 +50,12 @@ def assign_folds(annotations: pd.DataFrame, config: SplitConfig) -> pd.DataFrame
     Returns a table (annotation_id, fold, group) in the order of `annotations`. The fold of an annotation does not
     depend on that order. Concepts too rare to be in every fold are named in a warning.
 
-    Raises InputError for unlabelled rows, and for fewer groups than folds.
+    Raises InputError for unlabelled rows, for images without the field `config.group`, and for fewer groups than folds.
     """
-    # Imported here: crop reads this module's config, and scikit-learn takes a second that only splitting should pay.
+    # Imported here: all stages read splits, and scikit-learn takes a second that only splitting should pay.
     from sklearn.model_selection import StratifiedGroupKFold
 
+    annotations = annotations.assign(group=groups_of(annotations, config.group))
     _check_splittable(annotations, config)
     _warn_of_rare_concepts(annotations, config)
     labels, groups = (annotations[column].to_numpy(dtype=object) for column in ("label", "group"))
@@ -57,11 +71,39 @@ def assign_folds(annotations: pd.DataFrame, config: SplitConfig) -> pd.DataFrame
     return table
 
 
+def groups_of(annotations: pd.DataFrame, field: str | None) -> np.ndarray:
+    """(rois,) object, the text of each ROI's group: its frame, or the value of `field` of its COCO image.
+
+    Values that share a frame, under different image ids, are one group, named by the first of them.
+
+    Raises InputError for images without the field.
+    """
+    frames = annotations["frame_id"].to_numpy()
+    if field is None:
+        return frames.astype(str).astype(object)
+    column = IMAGE_FIELD + field
+    values = annotations[column] if column in annotations else pd.Series("", index=annotations.index)
+    lacking = annotations.loc[values.str.strip() == "", "image_id"].unique()
+    if len(lacking):
+        known = [name.removeprefix(IMAGE_FIELD) for name in annotations if name.startswith(IMAGE_FIELD)]
+        raise InputError(
+            f"annotations.csv: {len(lacking)} of {annotations['image_id'].nunique()} images lack the field `{field}` "
+            f"that `split.group` names: images {listing(sorted(lacking))}; images have the fields {listing(known, 30)}"
+        )
+    names, of_rows = np.unique(values.to_numpy(dtype=object), return_inverse=True)
+    _, places = np.unique(frames, return_inverse=True)
+    links = coo_array(
+        (np.ones(len(frames)), (of_rows, len(names) + places)), shape=(len(names) + places.max() + 1,) * 2
+    )
+    component = connected_components(links, directed=False)[1][: len(names)]
+    return names[np.unique(component, return_index=True)[1][component]][of_rows]
+
+
 def read_split(path: Path, annotations: pd.DataFrame) -> pd.DataFrame:
     """Read a split.csv: annotation_id and fold int64, group text, in the order of the file.
 
     Raises InputError when the file is not as the split stage writes it: a cell of another type, an annotation that is
-    repeated, lacking or not in `annotations`, a group other than there, or a group or an image in two folds.
+    repeated, missing or not in `annotations`, or a group or a frame in two folds.
     """
     table = read_table(path, SCHEMA, REMEDY)
     refuse_rows(path, table["annotation_id"].duplicated(), "repeat an annotation_id", REMEDY)
@@ -72,10 +114,8 @@ def read_split(path: Path, annotations: pd.DataFrame) -> pd.DataFrame:
         raise InputError(
             f"{path}: {len(lacking)} annotation(s) of annotations.csv have no fold: {listing(lacking)}; {REMEDY}"
         )
-    of_rows = known.loc[table["annotation_id"]]
-    elsewhere = table["group"] != of_rows["group"].astype(str).to_numpy()
-    refuse_rows(path, elsewhere, "have a `group` other than in annotations.csv", REMEDY)
-    for what, values in (("group", table["group"]), ("image", pd.Series(of_rows["image_id"].to_numpy()))):
+    frames = pd.Series(known.loc[table["annotation_id"], "frame_id"].to_numpy())
+    for what, values in (("group", table["group"]), ("frame", frames)):
         folds = table["fold"].groupby(values).nunique()
         leaking = folds.index[folds > 1]
         if len(leaking):
@@ -86,7 +126,8 @@ def read_split(path: Path, annotations: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_leakage(annotations: pd.DataFrame, folds: pd.DataFrame, count: int) -> None:
-    """Check that each annotation has exactly one fold, that no fold is empty, and that no group sits in two.
+    """Check that each annotation has exactly one fold, that no fold is empty, and that no group and no frame
+    sits in two.
 
     Raises InputError naming what breaks the rule.
     """
@@ -99,10 +140,12 @@ def check_leakage(annotations: pd.DataFrame, folds: pd.DataFrame, count: int) ->
     empty = sorted(set(range(count)) ^ set(folds["fold"]))
     if empty:
         raise InputError(f"split: expected folds 0 to {count - 1}, but these are empty or unknown: {listing(empty)}")
-    shared = annotations.merge(folds[["annotation_id", "fold"]], on="annotation_id").groupby("group")["fold"].nunique()
-    leaking = shared[shared > 1].index
-    if len(leaking):
-        raise InputError(f"split: {len(leaking)} group(s) sit in more than one fold: {listing(leaking)}")
+    frames = annotations.set_index("annotation_id").loc[folds["annotation_id"], "frame_id"].to_numpy()
+    for what, values in (("group", folds["group"]), ("frame", frames)):
+        folds_of = folds["fold"].groupby(np.asarray(values)).nunique()
+        leaking = folds_of.index[folds_of > 1]
+        if len(leaking):
+            raise InputError(f"split: {len(leaking)} {what}(s) sit in more than one fold: {listing(leaking)}")
 
 
 def _check_splittable(annotations: pd.DataFrame, config: SplitConfig) -> None:

@@ -15,13 +15,13 @@ from fathomline.progress import warning
 
 @section
 class TrackingConfig:
-    mode: Literal["offline", "online", "disabled"]
+    mode: Literal["offline", "online", "disabled"] = "offline"
     """`offline`: runs are kept in wandb/ for `wandb sync`; `online`: sent as they go (needs `wandb login`)."""
 
-    project: Annotated[str, MinLen(1)]
+    project: Annotated[str, MinLen(1)] = "fathomline"
     """W&B project."""
 
-    entity: str | None
+    entity: str | None = None
     """W&B team or user; null for the default of the account."""
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     taxonomy = read_reference(arguments.taxonomy)
     decision = replace(read_rule(arguments.calibration), candidates=params_section("submit", SubmitConfig).candidates)
     models = []
-    for fold in training.folds:
+    for fold in split.held_out:
         folder = arguments.models / f"fold-{fold}"
         description = read_model_json(folder / "model.json", taxonomy)
         models.append(FoldModel(fold, description, folder / "model.safetensors"))
@@ -46,10 +46,10 @@ def main() -> None:
     measured = Measured(
         read_figures(arguments.metrics, taxonomy),
         {
-            "held_out_folds": f"{', '.join(map(str, training.folds))} of {split.folds}",
+            "held_out_folds": f"{', '.join(map(str, split.held_out))} of {split.folds}",
             "folds_never_share": split.group or "a frame",
             "split_seed": split.seed,
-            "view": training.select_on,
+            "view": training.validation.select_on,
         },
     )
     write_bundle(arguments.bundle, models, weights, taxonomy, decision, measured, config)

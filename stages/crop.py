@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from fathomline.crop.crop import CropConfig, crop
+from fathomline.machine import MachineConfig
 from fathomline.progress import summary
-from fathomline.split import SplitConfig
 from stages import params_section, run
 
 
@@ -15,9 +15,8 @@ def main() -> None:
     parser.add_argument("raw", type=Path, help="folder that the download stage wrote")
     parser.add_argument("crops", type=Path, help="folder for rois/, pixels.npy, the tables and crops.json")
     arguments = parser.parse_args()
-    # Only the training subset is split, so only its images need the field.
-    group = params_section("split", SplitConfig).group if arguments.subset == "train" else None
-    done = crop(arguments.raw, arguments.crops, params_section("crop", CropConfig), group)
+    workers = params_section("machine", MachineConfig).workers
+    done = crop(arguments.raw, arguments.crops, params_section("crop", CropConfig), workers=workers)
     summary(f"crop {arguments.subset}: {done}")
 
 

@@ -16,7 +16,7 @@ from fathomline.report.page import Results, write_report
 from fathomline.report.tables import all_tables, write_tables
 from fathomline.report.tracked import track_evaluation
 from fathomline.rois.annotations import read_annotations
-from fathomline.split import read_split
+from fathomline.split import SplitConfig, read_split
 from fathomline.taxonomy.reference import read_reference
 from fathomline.tracking import TrackingConfig, tracked_run
 from fathomline.train.config import TrainConfig
@@ -35,22 +35,23 @@ def main() -> None:
     parser.add_argument("reports", type=Path, help="folder for the tables and report.html")
     arguments = parser.parse_args()
     config, training = params_section("evaluate", EvaluateConfig), params_section("train", TrainConfig)
+    select_on, held_out_folds = training.validation.select_on, params_section("split", SplitConfig).held_out
     candidates = params_section("submit", SubmitConfig).candidates
     taxonomy = read_reference(arguments.taxonomy)
     held_out = read_held_out_logits(arguments.logits, taxonomy)
-    refuse_other_runs(held_out, training.folds, training.select_on, arguments.logits)
+    refuse_other_runs(held_out, held_out_folds, select_on, arguments.logits)
     crops = read_annotations(arguments.crops / "annotations.csv", labelled=True)
     annotations = held_out_annotations(held_out, crops, read_split(arguments.split, crops), arguments.logits)
     views = {view: averaged_by_set(held_out.of_view(view), held_out.transforms) for view in held_out.views}
-    result = evaluate(views, training.select_on, annotations, held_out.classes, taxonomy, config, candidates)
+    result = evaluate(views, select_on, annotations, held_out.classes, taxonomy, config, candidates)
     write_json(result.metrics, arguments.metrics)
     write_json(asdict(result.rule), arguments.calibration)
-    histories = [arguments.models / f"fold-{fold}" / "history.csv" for fold in training.folds]
+    histories = [arguments.models / f"fold-{fold}" / "history.csv" for fold in held_out_folds]
     tables = all_tables(result, taxonomy, histories)
     write_tables(arguments.reports, tables)
     told = params_text("crop", "split", "train", "predict", "evaluate", "submit")
     title = f"{training.backbone} at {training.image_size} px"
-    shown = Results(result.metrics, tables, taxonomy, config.decoder, training.select_on, told, title)
+    shown = Results(result.metrics, tables, taxonomy, config.decoder, select_on, told, title)
     page = arguments.reports / "report.html"
     write_report(page, shown, arguments.crops)
     experiment = os.environ.get("DVC_EXP_NAME")
@@ -68,7 +69,7 @@ def main() -> None:
     )
     summary(
         f"evaluate: MHD {figures['mhd']:.3f} {interval} by {config.decoder} on {figures['rois']} held-out ROIs, "
-        f"{training.select_on} view, averaged over {len(result.rule.transforms)} orientation(s) (argmax "
+        f"{select_on} view, averaged over {len(result.rule.transforms)} orientation(s) (argmax "
         f"{figures['mhd_argmax']:.3f}, threshold {figures['mhd_threshold']:.3f}, risk {figures['mhd_risk']:.3f}, best "
         f"constant {figures['mhd_constant']:.3f})"
     )

@@ -9,7 +9,7 @@ from fathomline.predict.folds import Chunks, ensemble_logits, held_out_logits
 from fathomline.predict.logits import PredictConfig, write_ensemble_logits, write_held_out_logits
 from fathomline.progress import summary
 from fathomline.rois.crops import read_crops
-from fathomline.split import read_split
+from fathomline.split import SplitConfig, read_split
 from fathomline.taxonomy.reference import read_reference
 from fathomline.train.config import TrainConfig
 from stages import params_section, run
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("logits", type=Path, help="logits to write, as .npz")
     parser.add_argument("resume", type=Path, help="folder that keeps what an interrupted prediction has finished")
     arguments = parser.parse_args()
-    training = params_section("train", TrainConfig)
+    training, held_out = params_section("train", TrainConfig), params_section("split", SplitConfig).held_out
     transforms = ORIENTATION_SETS[params_section("predict", PredictConfig).transforms]
     taxonomy = read_reference(arguments.taxonomy)
     crops = read_crops(arguments.crops, labelled=arguments.subset == "train")
@@ -34,15 +34,15 @@ def main() -> None:
     if arguments.subset == "train":
         split = read_split(arguments.split, crops.annotations)
         predicted = held_out_logits(
-            arguments.models, training.folds, crops, split, taxonomy, transforms, training.degraded_size, chunks
+            arguments.models, held_out, crops, split, taxonomy, transforms, training.validation.degraded_size, chunks
         )
         write_held_out_logits(predicted, arguments.logits)
     else:
-        predicted = ensemble_logits(arguments.models, training.folds, crops, taxonomy, transforms, chunks)
+        predicted = ensemble_logits(arguments.models, held_out, crops, taxonomy, transforms, chunks)
         write_ensemble_logits(predicted, arguments.logits)
     chunks.remove()
     summary(
-        f"predict {arguments.subset}: {len(predicted.annotation_ids)} ROIs by {len(training.folds)} model(s) in "
+        f"predict {arguments.subset}: {len(predicted.annotation_ids)} ROIs by {len(held_out)} model(s) in "
         f"{len(transforms)} orientation(s)"
     )
 

@@ -12,22 +12,22 @@ from fathomline.config import section
 
 @section
 class SourceConfig:
-    name: Literal["reef", "coco"]
+    name: Literal["reef", "coco"] = "reef"
     """`reef`: the embedded, drawn FathomNet; `coco`: the COCO files named below."""
 
-    train: str | None
+    train: str | None = None
     """COCO JSON of the training subset, a path or an http(s) URL. For `coco`."""
 
-    test: str | None
+    test: str | None = None
     """COCO JSON of the test subset, a path or an http(s) URL; its categories may be null. For `coco`."""
 
-    images: str | None
+    images: str | None = None
     """Local folder that holds the frames by their `file_name`; null: fetch each `coco_url`. For `coco`."""
 
-    reef_frames: Annotated[int, Interval(ge=8, le=99_999)]
+    reef_frames: Annotated[int, Interval(ge=8, le=99_999)] = 320
     """Training frames that `reef` draws; it draws a fifth as many test frames."""
 
-    reef_seed: Annotated[int, Interval(ge=0, lt=2**32)]
+    reef_seed: Annotated[int, Interval(ge=0, lt=2**32)] = 0
     """Seed of the reef: another seed, other frames of the same taxa."""
 
     def __post_init__(self) -> None:

@@ -79,9 +79,10 @@ def main() -> None:
                 write_csv(trained.history_table(), arguments.model / "history.csv")
                 tracker.keep("model", sorted(arguments.model.iterdir()), {"taxonomy_hash": taxonomy.hash})
                 point.remove()
+    select_on = config.validation.select_on
     summary(
         f"train fold {arguments.fold}: {config.backbone} on {len(rows[0])} ROIs of {len(classes)} concepts, best MHD "
-        f"{trained.best.selected_mhd(config.select_on):.3f} (arg-max, {config.select_on} view) in epoch "
+        f"{trained.best.selected_mhd(select_on):.3f} (arg-max, {select_on} view) in epoch "
         f"{trained.best.epoch} of {config.epochs}, {trained.images_per_second:.0f} images/s{trained.learning_share}"
     )
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from stages.params import params_text
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -19,8 +21,8 @@ FRAMES = 64
 
 SMALL = {
     "source": {"reef_frames": FRAMES},
-    "split": {"folds": 3},
-    "train": {"epochs": 24, "batch_size": 16, "folds": [1], "image_size": 32},
+    "split": {"folds": 3, "held_out": [1]},
+    "train": {"epochs": 24, "batch_size": 16, "image_size": 32},
     "crop": {"size": 36},
 }
 
@@ -35,7 +37,7 @@ class Checkout:
         for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-        (folder / "params.yaml").write_text((ROOT / "presets/reef.yaml").read_text())
+        (folder / "params.yaml").write_text(params_text())
         self.set_params(SMALL)
         for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "start"]):
             self.git(*command)

@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from fathomline.rois.crops import Crops
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
-from fathomline.train.config import TrainConfig
+from fathomline.train.config import LoraConfig, ScheduleConfig, TrainConfig, ValidationConfig
 from fathomline.train.history import Trained
 from tests.crops import preprocessing_of, with_views
 
@@ -50,7 +50,7 @@ def crops() -> Crops:
     annotations = pd.DataFrame(
         {"annotation_id": np.arange(120), "image_id": np.arange(120) // 3, "label": np.array(CLASSES)[labels]}
     )
-    annotations["group"] = annotations["image_id"]
+    annotations["frame_id"] = annotations["image_id"]
     annotations[["w", "h"]] = 20.0
     annotations[["frame_w", "frame_h"]] = 40
     return Crops(annotations, pixels.astype(np.uint8), preprocessing_of(pixels))
@@ -60,57 +60,26 @@ def crops() -> Crops:
 def config() -> TrainConfig:
     return TrainConfig(
         backbone="test_resnet",
-        backbone_options={},
-        drop_path=0.0,
-        gradient_checkpointing=False,
-        pretrained=False,
-        normalization="half",
         image_size=16,
-        fusion="concat",
-        separate_backbones=False,
-        frozen=False,
         frozen_copies=0,
-        folds=[0],
         epochs=3,
         batch_size=16,
-        accumulation=1,
-        optimizer="adamw",
         lr=3e-3,
-        min_lr=1e-5,
-        schedule="cosine",
-        warmup_epochs=0.0,
-        weight_decay=0.05,
-        layer_decay=1.0,
-        clip_norm=0.0,
-        ema_decay=0.0,
-        patience=0,
-        min_delta=0.0,
-        select_on="plain",
-        degraded_size=None,
-        cross_entropy=1.0,
-        expected_distance=0.1,
-        rank_loss=0.0,
-        label_smoothing=0.0,
-        class_balance=0.0,
-        min_crop=0.8,
-        horizontal_flip=True,
-        vertical_flip=True,
-        quarter_turns=False,
-        rotation=0.0,
-        color_jitter=0.0,
-        blur=0.0,
-        degradation=0.0,
-        erasing=0.0,
-        mixup=0.0,
-        cutmix=0.0,
-        lora=False,
-        lora_r=4,
-        lora_alpha=8,
-        lora_dropout=0.0,
-        precision="bf16",
-        compile=False,
-        seed=0,
+        schedule=ScheduleConfig(min_lr=1e-5),
+        validation=ValidationConfig(degraded_size=None),
+        lora=LoraConfig(alpha=8.0),
     )
+
+
+def with_values(config: TrainConfig, **values) -> TrainConfig:
+    """`config` with other values. Those of a section come as a dict, `augment={"blur": 1.0}`, or as "augment.blur"."""
+    changes: dict[str, object] = {}
+    for key, value in values.items():
+        name, _, rest = key.partition(".")
+        current = changes.get(name, getattr(config, name))
+        nested = {rest: value} if rest else value
+        changes[name] = replace(current, **nested) if is_dataclass(current) else value
+    return replace(config, **changes)
 
 
 @pytest.fixture

@@ -183,7 +183,7 @@ def redirecting(target: str, status: int = 302) -> Callable:
 
 
 def crop_config(**changes) -> CropConfig:
-    values = {"views": [1.0, 3.0, "frame"], "size": 16, "square": True, "padding": "edge", "workers": 1}
+    values = {"views": [1.0, 3.0, "frame"], "size": 16, "square": True, "padding": "edge"}
     return CropConfig(**values | changes)
 
 

@@ -53,7 +53,7 @@ def test_a_whole_number_is_a_fine_float(tmp_path):
         (("bun: 15", "bun: -1"), "oven.minutes is -1, expected greater than or equal to 0 at [bun]"),
         (("true", "3"), "oven.bread is 3, expected a valid boolean or a valid string"),
         (("heat", "haet"), "oven.haet is not a parameter; allowed in `oven` are heat, mode, racks, bread, minutes"),
-        (("  mode: fan\n", ""), "oven.mode is missing"),
+        (("  mode: fan\n", ""), "oven.mode is missing, and has no default"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(tmp_path, change, says):

@@ -1,72 +1,85 @@
-"""Every preset is a complete params file that passes all checks."""
+"""Presets and the params.yaml that they make."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from fathomline.bundle.bundle import BundleConfig
 from fathomline.config import load_params, load_section
-from fathomline.crop.crop import CropConfig
-from fathomline.decide.evaluate import EvaluateConfig
-from fathomline.decide.submit import SubmitConfig
-from fathomline.download.download import DownloadConfig
-from fathomline.lineages.resolve import TaxonomyConfig
-from fathomline.predict.logits import PredictConfig
-from fathomline.split import SplitConfig
-from fathomline.tracking import TrackingConfig
+from fathomline.errors import InputError
 from fathomline.train.config import TrainConfig
-from stages.source import SourceConfig
+from stages.params import SECTIONS, params_text
 
 ROOT = Path(__file__).parent.parent
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
-SECTIONS = {
-    "source": SourceConfig,
-    "download": DownloadConfig,
-    "crop": CropConfig,
-    "taxonomy": TaxonomyConfig,
-    "split": SplitConfig,
-    "train": TrainConfig,
-    "predict": PredictConfig,
-    "evaluate": EvaluateConfig,
-    "submit": SubmitConfig,
-    "bundle": BundleConfig,
-    "tracking": TrackingConfig,
-}
 
 
-def keys(params: dict, above: str = "") -> set[str]:
-    nested = ("thresholds",)
-    found = set()
-    for key, value in params.items():
-        deeper = isinstance(value, dict) and (not above or key in nested)
-        found |= keys(value, f"{above}{key}.") if deeper else {above + key}
+def flat(values: dict, above: str = "") -> dict[str, object]:
+    """Nested values by dotted key."""
+    found: dict[str, object] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{above}{key}.") if isinstance(value, dict) and value else {above + key: value}
     return found
 
 
-@pytest.mark.parametrize("preset", [*PRESETS, ROOT / "params.yaml"], ids=lambda path: path.name)
-def test_a_preset_passes_every_check(preset):
+def test_params_yaml_is_the_defaults():
+    assert (ROOT / "params.yaml").read_text() == params_text()
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_gives_a_whole_params_file_that_passes_every_check(preset, tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(params_text(preset))
     for name, cls in SECTIONS.items():
-        assert load_section(preset, name, cls)
+        assert load_section(path, name, cls)
+    written, base = flat(load_params(path)), flat(load_params(ROOT / "params.yaml"))
+    assert set(written) == set(base)
+    assert {key: value for key, value in written.items() if value != base[key]} == {
+        key: value for key, value in flat(load_params(preset)).items() if value != base[key]
+    }
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.name)
-def test_presets_and_params_have_the_same_keys(preset):
-    assert keys(load_params(preset)) == keys(load_params(ROOT / "params.yaml"))
+@pytest.mark.parametrize("preset", [path for path in PRESETS if path.stem != "reef"], ids=lambda path: path.stem)
+def test_a_preset_holds_only_what_differs(preset):
+    base = flat(load_params(ROOT / "params.yaml"))
+    assert [key for key, value in flat(load_params(preset)).items() if value == base[key]] == []
+    assert preset.read_text().startswith("# ")
 
 
-def test_the_competition_preset_is_the_recipe_that_was_asked_for():
-    train = load_section(ROOT / "presets/fathomnet-2025.yaml", "train", TrainConfig)
-    assert (train.backbone, train.image_size, train.epochs, train.batch_size) == ("vit_base_patch16_224", 224, 50, 128)
-    assert (train.lr, train.min_lr, train.weight_decay) == (5e-4, 1e-6, 0.05)
-    assert (train.cross_entropy, train.expected_distance, train.precision, train.compile) == (1.0, 1.0, "bf16", True)
-    assert (train.lora, train.lora_r, train.lora_alpha, train.lora_dropout) == (False, 8, 16, 0.0)
-    evaluate = load_section(ROOT / "presets/fathomnet-2025.yaml", "evaluate", EvaluateConfig)
-    assert evaluate.decoder == "threshold"
-    assert list(evaluate.thresholds.values()) == [0.85, 0.80, 0.75, 0.70, 0.65, 0.60, 0.55]
+def test_params_yaml_is_read_alike_by_dvc_and_by_stages():
+    text = (ROOT / "params.yaml").read_text()
+    assert "&" not in text.replace("W&B", ""), "DVC writes anchors back wrong"
+    assert yaml.safe_load(text)["train"]["lr"] == load_section(ROOT / "params.yaml", "train", TrainConfig).lr
 
 
-def test_comments_aside_presets_hold_plain_yaml():
-    for preset in PRESETS:
-        assert "&" not in preset.read_text().replace("W&B", ""), "DVC writes anchors back wrong"
-        assert yaml.safe_load(preset.read_text())
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("trian: {lr: 1.0}", "no such section: trian; the sections are source, download"),
+        (
+            "train: {optimizer: {nmae: sgd}}",
+            "train.optimizer.nmae is not a parameter; allowed in `train.optimizer` ",
+        ),
+        ("train: {augment: {blur: 2.0}}", "train.augment.blur is 2.0, expected less than or equal to 1"),
+        ("train: {loss: 3}", "train.loss is 3, expected keys with values"),
+    ],
+)
+def test_a_mistake_in_a_preset_is_named(tmp_path, text, says):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as raised:
+        params_text(path)
+    assert f"{path}: {says}" in str(raised.value)
+
+
+def test_a_preset_with_a_mistake_leaves_params_yaml_alone(tmp_path):
+    (tmp_path / "params.yaml").write_text("mine")
+    (tmp_path / "bad.yaml").write_text("train: {lr: fast}")
+    command = [sys.executable, "-m", "stages.params", "bad.yaml"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, (tmp_path / "params.yaml").read_text()) == (1, "mine")
+    assert done.stderr == "error: bad.yaml: train.lr is 'fast', expected a valid number\n"

@@ -1,40 +1,69 @@
 """README and docs say what the code says. `python -m tests.test_readme` rewrites docs/parameters.md."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+from types import UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin
 
-from fathomline.config import load_params
-from tests.test_presets import ROOT, SECTIONS
+from fathomline.config import subsection
+from stages.params import SECTIONS, documentation
+from tests.test_presets import ROOT
 
 README = ROOT / "README.md"
 PARAMETERS = ROOT / "docs/parameters.md"
-PRESETS = ("reef", "laptop", "fathomnet-2025", "fathomnet-2025-best")
 START, END = "<!-- parameters -->", "<!-- end of parameters -->"
 
 
 def written(value: object) -> str:
     """A value as params.yaml has it, short enough for a column."""
-    if isinstance(value, dict):
-        return "{}" if not value else "by rank"
-    if isinstance(value, str) and value.startswith("https://"):
-        return "URL"
-    if value is None or isinstance(value, bool):
-        return {True: "true", False: "false", None: "null"}[value]
-    return str(value)
+    if isinstance(value, dict) and value:
+        return "by rank"
+    return str(
+        {True: "true", False: "false", None: "null"}.get(value, value)
+        if value is None or isinstance(value, bool)
+        else value
+    )
+
+
+def allowed(kind: object) -> str:
+    """The type and the range of a field, in words."""
+    if get_origin(kind) is Annotated:
+        base, *limits = get_args(kind)
+        return " ".join([allowed(base), *(text for limit in limits for text in limits_of(limit))])
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(kind))
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(allowed(member) for member in get_args(kind))
+    if get_origin(kind) is list:
+        return f"list of {allowed(get_args(kind)[0])}"
+    names = {bool: "true or false", int: "integer", float: "number", str: "text", type(None): "null"}
+    return names.get(kind, "mapping")
+
+
+def limits_of(limit: object) -> Iterator[str]:
+    for name, sign in {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}.items():
+        bound = getattr(limit, name, None)
+        if bound is not None:
+            yield f"{sign} {bound:,}".replace(",", " ")
+
+
+def rows(name: str, cls: type) -> Iterator[str]:
+    """One row per parameter: its default, its type and range, and the documentation of its field."""
+    default = cls()
+    for field in fields(cls):
+        key, below = f"{name}.{field.name}", subsection(cls, field.name)
+        if below:
+            yield from rows(key, below)
+        else:
+            value = written(getattr(default, field.name))
+            yield f"| `{key}` | {value} | {allowed(field.type)} | {documentation(cls, field.name)} |"
 
 
 def parameter_table() -> str:
-    """One row a parameter: its value in each preset, and the documentation of its field."""
-    presets = {name: load_params(ROOT / "presets" / f"{name}.yaml") for name in PRESETS}
-    lines = [
-        f"| Parameter | {' | '.join(f'`{name}`' for name in presets)} | What it does |",
-        "|---" * (len(presets) + 2) + "|",
-    ]
-    for section, cls in SECTIONS.items():
-        for key, field in cls.__pydantic_fields__.items():
-            values = " | ".join(written(params[section][key]) for params in presets.values())
-            lines.append(f"| `{section}.{key}` | {values} | {' '.join(field.description.split())} |")
-    return "\n".join(lines)
+    head = ["| Parameter | Default | Allowed | What it does |", "|---|---|---|---|"]
+    return "\n".join([*head, *(row for name, cls in SECTIONS.items() for row in rows(name, cls))])
 
 
 def test_every_parameter_is_documented_as_the_code_does():

@@ -4,15 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fathomline.errors import InputError
-from fathomline.split import SplitConfig, assign_folds, check_leakage
+from fathomline.split import SplitConfig, assign_folds, check_leakage, groups_of
 
 
 def split_config(folds: int = 3, seed: int = 0) -> SplitConfig:
-    return SplitConfig(folds=folds, group=None, seed=seed)
+    return SplitConfig(folds=folds, seed=seed)
 
 
 def rows(labels: list[str], groups: list[str]) -> pd.DataFrame:
-    return pd.DataFrame({"annotation_id": range(10, 10 + len(labels)), "label": labels, "group": groups})
+    """One ROI per label, in the frame that `groups` names."""
+    frames = pd.factorize(pd.Series(groups))[0]
+    table = {"annotation_id": range(10, 10 + len(labels)), "label": labels, "image_id": frames, "frame_id": frames}
+    return pd.DataFrame(table)
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def test_a_frame_never_sits_in_two_folds(annotations):
     folds = assign_folds(annotations, split_config())
     assert folds.columns.tolist() == ["annotation_id", "fold", "group"]
     assert folds["annotation_id"].tolist() == annotations["annotation_id"].tolist()
-    assert annotations.assign(fold=folds["fold"]).groupby("group")["fold"].nunique().max() == 1
+    assert annotations.assign(fold=folds["fold"]).groupby("frame_id")["fold"].nunique().max() == 1
 
 
 def test_every_concept_is_spread_evenly_over_the_folds(annotations):
@@ -52,7 +55,8 @@ def test_the_order_of_the_rows_does_not_matter(annotations):
 
 def test_rare_concepts_are_named_with_their_counts(annotations, capsys):
     rare = rows(["Rare", "Rare", "Rare", "Rare"], ["frame-x", "frame-x", "frame-x", "frame-y"])
-    together = pd.concat([annotations, rare.assign(annotation_id=[1, 2, 3, 4])])
+    rare = rare.assign(annotation_id=[1, 2, 3, 4], frame_id=rare["frame_id"] + 1000)
+    together = pd.concat([annotations, rare])
     assign_folds(together, split_config())
     told = capsys.readouterr().err
     assert told.startswith("warning: split: 1 concept(s) have ROIs in fewer groups than the 3 folds")
@@ -95,7 +99,7 @@ def test_any_table_is_split_without_leaks_or_refused(pairs, folds):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda folds: folds.assign(fold=[0, 1, 2] * 60), r"60 group\(s\) sit in more than one fold: frame-0"),
+        (lambda folds: folds.assign(fold=[0, 1, 2] * 60), r"60 group\(s\) sit in more than one fold: 0"),
         (lambda folds: pd.concat([folds, folds.head(1)]), r"1 annotation\(s\) have two folds: 10"),
         (lambda folds: folds.tail(-2), r"2 annotation\(s\) are not in both tables: 10, 11"),
         (lambda folds: folds.assign(fold=folds["fold"] % 2), "these are empty or unknown: 2"),
@@ -106,3 +110,29 @@ def test_a_broken_split_is_found_out(annotations, change, message):
     folds = assign_folds(annotations, split_config())
     with pytest.raises(InputError, match=message):
         check_leakage(annotations, change(folds), 3)
+
+
+def test_folds_share_no_value_of_the_named_field(annotations):
+    dives = annotations.assign(**{"image.dive": (annotations["frame_id"] // 4).astype(str)})
+    folds = assign_folds(dives, SplitConfig(folds=3, group="dive"))
+    assert folds["group"].tolist() == dives["image.dive"].tolist()
+    assert folds.groupby("group")["fold"].nunique().max() == 1
+
+
+def test_values_that_share_a_frame_are_one_group():
+    table = rows(["A"] * 6, list("uvwxyz")).assign(frame_id=[1, 2, 2, 3, 3, 4])
+    table["image.dive"] = ["a", "b", "c", "c", "d", "e"]
+    assert groups_of(table, "dive").tolist() == ["a", "b", "b", "b", "b", "e"]
+    assert groups_of(table.iloc[::-1], "dive").tolist() == ["e", "b", "b", "b", "b", "a"]
+    assert groups_of(table, None).tolist() == ["1", "2", "2", "3", "3", "4"]
+
+
+def test_images_without_the_field_are_counted_and_named(annotations):
+    lacking = annotations.assign(**{"image.dive": "7", "image.night": "true"})
+    lacking.loc[lacking["frame_id"] < 2, "image.dive"] = ""
+    with pytest.raises(
+        InputError, match=r"2 of 60 images lack the field `dive` .*: images 0, 1; .* fields dive, night"
+    ):
+        assign_folds(lacking, SplitConfig(folds=3, group="dive"))
+    with pytest.raises(InputError, match=r"60 of 60 images lack the field `video`"):
+        assign_folds(lacking, SplitConfig(folds=3, group="video"))

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_of_absolute_paths_a_report_is_told_the_last_part_only(tmp_path, monkeyp
 @pytest.fixture
 def stage(tmp_path):
     """Runs a stage as DVC does, in `tmp_path`; gives its exit status and standard error."""
-    (tmp_path / "params.yaml").write_text((ROOT / "presets/reef.yaml").read_text())
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
     def start(*arguments: str) -> tuple[int, str]:
@@ -124,8 +125,8 @@ def table() -> pd.DataFrame:
     """annotations.csv of four frames of one ROI each."""
     ids = [1, 2, 3, 4]
     paths = [f"rois/{identity}_{identity}.png" for identity in ids]
-    numbers = {"x": 0.0, "y": 0.0, "w": 9.0, "h": 9.0, "frame_w": 20, "frame_h": 20}
-    rows = {"path": paths, "label": "Porifera", "annotation_id": ids, "image_id": ids, "group": "1"}
+    numbers = {"frame_id": 1, "x": 0.0, "y": 0.0, "w": 9.0, "h": 9.0, "frame_w": 20, "frame_h": 20}
+    rows = {"path": paths, "label": "Porifera", "annotation_id": ids, "image_id": ids}
     return pd.DataFrame(rows | numbers)[COLUMNS]
 
 
@@ -142,7 +143,7 @@ def test_a_split_that_leaks_stops_the_training(stage, tmp_path, table):
     write_crops(Crops(table, pixels, preprocessing_of(pixels)), tmp_path / "crops")
     lineage = Lineage("Porifera", "Porifera", "phylum", {Rank.KINGDOM: "Animalia", Rank.PHYLUM: "Porifera"})
     write_reference(Taxonomy([lineage]), tmp_path / "taxonomy.json")
-    write_csv(table[["annotation_id", "group"]].assign(fold=[0, 0, 1, 1]), tmp_path / "split.csv")
+    write_csv(table[["annotation_id"]].assign(fold=[0, 0, 1, 1], group="1"), tmp_path / "split.csv")
     paths = ["crops", "taxonomy.json", "split.csv", "model", "training", "features"]
     status, said = stage("stages.train", *paths, "--fold", "0")
     assert status == 1

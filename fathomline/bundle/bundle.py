@@ -34,17 +34,17 @@ MEASURED = ("mhd", "mhd_constant", "accuracy", "ece", "rois", "frames")
 
 @section
 class BundleConfig:
-    name: Annotated[str, MinLen(1)]
-    """What the model card calls the model."""
+    name: Annotated[str, MinLen(1)] = "fathomline-reef"
+    """Name of the model in its card."""
 
-    license: str
-    """The licence of the weights, as the model hub writes it, for example `cc-by-4.0`."""
+    license: str = "apache-2.0"
+    """License of the weights, as model hubs write it, such as `cc-by-4.0`."""
 
-    attribution: str | None
-    """Whom the model card credits for the pictures and labels that it was trained on."""
+    attribution: str | None = "Drawn by the reef of fathomline"
+    """Credit in the model card for the pictures and labels that the model was trained on."""
 
-    weights: Literal["float32", "float16", "bfloat16"]
-    """How weights are stored. The two halves are kept only where the answers for the test ROIs stay the same."""
+    weights: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Precision of the stored weights. A 16-bit one is used only if every answer for the test ROIs stays the same."""
 
     def __post_init__(self) -> None:
         for name in ("name", "license", "attribution"):

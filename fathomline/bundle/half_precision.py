@@ -74,7 +74,7 @@ def _refuse_other_logits(models: list[FoldModel], crops: Crops, test: EnsembleLo
     folds = [model.fold for model in models]
     if set(test.folds) != set(folds):
         raise InputError(
-            f"bundle: the logits of the test subset are of the folds {listing(test.folds)}, and train.folds is "
+            f"bundle: the logits of the test subset are of the folds {listing(test.folds)}, and split.held_out is "
             f"{listing(folds)}; run `dvc repro`"
         )
     if any(model.description.classes != test.classes for model in models):

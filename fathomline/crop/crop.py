@@ -4,12 +4,12 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
-from annotated_types import Ge, MinLen
+from annotated_types import MinLen
 
 from fathomline.config import section
 from fathomline.crop.cut import Box, CutFrame, CutPlan, FrameJob
@@ -20,7 +20,7 @@ from fathomline.dataset.manifest import Record, one_line, read_manifest
 from fathomline.errors import InputError, Unusable, listing
 from fathomline.files import write_csv, written_whole
 from fathomline.progress import warning
-from fathomline.rois.annotations import COLUMNS, roi_path
+from fathomline.rois.annotations import COLUMNS, IMAGE_FIELD, roi_path
 from fathomline.rois.crops_json import write_description
 from fathomline.rois.pixels import create_pixels, keep_rows
 from fathomline.rois.preprocessing import Padding, Preprocessing, Size, View
@@ -28,24 +28,25 @@ from fathomline.rois.preprocessing import Padding, Preprocessing, Size, View
 
 @section
 class CropConfig:
-    views: Annotated[list[View], MinLen(1)]
-    """What each ROI is shown as: 1.0 is the box, 3.0 three times the box, `frame` the whole frame."""
+    views: Annotated[list[View], MinLen(1)] = field(default_factory=lambda: [1.0])
+    """Views of each ROI: 1.0 is the box, 3.0 three times the box, `frame` the whole frame."""
 
-    size: Size
-    """Side of a stored view in pixels."""
+    size: Size = 72
+    """Side of a stored view in pixels; a little above train.image_size leaves room for random crops."""
 
-    square: bool
-    """Extend the shorter side of a view, so that animals keep their proportions (true), or stretch the view (false)."""
+    square: bool = True
+    """Extend the shorter side of a view, which keeps proportions (true), or stretch the view (false)."""
 
-    padding: Padding
+    padding: Padding = "edge"
     """What a view shows beyond the frame: the frame's nearest pixel, or its mean colour."""
-
-    workers: Annotated[int, Ge(0)]
-    """Processes that decode and cut; 0: one per core. Does not change the result."""
 
     @property
     def preprocessing(self) -> Preprocessing:
         return Preprocessing(tuple(self.views), self.size, self.square, self.padding)
+
+
+FIELDS_ELSEWHERE = {"id", "width", "height", "coco_url"}
+"""Fields of a COCO image that annotations.csv leaves out: it has the first three already, and no frame shares a URL."""
 
 
 @dataclass(frozen=True)
@@ -71,22 +72,21 @@ class Cropped:
         )
 
 
-def crop(raw: Path, destination: Path, config: CropConfig, group: str | None) -> Cropped:
+def crop(raw: Path, destination: Path, config: CropConfig, *, workers: int = 1) -> Cropped:
     """Cut the boxes of a downloaded subset.
 
     Reads `dataset.json`, `manifest.csv` and the images of `raw`. Writes to `destination`: `rois/`, one PNG per box;
     `pixels.npy`, (ROIs, views, size, size, 3) uint8; `annotations.csv`, whose rows are those of `pixels.npy`, in the
     order of the JSON; `quarantine.csv`, the annotations that could not be cut, with the reason. Each annotation is in
     one of the two. `crops.json`, written last, says how the pixels were made and holds the SHA-256 sums of both files.
-    `group` names the field of the COCO images that fills the column `group`; None: the image id, or, of several images
-    with the same bytes, the first one's.
 
-    Raises InputError when the input is not as the download leaves it, when images lack the field `group`, when no
-    box can be cut, and when the disk is full.
+    `workers`: processes that decode and cut; 0: one per core. They do not change the result.
+
+    Raises InputError when the input is not as the download leaves it, when no box
+    can be cut, and when the disk is full.
     """
     coco = read_dataset(raw / "dataset.json")
     manifest = read_manifest(raw / "manifest.csv")
-    groups = _groups(coco.images, group, manifest, raw / "dataset.json")
     rectangles, reasons = _sound_boxes(coco.annotations, manifest)
     try:
         _remove_former(destination)
@@ -94,11 +94,11 @@ def crop(raw: Path, destination: Path, config: CropConfig, group: str | None) ->
         with written_whole(destination / "pixels.npy") as temporary:
             pixels = create_pixels(temporary, (len(rectangles), len(config.views), config.size, config.size, 3))
             plan = CutPlan(destination / "rois", pixels, config.preprocessing)
-            frames = list(cut_all(_jobs(coco, manifest, rectangles, raw), plan, config.workers))
+            frames = list(cut_all(_jobs(coco, manifest, rectangles, raw), plan, workers))
             cut = _cut_boxes(frames, reasons)
             _refuse_nothing(cut, reasons, raw)
             keep_rows(pixels, [row for row, annotation_id in enumerate(rectangles) if annotation_id in cut])
-        annotations = _annotations_table(coco, groups, cut)
+        annotations = _annotations_table(coco, _frame_ids(coco.images, manifest), cut)
         _remove_strays(destination / "rois", annotations["path"])
         write_csv(_quarantine_table(coco.annotations, reasons), destination / "quarantine.csv")
         write_csv(annotations, destination / "annotations.csv")
@@ -116,34 +116,40 @@ def crop(raw: Path, destination: Path, config: CropConfig, group: str | None) ->
     return _told(rectangles, cut, reasons, frames, coco)
 
 
-def _groups(images: list[dict], field: str | None, manifest: dict[int, Record], where: Path) -> dict[int, str]:
-    """The group of each image, by image id. Without a field, images of the same bytes are one group."""
-    if field is None:
-        first: dict[str, int] = {}
-        bodies = {image["id"]: record.sha256 for image in images if (record := manifest.get(image["id"]))}
-        return {
-            image["id"]: str(first.setdefault(bodies.get(image["id"]) or f"image {image['id']}", image["id"]))
-            for image in images
-        }
-    groups = {image["id"]: image.get(field) for image in images}
-    lacking = [
-        image_id
-        for image_id, value in groups.items()
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or value == ""
-    ]
-    if lacking:
-        raise InputError(
-            f"{where}: {len(lacking)} of {len(images)} images lack the field `{field}` that `split.group` names: "
-            f"images {listing(lacking)}; an image has the fields {listing(images[0])}"
-        )
-    # A whole number is the same group however JSON writes it; a line break would break the table.
+def _frame_ids(images: list[dict[str, Any]], manifest: dict[int, Record]) -> dict[int, int]:
+    """By image id, the smallest id of the images with the same bytes."""
+    first: dict[str, int] = {}
+    for image_id in sorted(image["id"] for image in images):
+        record = manifest.get(image_id)
+        first.setdefault(record.sha256 if record and record.sha256 else f"image {image_id}", image_id)
+    bodies = {image["id"]: record.sha256 for image in images if (record := manifest.get(image["id"]))}
+    return {image["id"]: first[bodies.get(image["id"]) or f"image {image['id']}"] for image in images}
+
+
+def _field_columns(images: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """By the name of its column, each field of the images that has a scalar value, as text; empty where there is none.
+
+    A whole number is written alike however JSON writes it. Line breaks are escaped, as they would break the table.
+    """
+    names = sorted({name for image in images for name, value in image.items() if isinstance(value, str | int | float)})
     return {
-        image_id: one_line(str(int(value) if isinstance(value, float) and value.is_integer() else value))
-        for image_id, value in groups.items()
+        IMAGE_FIELD + one_line(name): [_field_text(image.get(name)) for image in images]
+        for name in names
+        if name not in FIELDS_ELSEWHERE
     }
 
 
-def _sound_boxes(annotations: list[dict], manifest: dict[int, Record]) -> tuple[dict[int, Rectangle], dict[int, str]]:
+def _field_text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return one_line(str(value)) if isinstance(value, str | int | float) else ""
+
+
+def _sound_boxes(
+    annotations: list[dict[str, Any]], manifest: dict[int, Record]
+) -> tuple[dict[int, Rectangle], dict[int, str]]:
     """By annotation id, in order: the rectangles worth trying, and why the others are not."""
     rectangles: dict[int, Rectangle] = {}
     reasons: dict[int, str] = {}
@@ -178,7 +184,7 @@ def _jobs(coco: Coco, manifest: dict[int, Record], rectangles: dict[int, Rectang
     ]
 
 
-def _described(image: dict) -> tuple[int, int] | None:
+def _described(image: dict[str, Any]) -> tuple[int, int] | None:
     width, height = (_whole_number(image.get(side)) for side in ("width", "height"))
     return (width, height) if width and height else None
 
@@ -204,20 +210,24 @@ def _cut_boxes(frames: Iterable[CutFrame], reasons: dict[int, str]) -> dict[int,
     return cut
 
 
-def _annotations_table(coco: Coco, groups: dict[int, str], cut: dict[int, tuple[CutFrame, Rectangle]]) -> pd.DataFrame:
+def _annotations_table(
+    coco: Coco, frame_ids: dict[int, int], cut: dict[int, tuple[CutFrame, Rectangle]]
+) -> pd.DataFrame:
     names = {category["id"]: category["name"] for category in coco.categories}
     rows = []
     for annotation in coco.annotations:
         if annotation["id"] in cut:
             frame, (left, top, right, bottom) = cut[annotation["id"]]
-            path = roi_path(annotation["image_id"], annotation["id"])
-            label = names.get(annotation["category_id"], "")
-            ids = (annotation["id"], annotation["image_id"], groups[annotation["image_id"]])
-            rows.append((path, label, *ids, left, top, right - left, bottom - top, *frame.size))
-    return pd.DataFrame(rows, columns=COLUMNS)
+            image_id = annotation["image_id"]
+            path, label = roi_path(image_id, annotation["id"]), names.get(annotation["category_id"], "")
+            box = (left, top, right - left, bottom - top)
+            rows.append((path, label, annotation["id"], image_id, *box, *frame.size, frame_ids[image_id]))
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    images = pd.DataFrame(_field_columns(coco.images), index=[image["id"] for image in coco.images])
+    return table.join(images, on="image_id")
 
 
-def _quarantine_table(annotations: list[dict], reasons: dict[int, str]) -> pd.DataFrame:
+def _quarantine_table(annotations: list[dict[str, Any]], reasons: dict[int, str]) -> pd.DataFrame:
     rows = [
         (annotation["id"], annotation["image_id"], reasons[annotation["id"]])
         for annotation in annotations
@@ -226,7 +236,7 @@ def _quarantine_table(annotations: list[dict], reasons: dict[int, str]) -> pd.Da
     return pd.DataFrame(rows, columns=["annotation_id", "image_id", "reason"])
 
 
-def _refuse_nothing(kept: dict, reasons: dict[int, str], raw: Path) -> None:
+def _refuse_nothing(kept: dict[int, Any], reasons: dict[int, str], raw: Path) -> None:
     if not kept:
         raise InputError(f"{raw}: none of {len(reasons)} annotations could be cut: {_common(reasons)}")
 

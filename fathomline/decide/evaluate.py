@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
@@ -36,22 +36,25 @@ MOST_PROBABLE = 5
 """Concepts that are named for each ROI with their probabilities, fewer where there are fewer."""
 
 
+THRESHOLDS = dict(zip(map(str, RANKS), (0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55), strict=True))
+
+
 @section
 class EvaluateConfig:
-    decoder: DecoderName
+    decoder: DecoderName = "risk"
     """How probabilities become an answer: the most probable class, the first ancestor that is probable enough, or the
     least expected distance. All three are reported; this one is the headline, and what submit uses."""
 
-    calibrate: bool
+    calibrate: bool = True
     """Fit a temperature to the held-out logits before deciding (cross-fitted for the figures)."""
 
-    thresholds: dict[str, Annotated[float, Interval(ge=0, le=1)]]
+    thresholds: dict[str, Annotated[float, Interval(ge=0, le=1)]] = field(default_factory=lambda: dict(THRESHOLDS))
     """For `threshold`: the least summed probability at which a taxon of each rank is answered."""
 
-    fit_thresholds: bool
+    fit_thresholds: bool = False
     """Fit the thresholds to the held-out ROIs, starting from those above (cross-fitted for the figures)."""
 
-    test_time_augmentation: TestTimeAugmentation
+    test_time_augmentation: TestTimeAugmentation = "none"
     """Average probabilities over each ROI as it is (`none`), with its mirror image (`mirror`), its four mirror images
     (`flips`), four quarter turns (`rotations`) or all eight orientations (`turns`), here and in submit. `auto`: the set
     with the least MHD among those that predict.transforms stored (cross-fitted for the figures)."""
@@ -101,7 +104,7 @@ def evaluate(
     Raises InputError when there are no rows, the logits are not finite, or the transforms asked for are not stored.
     """
     if len(annotations) == 0:
-        raise InputError("evaluate: no held-out ROI; train.folds and split.csv leave nothing to measure on")
+        raise InputError("evaluate: no held-out ROI; split.held_out and split.csv leave nothing to measure on")
     if not all(np.isfinite(values).all() for options in views.values() for values in options.values()):
         raise InputError("evaluate: the model's logits are not finite; train again with a lower train.lr")
     options = views[select_on]

@@ -15,7 +15,7 @@ from fathomline.taxonomy.tree import Taxonomy
 
 @section
 class SubmitConfig:
-    candidates: CandidateSet
+    candidates: CandidateSet = "labels"
     """What may be answered: `labels`, the known concepts, as the competition asks; `tree`, any taxon above them too."""
 
 

@@ -29,22 +29,22 @@ MOST_REASONS = 20
 
 @section
 class DownloadConfig:
-    workers: Annotated[int, Interval(ge=1, le=64)]
+    workers: Annotated[int, Interval(ge=1, le=64)] = 8
     """Connections at once, to be polite to the server."""
 
-    allowed_missing: Annotated[float, Interval(ge=0, le=1)]
+    allowed_missing: Annotated[float, Interval(ge=0, le=1)] = 0.0
     """Share of the images that may fail without the stage failing."""
 
-    allow_private_hosts: bool
+    allow_private_hosts: bool = False
     """Fetch from this machine and from private networks too; off, as a dataset's URLs are not to be trusted."""
 
-    timeout: Annotated[float, Gt(0)]
+    timeout: Annotated[float, Gt(0)] = 30.0
     """Seconds to wait for a server to connect, or to send more bytes."""
 
-    retries: Annotated[int, Interval(ge=0, le=20)]
+    retries: Annotated[int, Interval(ge=0, le=20)] = 5
     """How often to try again after a broken connection or a status 408, 429 or 5xx."""
 
-    max_megabytes: Annotated[float, Gt(0)]
+    max_megabytes: Annotated[float, Gt(0)] = 100.0
     """Frames larger than this many MB (10^6 bytes) are refused."""
 
 

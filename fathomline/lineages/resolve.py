@@ -24,23 +24,23 @@ from fathomline.taxonomy.tree import Taxonomy
 
 @section
 class TaxonomyConfig:
-    lineages: str | None
+    lineages: str | None = None
     """CSV `concept_name,aphia_id,rank,kingdom,…,species` for names that are the user's own or not to be asked of
     WoRMS; it comes before every other source."""
 
-    offline: bool
+    offline: bool = False
     """Never touch the network: names that neither the CSV, the cache nor the snapshot has stop the stage."""
 
-    refresh: bool
+    refresh: bool = False
     """Ask WoRMS again for every name that the CSV lacks, and print what changed."""
 
-    workers: Annotated[int, Interval(ge=1, le=32)]
+    workers: Annotated[int, Interval(ge=1, le=32)] = 8
     """Names looked up at once."""
 
-    timeout: Annotated[float, Gt(0)]
+    timeout: Annotated[float, Gt(0)] = 30.0
     """Seconds without an answer after which a request counts as failed."""
 
-    retries: Annotated[int, Interval(ge=0, le=20)]
+    retries: Annotated[int, Interval(ge=0, le=20)] = 5
     """How often a failed request is sent again, with growing pauses."""
 
     def __post_init__(self) -> None:

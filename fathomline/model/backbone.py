@@ -7,14 +7,12 @@ from pathlib import Path
 import timm
 import torch
 from safetensors import SafetensorError
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import PretrainedCfg
 from torch import nn
 
 from fathomline.errors import InputError, listing
 from fathomline.model.classifier import Classifier
 from fathomline.model.model_json import Architecture
-from fathomline.train.config import TrainConfig
 
 TIMM_ERRORS = (
     OSError,
@@ -30,28 +28,7 @@ TIMM_ERRORS = (
 """What timm raises for options, sizes and weights that do not fit: it checks few of them, and trips over the rest."""
 
 
-def design(config: TrainConfig, views: int, classes: int) -> Architecture:
-    """The architecture that `config` asks for; InputError for a backbone that timm does not have."""
-    defaults = _pretrained_config(config.backbone)
-    mean, std = {
-        "backbone": (defaults.mean, defaults.std),
-        "imagenet": (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD),
-        "half": ((0.5,) * 3, (0.5,) * 3),
-    }[config.normalization]
-    return Architecture(
-        backbone=config.backbone,
-        backbone_options=dict(config.backbone_options),
-        image_size=config.image_size,
-        views=views,
-        fusion=config.fusion,
-        separate_backbones=config.separate_backbones,
-        classes=classes,
-        mean=tuple(mean),
-        std=tuple(std),
-    )
-
-
-def _pretrained_config(backbone: str) -> PretrainedCfg:
+def pretrained_config(backbone: str) -> PretrainedCfg:
     """What timm says of a backbone; InputError when it does not have it."""
     try:
         defaults = timm.get_pretrained_cfg(backbone)
@@ -90,7 +67,7 @@ def build(architecture: Architecture, pretrained: bool | str = False, drop_path:
         raise InputError(f"train.backbone_options has {listing(reserved)}, which fathomline sets itself; leave it out")
     if drop_path:
         options["drop_path_rate"] = drop_path
-    if _pretrained_config(architecture.backbone).fixed_input_size:
+    if pretrained_config(architecture.backbone).fixed_input_size:
         options.setdefault("img_size", architecture.image_size)
     if isinstance(pretrained, str):
         _check_weights_file(pretrained)

@@ -61,8 +61,8 @@ def held_out_logits(
     """Logits of each fold's model for the ROIs of that fold, and for no other.
 
     Args: models, the folder of fold-0, fold-1 …; split as `read_split` gives it; transforms, names of orientations;
-        degraded_size as `train.degraded_size`, None for no degraded view; chunks that an earlier call has left, None to
-        keep none.
+        degraded_size as `train.validation.degraded_size`, None for no degraded view; chunks that an earlier call has
+        left, None to keep none.
     Raises InputError when a model is damaged, of another taxonomy, or held out other ROIs than the split says.
     """
     views: dict[str, np.ndarray | None] = {"plain": None}
@@ -119,7 +119,7 @@ def ensemble_logits(
 def _models(models: Path, folds: Sequence[int], taxonomy: Taxonomy, crops: Crops) -> Iterator[tuple[int, Model]]:
     strays = sorted({path.name for path in models.glob("fold-*")} - {f"fold-{fold}" for fold in folds})
     if strays:
-        warning(f"{models}: {listing(strays)} belong to folds that train.folds does not name; ignored")
+        warning(f"{models}: {listing(strays)} belong to folds that split.held_out does not name; ignored")
     classes = None
     for fold in folds:
         folder = models / f"fold-{fold}"

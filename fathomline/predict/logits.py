@@ -43,9 +43,9 @@ ValueError, and what does not match its CRC a BadZipFile."""
 
 @section
 class PredictConfig:
-    transforms: Literal["none", "mirror", "flips", "rotations", "turns"]
-    """Orientations to predict each ROI in and to store: as it is (`none`), with its mirror image (`mirror`), its four
-    mirror images (`flips`), four quarter turns (`rotations`), or all eight (`turns`). evaluate averages over these."""
+    transforms: Literal["none", "mirror", "flips", "rotations", "turns"] = "none"
+    """Orientations to predict each ROI in and to store, for evaluate to average over. `none`: as it is; `mirror`: with
+    its mirror image; `flips`: its four mirror images; `rotations`: four quarter turns; `turns`: all eight."""
 
 
 @dataclass(frozen=True)
@@ -172,27 +172,27 @@ def refuse_other_runs(held_out: HeldOutLogits, folds: Sequence[int], view: str, 
     found = sorted(set(held_out.folds.tolist()))
     if found != sorted(folds):
         raise InputError(
-            f"{path}: holds the ROIs of the folds {listing(found)}, and train.folds is {listing(folds)}; "
+            f"{path}: holds the ROIs of the folds {listing(found)}, and split.held_out is {listing(folds)}; "
             "run `dvc repro`"
         )
     if view not in held_out.views:
         raise InputError(
-            f"{path}: lacks the {view} view that train.select_on names; it has {listing(held_out.views)}; "
+            f"{path}: lacks the {view} view that train.validation.select_on names; it has {listing(held_out.views)}; "
             "run `dvc repro`"
         )
 
 
 def held_out_annotations(held_out: HeldOutLogits, crops: pd.DataFrame, split: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """One row per ROI in the order of the logits: what the crop stage knows of it, and its `fold`.
+    """One row per ROI in the order of the logits: what the crop stage knows of it, its `fold` and its `group`.
 
     Args: crops as `read_annotations` gives them; split as `read_split` does; path of the logits, for messages.
     Raises InputError for an ROI that the crops lack, or whose fold is another in the split.
     """
-    known = crops.set_index("annotation_id").assign(fold=split.set_index("annotation_id")["fold"])
+    known = crops.set_index("annotation_id").join(split.set_index("annotation_id")[["fold", "group"]])
     strange = [number for number in held_out.annotation_ids.tolist() if number not in known.index]
     if strange:
         raise InputError(f"{path}: has {len(strange)} ROIs that the crops lack: {listing(strange)}; {REMEDY}")
-    rows = known.loc[held_out.annotation_ids].reset_index()[[*crops.columns, "fold"]]
+    rows = known.loc[held_out.annotation_ids].reset_index()[[*crops.columns, "fold", "group"]]
     moved = rows.loc[rows["fold"].to_numpy() != held_out.folds, "annotation_id"].tolist()
     if moved:
         raise InputError(

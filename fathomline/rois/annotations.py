@@ -18,18 +18,22 @@ SCHEMA = {
     "label": Text,
     "annotation_id": Whole,
     "image_id": Whole,
-    "group": Name,
     "x": Annotated[Number, Ge(0)],
     "y": Annotated[Number, Ge(0)],
     "w": Annotated[Number, Gt(0)],
     "h": Annotated[Number, Gt(0)],
     "frame_w": Annotated[Whole, Ge(1)],
     "frame_h": Annotated[Whole, Ge(1)],
+    "frame_id": Whole,
 }
 """Columns in order. `path` is relative to the table's folder; `label` is a concept, or empty where it is withheld;
-`group` is what two folds must not share; the box is clipped to the frame; boxes and frames are in pixels."""
+the box is clipped to the frame; boxes and frames are in pixels; `frame_id` is the smallest id of the images with the
+same bytes, mostly `image_id` itself. Columns that begin with `image.` follow: the fields of the COCO image, as text."""
 
 COLUMNS = list(SCHEMA)
+
+IMAGE_FIELD = "image."
+"""Begins the name of a column that holds a field of the COCO image."""
 
 ROUNDING = 1e-6
 """Pixels by which x + w may exceed the frame: the sum of two rounded numbers is rounded again."""

@@ -84,7 +84,7 @@ def fold_rows(annotations: pd.DataFrame, folds: pd.DataFrame, fold: int) -> tupl
     held_out = (assigned == fold).to_numpy()
     if not held_out.any() or held_out.all():
         available = listing(sorted(of_annotation.unique()))
-        raise InputError(f"train.folds has {fold}, but split.csv holds the folds {available}; choose among these")
+        raise InputError(f"split.held_out has {fold}, but split.csv holds the folds {available}; choose among these")
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 

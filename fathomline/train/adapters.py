@@ -20,10 +20,10 @@ def add_adapters(classifier: Classifier, config: TrainConfig) -> None:
         linear = [name for name, layer in backbone.named_modules() if isinstance(layer, nn.Linear)]
         if not linear:
             raise InputError(
-                "train.lora: the backbone has no linear layer to adapt; choose a transformer, or lora: false"
+                "train.lora.r: the backbone has no linear layer to adapt; choose a transformer, or set it to 0"
             )
         adapters = LoraConfig(
-            r=config.lora_r, lora_alpha=config.lora_alpha, lora_dropout=config.lora_dropout, target_modules=linear
+            r=config.lora.r, lora_alpha=config.lora.alpha, lora_dropout=config.lora.dropout, target_modules=linear
         )
         classifier.backbones[place] = get_peft_model(backbone, adapters)
 

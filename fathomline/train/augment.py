@@ -8,7 +8,7 @@ from fathomline.model.degrade import degraded
 from fathomline.model.orientations import ORIENTATION_SETS, ORIENTATIONS, Orientation
 from fathomline.model.transforms import resized, turned
 from fathomline.train.augment_ops import blurred, erased, recoloured, rotated
-from fathomline.train.config import TrainConfig
+from fathomline.train.config import AugmentConfig, TrainConfig
 
 SUB_BATCHES = 8
 """A batch is split into this many sub-batches. The ROIs of one are cropped to one size and have one orientation, so
@@ -37,7 +37,7 @@ def augmented(
     Returns: (rois, views, 3, image_size, image_size), 0 to 255; float32, or as `whole` gives them where only crops,
         flips and quarter turns are asked for.
     """
-    orientations = _orientations(config)
+    augment, orientations = config.augment, _orientations(config.augment)
     # Another first orientation each batch: one with fewer ROIs than orientations would never see the last ones.
     first = torch.randint(len(orientations), (), generator=generator).item()
     parts, kept = [], []
@@ -47,15 +47,15 @@ def augmented(
         parts.append(images)
         kept.append(np.full(len(part), share))
     images = torch.cat(parts)
-    if config.degradation:
-        scales = drawn_scales(len(rows), config.degradation, generator)
+    if augment.degradation:
+        scales = drawn_scales(len(rows), augment.degradation, generator)
         images = degraded(images, spans[rows] * (scales * np.concatenate(kept))[:, None])
-    if config.rotation:
-        images = rotated(images.float(), config.rotation, generator)
-    if config.color_jitter:
-        images = recoloured(images.float(), config.color_jitter, generator)
-    if config.erasing:
-        images = erased(images.float(), config.erasing, generator)
+    if augment.rotation:
+        images = rotated(images.float(), augment.rotation, generator)
+    if augment.color_jitter:
+        images = recoloured(images.float(), augment.color_jitter, generator)
+    if augment.erasing:
+        images = erased(images.float(), augment.erasing, generator)
     return images
 
 
@@ -80,18 +80,19 @@ def _sub_batch(
         return torch.rand((), generator=generator).item()
 
     side = pixels.shape[2]
-    window = max(1, round((config.min_crop + (1 - config.min_crop) * draw()) * side))
+    augment = config.augment
+    window = max(1, round((augment.min_crop + (1 - augment.min_crop) * draw()) * side))
     corners = torch.randint(side - window + 1, (len(rows), 2), generator=generator).tolist()
     images = resized(_windows(pixels, rows, corners, window), config.image_size, device)
     images = turned(images, orientation)
-    if config.blur:
+    if augment.blur:
         images = images.float()  # blurred or not, for all sub-batches become one tensor
-        if draw() < config.blur:
+        if draw() < augment.blur:
             images = blurred(images, 0.1 + (STRONGEST_BLUR - 0.1) * draw())
     return images, window / side
 
 
-def _orientations(config: TrainConfig) -> list[Orientation]:
+def _orientations(config: AugmentConfig) -> list[Orientation]:
     """The orientations that sub-batches take in turn."""
     mirrored = config.vertical_flip or config.horizontal_flip
     if config.quarter_turns:  # quarter turns and one mirror image make the other

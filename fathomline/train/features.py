@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -31,24 +32,12 @@ CHUNK = 512
 DRAWN_TOGETHER = 32
 """ROIs whose augmented copies are drawn from one seed, however many the device computes at once."""
 
-OF_FEATURES = (
-    "backbone",
-    "backbone_options",
-    "image_size",
-    "frozen_copies",
-    "min_crop",
-    "horizontal_flip",
-    "vertical_flip",
-    "quarter_turns",
-    "rotation",
-    "color_jitter",
-    "blur",
-    "degradation",
-    "erasing",
-    "degraded_size",
-    "seed",
-)
-"""Parameters of `train` that features depend on, besides the weights: an activation, for one, has none."""
+OF_FEATURES = ("backbone", "backbone_options", "image_size", "frozen_copies", "seed")
+"""Parameters of `train` that features depend on, besides the weights, augmentation and the degraded size: an
+activation, for one, has no weights."""
+
+MIXING = ("mixup", "cutmix")
+"""Augmentations of batches, which come after the features."""
 
 
 def frozen_inputs(
@@ -105,6 +94,8 @@ def _read(folder: Path, start: int) -> dict[str, Tensor] | None:
 def _key(classifier: Classifier, crops: Crops, config: TrainConfig) -> str:
     """A hash of everything that the features depend on."""
     settings = {name: getattr(config, name) for name in OF_FEATURES}
+    settings |= {name: value for name, value in asdict(config.augment).items() if name not in MIXING}
+    settings["degraded_size"] = config.validation.degraded_size
     settings["computed_in"] = computed_in(classifier.head.weight.device, config.precision)
     hashed = hashlib.sha256(json.dumps([settings, crops.digest, torch.__version__, timm.__version__]).encode())
     hashed.update(json.dumps([str(classifier.mean.tolist()), str(classifier.std.tolist())]).encode())

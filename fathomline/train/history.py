@@ -27,7 +27,7 @@ class Epoch:
     train_loss: float
     train_cross_entropy: float
     train_expected_distance: float
-    train_rank_loss: float
+    train_rank_cross_entropy: float
     train_entropy: float
     """Of the probabilities: how unsure the model is."""
     validation_cross_entropy: float
@@ -44,7 +44,7 @@ class Epoch:
     """Largest element of an adapter's gradient, before it is clipped."""
 
     def selected_mhd(self, select_on: str) -> float:
-        """The MHD that chooses the epoch, by the value of `train.select_on`."""
+        """The MHD that chooses the epoch, by the value of `train.validation.select_on`."""
         return self.validation_mhd_degraded if select_on == "degraded" else self.validation_mhd
 
 

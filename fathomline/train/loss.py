@@ -21,13 +21,13 @@ class LossParts(NamedTuple):
     total: Tensor
     cross_entropy: Tensor
     expected_distance: Tensor
-    rank_loss: Tensor
+    rank_cross_entropy: Tensor
     entropy: Tensor
     """Of the probabilities, in nats: how unsure they are. Not minimised."""
 
 
 class HierarchicalLoss(nn.Module):
-    """cross_entropy · CE(p, q) + expected_distance · Σ_y q(y) Σ_c p(c)·D(c, y) + rank_loss · R(p, q).
+    """cross_entropy · CE(p, q) + expected_distance · Σ_y q(y) Σ_c p(c)·D(c, y) + rank_cross_entropy · R(p, q).
 
     p is the softmax of the logits, q the truth: a class, or a distribution over classes where mixup mixes two.
 
@@ -50,7 +50,7 @@ class HierarchicalLoss(nn.Module):
         self._keep("members", above)
         self._keep("taxa_of_class", above / np.maximum(above.sum(axis=1, keepdims=True), 1))
         # As rare as a class is, so much its ROIs weigh; their mean weight is 1.
-        weights = np.maximum(counts, 1) ** -config.class_balance
+        weights = np.maximum(counts, 1) ** -config.loss.class_balance
         self._keep("class_weights", weights * counts.sum() / max((weights * counts).sum(), 1e-12))
 
     def _keep(self, name: str, values: np.ndarray) -> None:
@@ -60,15 +60,15 @@ class HierarchicalLoss(nn.Module):
         """logits (rois, classes) float; truth (rois,) int64 or (rois, classes) float -> four scalars."""
         logits, config = logits.float(), self.config
         probabilities = logits.softmax(dim=1)
-        smoothing = {"reduction": "none", "label_smoothing": config.label_smoothing}
+        smoothing = {"reduction": "none", "label_smoothing": config.loss.label_smoothing}
         cross_entropy = functional.cross_entropy(logits, truth, **smoothing)
         expected_distance = (probabilities * _of_truth(self.distances, truth)).sum(dim=1)
         masses = (probabilities @ self.members).clamp_min(LEAST_MASS)
-        rank_loss = -(_of_truth(self.taxa_of_class, truth) * masses.log()).sum(dim=1)
+        rank_cross_entropy = -(_of_truth(self.taxa_of_class, truth) * masses.log()).sum(dim=1)
         weights = _of_truth(self.class_weights, truth)
-        parts = [(weights * part).mean() for part in (cross_entropy, expected_distance, rank_loss)]
+        parts = [(weights * part).mean() for part in (cross_entropy, expected_distance, rank_cross_entropy)]
         entropy = -(probabilities * logits.log_softmax(dim=1)).sum(dim=1).mean().detach()
-        factors = (config.cross_entropy, config.expected_distance, config.rank_loss)
+        factors = (config.loss.cross_entropy, config.loss.expected_distance, config.loss.rank_cross_entropy)
         total = sum(factor * part for factor, part in zip(factors, parts, strict=True))
         return LossParts(total, *parts, entropy)
 

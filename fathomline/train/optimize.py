@@ -21,26 +21,31 @@ class Optimization:
         self._classifier, self._config = classifier, config
         self._weights = [weight for weight in classifier.parameters() if weight.requires_grad]
         groups = parameter_groups(classifier, config)
-        fused = {"fused": True} if config.optimizer == "adamw" and self._weights[0].device.type != "mps" else {}
+        fused = {"fused": True} if config.optimizer.name == "adamw" and self._weights[0].device.type != "mps" else {}
         try:
-            self.optimizer = create_optimizer_v2(groups, config.optimizer, config.lr, config.weight_decay, **fused)
+            self.optimizer = create_optimizer_v2(
+                groups, config.optimizer.name, config.lr, config.optimizer.weight_decay, **fused
+            )
         # timm passes on whatever the optimiser, or a package that it lacks, raises.
         except (ValueError, TypeError, RuntimeError, ImportError, AssertionError) as error:
             raise InputError(
-                f"train.optimizer is {config.optimizer!r}, which timm cannot set up: {error}; adamw always works"
+                f"train.optimizer.name is {config.optimizer.name!r}, which timm cannot set up: {error}; adamw always "
+                "works"
             ) from error
         self._schedule, _ = create_scheduler_v2(
             self.optimizer,
-            sched=config.schedule,
+            sched=config.schedule.name,
             num_epochs=config.epochs,
-            min_lr=config.min_lr,
-            warmup_epochs=config.warmup_epochs,
-            warmup_lr=min(config.min_lr, config.lr),
+            min_lr=config.schedule.min_lr,
+            warmup_epochs=config.schedule.warmup_epochs,
+            warmup_lr=min(config.schedule.min_lr, config.lr),
             step_on_epochs=False,
             updates_per_epoch=steps_per_epoch,
         )
         self._schedule.step_update(0)  # timm scales the rates of layers from its second step on only
-        self._average = ModelEmaV3(classifier, config.ema_decay, use_warmup=True) if config.ema_decay else None
+        self._average = (
+            ModelEmaV3(classifier, config.optimizer.ema_decay, use_warmup=True) if config.optimizer.ema_decay else None
+        )
         self.steps = 0
 
     @property
@@ -78,7 +83,7 @@ class Optimization:
 
     def step(self) -> Tensor:
         """Take one step along the gradients that have gathered, and clear them. Returns their L2 norm, a scalar."""
-        norm = torch.nn.utils.clip_grad_norm_(self._weights, self._config.clip_norm or math.inf)
+        norm = torch.nn.utils.clip_grad_norm_(self._weights, self._config.optimizer.clip_norm or math.inf)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.steps += 1
@@ -94,13 +99,15 @@ def parameter_groups(classifier: Classifier, config: TrainConfig) -> list[dict]:
     Weight decay is for matrices, not for biases, norms and what the backbone itself exempts, such as position
     embeddings and class tokens. With a layer decay, each layer of the backbone learns that much slower than the next.
     """
-    decay = config.weight_decay
+    decay = config.optimizer.weight_decay
     exempt = [set(getattr(backbone, "no_weight_decay", set)()) for backbone in classifier.backbones]
-    if config.layer_decay == 1:
+    if config.optimizer.layer_decay == 1:
         names = {f"backbones.{place}.{name}" for place, spared in enumerate(exempt) for name in spared}
         return param_groups_weight_decay(classifier, decay, no_weight_decay_list=names | {"fusion.embedding"})
     groups = []
     for backbone, spared in zip(classifier.backbones, exempt, strict=True):
-        groups += param_groups_layer_decay(backbone, decay, no_weight_decay_list=spared, layer_decay=config.layer_decay)
+        groups += param_groups_layer_decay(
+            backbone, decay, no_weight_decay_list=spared, layer_decay=config.optimizer.layer_decay
+        )
     groups += param_groups_weight_decay(classifier.fusion, decay, no_weight_decay_list={"embedding"})
     return [*groups, *param_groups_weight_decay(classifier.head, decay)]

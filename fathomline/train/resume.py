@@ -57,7 +57,7 @@ def resume_point(
     config: TrainConfig,
 ) -> ResumePoint:
     """The point of this training in `folder`, named by a hash of what it depends on, its code included."""
-    settings = {name: value for name, value in asdict(config).items() if name != "folds"}
+    settings = asdict(config)
     versions = [torch.__version__, timm.__version__]
     described = [settings, taxonomy.hash, list(classes), crops.digest, [len(part) for part in rows], versions]
     hashed = hashlib.sha256(json.dumps(described).encode())

@@ -9,7 +9,7 @@ from timm.layers import convert_sync_batchnorm
 from torch import nn
 
 from fathomline.errors import InputError
-from fathomline.model.backbone import build, design, save_memory
+from fathomline.model.backbone import build, save_memory
 from fathomline.model.checkpoint import Model
 from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import degraded_scale, view_spans
@@ -20,6 +20,7 @@ from fathomline.rois.crops import Crops
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.train.adapters import add_adapters, merge_adapters, trainable_weights
 from fathomline.train.config import TrainConfig
+from fathomline.train.design import design
 from fathomline.train.distributed import ALONE, NOT_SHARED, Processes
 from fathomline.train.features import frozen_inputs
 from fathomline.train.history import Epoch, Pace, Trained
@@ -60,7 +61,7 @@ def train(
     drop_path = 0.0 if config.frozen else config.drop_path
     classifier = _prepare(build(architecture, config.pretrained, drop_path), config, processes)
     spans = view_spans(crops)
-    scale = None if config.degraded_size is None else degraded_scale(crops, config.degraded_size)
+    scale = None if config.validation.degraded_size is None else degraded_scale(crops, config.validation.degraded_size)
     learns, has = trainable_weights(classifier)
     backbones = classifier.backbones
     if config.frozen:
@@ -114,7 +115,7 @@ def _prepare(classifier: Classifier, config: TrainConfig, processes: Processes) 
         classifier.backbones.requires_grad_(False)
     if config.gradient_checkpointing and not config.frozen:
         save_memory(classifier, config.backbone)
-    if config.lora:
+    if config.lora.r:
         add_adapters(classifier, config)
     device = processes.device()
     prepare_device(device)
@@ -138,7 +139,7 @@ def _keep_the_best(
         raise InputError(f"{resume.path.parent}: {NOT_SHARED}")
     numbers = range(len(run.history) + 1, config.epochs + 1)
     for number in progress(numbers, label="train", unit="epoch", total=config.epochs, initial=len(run.history)):
-        if config.patience and run.waited >= config.patience:
+        if config.validation.patience and run.waited >= config.validation.patience:
             break
         try:
             epoch = run.epoch(number)

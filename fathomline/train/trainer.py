@@ -33,8 +33,8 @@ class DivergedError(Exception):
     def __init__(self, figure: str, value: float, number: int, config: TrainConfig) -> None:
         super().__init__(f"the {figure} is {value} in epoch {number}, expected a finite number")
         self.remedy = (
-            f"try a lower train.lr (it is {config.lr}), train.warmup_epochs or train.clip_norm above 0, "
-            "or train.precision: fp32"
+            f"try a lower train.lr (it is {config.lr}), train.schedule.warmup_epochs or train.optimizer.clip_norm "
+            "above 0, or train.precision: fp32"
         )
 
 
@@ -100,10 +100,10 @@ class Run:
             self.steps * self.batch_size / seconds, seconds_for_data / seconds, tuple(self.adapters.means().tolist())
         )
         self.history.append(epoch)
-        mhd = epoch.selected_mhd(self.config.select_on)
-        if self.best is None or mhd < self.best.selected_mhd(self.config.select_on):
+        mhd = epoch.selected_mhd(self.config.validation.select_on)
+        if self.best is None or mhd < self.best.selected_mhd(self.config.validation.select_on):
             self.best, self.best_weights = epoch, copy.deepcopy(self.optimization.best_guess.state_dict())
-        if mhd < self.to_beat - self.config.min_delta:
+        if mhd < self.to_beat - self.config.validation.min_delta:
             self.to_beat, self.waited = mhd, 0
         else:
             self.waited += 1
@@ -192,7 +192,7 @@ class Run:
         probabilities = softmax(logits.astype(np.float64), axis=1)
         expected = (probabilities * task.taxonomy.distances(task.class_nodes, task.class_nodes)[labels]).sum(axis=1)
         entropy = -(probabilities * np.log(np.maximum(probabilities, 1e-300))).sum(axis=1)
-        has_degraded = self.config.degraded_size is not None
+        has_degraded = self.config.validation.degraded_size is not None
         return (
             float(-scores[np.arange(len(labels)), labels].mean()),
             float(expected.mean()),
@@ -226,6 +226,6 @@ def _check_finite(means: list[float], number: int, config: TrainConfig) -> None:
 
 
 def _mixer(config: TrainConfig, classes: int) -> Mixup | None:
-    if not (config.mixup or config.cutmix):
+    if not (config.augment.mixup or config.augment.cutmix):
         return None
-    return Mixup(config.mixup, config.cutmix, label_smoothing=0.0, num_classes=classes)
+    return Mixup(config.augment.mixup, config.augment.cutmix, label_smoothing=0.0, num_classes=classes)

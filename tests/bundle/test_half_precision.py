@@ -41,7 +41,7 @@ def test_half_weights_that_would_change_an_answer_are_not_stored(trained, capsys
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda test: replace(test, folds=(0, 2)), "the folds 0, 2, and train.folds is 0, 1"),
+        (lambda test: replace(test, folds=(0, 2)), "the folds 0, 2, and split.held_out is 0, 1"),
         (lambda test: replace(test, classes=test.classes[::-1]), "other classes"),
         (lambda test: replace(test, annotation_ids=test.annotation_ids[::-1]), "other ROIs"),
     ],

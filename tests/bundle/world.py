@@ -13,7 +13,7 @@ from fathomline.crop.crop import crop
 from fathomline.decide.averaging import ensemble_probabilities
 from fathomline.decide.rule import DecisionRule
 from fathomline.decide.submit import predictions
-from fathomline.model.backbone import build, design
+from fathomline.model.backbone import build
 from fathomline.model.checkpoint import Model, save_model
 from fathomline.model.inference import predict_logits
 from fathomline.model.model_json import read_model_json
@@ -23,6 +23,7 @@ from fathomline.predict.logits import EnsembleLogits
 from fathomline.rois.crops import Crops, read_crops
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
+from fathomline.train.design import design
 from tests.colored_crops import CLASSES
 from tests.frames import Raw, box, crop_config, encoded, picture
 
@@ -81,7 +82,7 @@ def trained(config, taxonomy, tmp_path) -> Trained:
         raw.frame(number, encoded(picture(40, 30, number), **turned))
     numbered = [(number, bbox) for number, boxes in BOXES.items() for bbox in boxes]
     raw.write([box(place, number, bbox) for place, (number, bbox) in enumerate(numbered, start=100)])
-    crop(raw.folder, tmp_path / "crops", crop_config(views=[1.0, "frame"], size=20), None)
+    crop(raw.folder, tmp_path / "crops", crop_config(views=[1.0, "frame"], size=20))
     crops = read_crops(tmp_path / "crops")
     models = []
     for fold in (0, 1):

@@ -1,7 +1,5 @@
 """Crops and their split, damaged."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -22,7 +20,7 @@ from tests.crafted.damage import (
 )
 
 ANNOTATIONS = {
-    "a column missing": (table(lambda rows: rows.drop(columns="group")), r"lacks the column\(s\) group"),
+    "a column missing": (table(lambda rows: rows.drop(columns="frame_id")), r"lacks the column\(s\) frame_id"),
     "an id twice": (cell("annotation_id", "101"), r"1 row\(s\) repeat an annotation_id, expected each once: 101"),
     "an id of 2^63": (cell("annotation_id", str(2**63)), "`annotation_id` are not .*row 2 has 9223372036854775808"),
     "a float id": (cell("annotation_id", "100.0"), "`annotation_id` are not a whole number.*row 2 has '100.0'"),
@@ -41,7 +39,7 @@ ANNOTATIONS = {
     "an absolute path": (cell("path", "/etc/passwd"), "have a `path` other than"),
     "another ROI's path": (cell("path", "rois/0_101.png"), "have a `path` other than"),
     "an empty path": (cell("path", ""), "`path` are not a text that is not empty"),
-    "an empty group": (cell("group", " "), "`group` are not a text that is not empty"),
+    "no frame": (cell("frame_id", ""), "`frame_id` are not a whole number"),
     "no label": (cell("label", ""), r"1 row\(s\) of the training subset have no label: row 2"),
     "a label that commands the terminal": (cell("label", "\x1b[2J"), r"`label` are not .*row 2 has '\\x1b\[2J'"),
     "a label of two lines": (cell("label", "Red\nfish"), r"`label` are not a text without control characters"),
@@ -63,7 +61,6 @@ SPLIT = {
     "a fold of 2^64": (cell("fold", str(2**64)), "`fold` are not"),
     "a fold with a name": (cell("fold", "zero"), "`fold` are not a whole number of 64 bits: row 2 has 'zero'"),
     "NaN": (cell("fold", "nan"), "`fold` are not a whole number"),
-    "another group": (cell("group", "99"), "have a `group` other than in annotations.csv: row 2"),
     "no group": (cell("group", ""), "`group` are not a text that is not empty"),
     "a group in two folds": (
         table(lambda rows: rows.assign(fold=["0", "1", "2"] * 4)),
@@ -72,15 +69,10 @@ SPLIT = {
 }
 
 
-def images_in_two_groups(path: Path) -> None:
-    """Groups that do not keep the ROIs of an image together, in both tables, and folds that follow these groups."""
-    mixed = table(lambda rows: rows.assign(group=["a", "b"] * 6))
-    mixed(path.parent / "crops/annotations.csv")
-    mixed(path)
-    table(lambda rows: rows.assign(fold=["0", "1"] * 6))(path)
-
-
-SPLIT["an image in two folds"] = (images_in_two_groups, r"6 image\(s\) are in more than one fold: 0, 1, 2")
+SPLIT["a frame in two folds"] = (
+    table(lambda rows: rows.assign(group=["a", "b"] * 6, fold=["0", "1"] * 6)),
+    r"6 frame\(s\) are in more than one fold: 0, 1, 2",
+)
 
 
 DESCRIPTION = {

@@ -55,7 +55,7 @@ def intact(tmp_path_factory) -> Path:
     """Six frames of two ROIs each, two views, two concepts, three folds and three epochs."""
     folder = tmp_path_factory.mktemp("intact")
     ids, images = np.arange(ROIS) + 100, np.arange(ROIS) // 2
-    table = pd.DataFrame({"annotation_id": ids, "image_id": images, "group": images.astype(str)})
+    table = pd.DataFrame({"annotation_id": ids, "image_id": images, "frame_id": images})
     table["path"] = [f"rois/{image}_{identity}.png" for image, identity in zip(images, ids, strict=True)]
     table["label"] = ["Redfish", "Bluefish"] * (ROIS // 2)
     table[["x", "y", "w", "h", "frame_w", "frame_h"]] = [1.5, 2.0, 8.0, 9.25, 40, 30]
@@ -65,7 +65,7 @@ def intact(tmp_path_factory) -> Path:
     pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     np.save(folder / "crops/pixels.npy", pixels)
     write_description(folder / "crops", preprocessing_of(pixels, 1.0, "frame"), ROIS)
-    write_csv(assign_folds(table, SplitConfig(folds=3, group=None, seed=0)), folder / "split.csv")
+    write_csv(assign_folds(table, SplitConfig(folds=3)), folder / "split.csv")
     above = ["Animalia", "Chordata", "Teleostei", "Perciformes", "Sebastidae", "Sebastes"]
     names = ("Redfish", "Bluefish")
     lineages = [Lineage(name, name, "species", dict(zip(RANKS, [*above, name], strict=True))) for name in names]

@@ -24,7 +24,7 @@ def quarantine(folder: Path) -> dict[int, str]:
 
 def test_a_roi_is_the_box_as_pillow_crops_it(raw, tmp_path):
     folder = raw.write([box(5, 1, [3.4, 4.6, 10.2, 12.1])])
-    crop(folder, tmp_path / "crops", crop_config(), None)
+    crop(folder, tmp_path / "crops", crop_config())
     roi = Image.open(tmp_path / "crops/rois/1_5.png")
     assert np.array_equal(np.asarray(roi), np.asarray(picture(40, 30, 1).crop((3.4, 4.6, 13.6, 16.7))))
 
@@ -40,11 +40,11 @@ def test_rows_follow_the_json_and_pixels_follow_the_rows(raw, tmp_path):
             box(1, 2, [4, 4, 16, 16]),
         ]
     )
-    done = crop(folder, tmp_path / "crops", crop_config(), None)
+    done = crop(folder, tmp_path / "crops", crop_config())
     table = read_annotations(tmp_path / "crops/annotations.csv")
     assert table["path"].tolist() == ["rois/1_9.png", "rois/2_3.png", "rois/1_6.png", "rois/2_1.png"]
     assert table["label"].tolist() == ["Pandalus", "NA", "", "Pandalus"]
-    assert table["group"].tolist() == ["1", "2", "1", "2"]
+    assert table["frame_id"].tolist() == [1, 2, 1, 2]
     assert table[["x", "y", "w", "h", "frame_w", "frame_h"]].iloc[2].tolist() == [30, 20, 10, 10, 40, 30]
     pixels = np.load(tmp_path / "crops/pixels.npy", mmap_mode="r")
     assert pixels.shape == (4, 3, 16, 16, 3)
@@ -58,7 +58,7 @@ def test_rows_follow_the_json_and_pixels_follow_the_rows(raw, tmp_path):
 
 def test_the_views_are_listed_in_the_order_of_the_pixels(raw, tmp_path):
     folder = raw.write([box(5, 1, [8, 8, 16, 16])])
-    crop(folder, tmp_path / "crops", crop_config(views=["frame", 1.0]), None)
+    crop(folder, tmp_path / "crops", crop_config(views=["frame", 1.0]))
     assert read_crops(tmp_path / "crops").views == ("frame", 1.0)
     first, second = np.load(tmp_path / "crops/pixels.npy")[0]
     assert json.loads((tmp_path / "crops/crops.json").read_text())["views"] == ["frame", 1.0]
@@ -70,7 +70,7 @@ def test_the_median_size_of_the_rois_is_told(raw, tmp_path):
     # Sides of 1 and 4, 8 and 8, 10 and 10 (of 20, at the frame's edge), and one that is quarantined.
     boxes = [[1, 1, 1, 4], [1, 1, 8, 8], [30, 20, 20, 20], [0, 0, 0, 0]]
     folder = raw.write([box(place, 1, bbox) for place, bbox in enumerate(boxes, start=1)])
-    done = crop(folder, tmp_path / "crops", crop_config(), None)
+    done = crop(folder, tmp_path / "crops", crop_config())
     assert done.median_size == pytest.approx(8.0)
     assert str(done) == "3 ROIs of median size 8 px from 1 frames; 1 clipped at the frame's edge, 1 quarantined"
 
@@ -78,7 +78,7 @@ def test_the_median_size_of_the_rois_is_told(raw, tmp_path):
 def test_bad_boxes_are_quarantined_with_a_reason_and_good_ones_kept(raw, tmp_path, capsys):
     bad = [["1", 2, 3, 4], [1, 2, 3], None, ["NaN", 0, 1, 1], [1, 1, -4, -4], [1, 1, 0, 2], [-9, 0, 9, 9]]
     folder = raw.write([box(1, 1, [1, 1, 1, 1]), *(box(10 + place, 1, bbox) for place, bbox in enumerate(bad))])
-    done = crop(folder, tmp_path / "crops", crop_config(), None)
+    done = crop(folder, tmp_path / "crops", crop_config())
     assert (done.rois, done.quarantined) == (1, 7)
     assert quarantine(tmp_path / "crops")[14] == "bbox has width -4 and height -4, expected both above 0"
     assert "warning: crop: 7 annotation(s) quarantined" in capsys.readouterr().err
@@ -93,7 +93,7 @@ def test_frames_that_cannot_be_used_are_quarantined_by_name(raw, tmp_path):
     (raw.folder / "images/7.png").unlink()
     raw.images.append({"id": 8})
     folder = raw.write([box(100 + image_id, image_id, [1, 1, 9, 9]) for image_id in range(1, 9)])
-    crop(folder, tmp_path / "crops", crop_config(), None)
+    crop(folder, tmp_path / "crops", crop_config())
     assert read_annotations(tmp_path / "crops/annotations.csv")["annotation_id"].tolist() == [101, 102]
     reasons = quarantine(tmp_path / "crops")
     assert reasons[103].startswith("broken image")
@@ -110,42 +110,42 @@ def test_the_result_does_not_depend_on_the_number_of_processes(raw, tmp_path):
     folder = raw.write([box(5 * i + j, i, [j, 2 * j, 9 + i, 20 - 3 * j]) for i in range(1, 30) for j in range(5)])
     results = []
     for workers in (1, 2, 3):
-        crop(folder, tmp_path / str(workers), crop_config(workers=workers), None)
+        crop(folder, tmp_path / str(workers), crop_config(), workers=workers)
         results.append(tree(tmp_path / str(workers)))
     assert results[0] == results[1] == results[2]
 
 
 def test_a_second_crop_leaves_nothing_of_the_first(raw, tmp_path):
-    crop(raw.write([box(5, 1, [1, 1, 9, 9]), box(6, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config(), None)
+    crop(raw.write([box(5, 1, [1, 1, 9, 9]), box(6, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config())
     (tmp_path / "crops/.pixels.npy.0123.part").write_bytes(b"left by a killed crop")
     folder = raw.write([box(6, 1, [1, 1, 9, 9])])
-    crop(folder, tmp_path / "crops", crop_config(), None)
-    crop(folder, tmp_path / "fresh", crop_config(), None)
+    crop(folder, tmp_path / "crops", crop_config())
+    crop(folder, tmp_path / "fresh", crop_config())
     assert tree(tmp_path / "crops") == tree(tmp_path / "fresh")
 
 
-def test_the_group_is_a_field_of_the_image_when_one_is_named(raw, tmp_path):
-    crop(raw.write([box(5, 1, [1, 1, 9, 9]), box(6, 2, [1, 1, 9, 9])]), tmp_path / "crops", crop_config(), "video_id")
-    assert read_annotations(tmp_path / "crops/annotations.csv")["group"].tolist() == ["W", "V"]
-
-
-def test_images_without_the_group_field_are_counted_and_named(raw, tmp_path):
-    raw.frame(3, video_id=None)
-    raw.frame(4)
-    with pytest.raises(InputError, match=r"2 of 4 images lack the field `video_id` .* images 3, 4; .* id, video_id"):
-        crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config(), "video_id")
+def test_the_table_has_the_scalar_fields_of_the_images(raw, tmp_path):
+    raw.frame(3, video_id=7.0, night=True, depth=1.5, tags=["a"], coco_url="http://127.0.0.1:8000/3")
+    raw.frame(4, video_id="a\rb", night=None)
+    crop(raw.write([box(5, 3, [1, 1, 9, 9]), box(6, 4, [1, 1, 9, 9])]), tmp_path / "crops", crop_config())
+    table = read_annotations(tmp_path / "crops/annotations.csv")
+    assert table["image.video_id"].tolist() == ["7", "a\\rb"], "one cell and one line, however JSON writes the value"
+    assert table["image.night"].tolist() == ["true", ""]
+    assert table["image.depth"].tolist() == ["1.5", ""]
+    left_out = {"image.id", "image.width", "image.height", "image.coco_url", "image.tags"}
+    assert not left_out & set(table)
 
 
 def test_nothing_to_cut_is_an_error_that_says_why(raw, tmp_path):
     for bbox, reason in (([0, 0, 0, 0], "width 0"), ([90, 0, 5, 5], "outside the frame")):
         with pytest.raises(InputError, match=f"none of 1 annotations could be cut: 1 × bbox.*{reason}"):
-            crop(raw.write([box(5, 1, bbox)]), tmp_path / "crops", crop_config(), None)
+            crop(raw.write([box(5, 1, bbox)]), tmp_path / "crops", crop_config())
         assert not list((tmp_path / "crops").glob("*.*"))
 
 
 def test_a_frame_of_another_size_than_the_json_says_is_told(raw, tmp_path, capsys):
     raw.frame(3, width=80, height=60)
-    done = crop(raw.write([box(5, 3, [30, 20, 20, 20])]), tmp_path / "crops", crop_config(), None)
+    done = crop(raw.write([box(5, 3, [30, 20, 20, 20])]), tmp_path / "crops", crop_config())
     assert done.resized == 1
     assert "1 frame(s) have another size than the JSON says" in capsys.readouterr().err
     assert read_annotations(tmp_path / "crops/annotations.csv").loc[0, ["w", "frame_w"]].tolist() == [10, 40]
@@ -157,7 +157,7 @@ def test_the_same_animal_is_cut_whether_boxes_refer_to_stored_or_upright_pixels(
     raw.frame(3, encoded(picture(40, 30, 3), exif=exif), width=40, height=30)
     raw.frame(4, encoded(picture(40, 30, 3), exif=exif), width=30, height=40)
     folder = raw.write([box(5, 3, [4, 6, 16, 16]), box(6, 4, [30 - 6 - 16, 4, 16, 16])])
-    crop(folder, tmp_path / "crops", crop_config(views=[1.0]), None)
+    crop(folder, tmp_path / "crops", crop_config(views=[1.0]))
     stored, upright = np.load(tmp_path / "crops/pixels.npy")[:, 0]
     assert np.array_equal(stored, upright)
     assert np.array_equal(stored, np.rot90(np.asarray(picture(40, 30, 3).crop((4, 6, 20, 22))), -1))
@@ -171,7 +171,7 @@ def test_a_size_is_understood_however_the_json_writes_it(raw, tmp_path, width, h
     exif = Image.Exif()
     exif[0x0112] = 6
     raw.frame(3, encoded(picture(40, 30, 3), exif=exif), width=width, height=height)
-    crop(raw.write([box(5, 3, [4, 6, 16, 16])]), tmp_path / "crops", crop_config(views=[1.0]), None)
+    crop(raw.write([box(5, 3, [4, 6, 16, 16])]), tmp_path / "crops", crop_config(views=[1.0]))
     table = read_annotations(tmp_path / "crops/annotations.csv")
     assert table.loc[0, ["frame_w", "frame_h"]].tolist() == [40, 30], "boxes refer to the stored grid"
 
@@ -184,7 +184,7 @@ def test_every_orientation_of_every_format_gives_the_same_animal(raw, tmp_path, 
     exif[0x0112] = orientation
     body = encoded(smooth, form, exif=exif, **({"quality": 100} if form in ("JPEG", "WEBP") else {}))
     raw.frame(3, body, width=40, height=30)
-    crop(raw.write([box(5, 3, [4, 6, 16, 16])]), tmp_path / "crops", crop_config(views=[1.0]), None)
+    crop(raw.write([box(5, 3, [4, 6, 16, 16])]), tmp_path / "crops", crop_config(views=[1.0]))
     expected = smooth.crop((4, 6, 20, 22))
     if orientation > 1:
         expected = expected.transpose(UPRIGHT[orientation])
@@ -199,7 +199,7 @@ def test_extreme_and_moving_pictures_are_cut(raw, tmp_path):
     raw.frame(5, encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True))
     raw.frame(6, encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
     folder = raw.write([box(image_id, image_id, [0, 0, 1, 1]) for image_id in (3, 4, 5, 6)])
-    assert crop(folder, tmp_path / "crops", crop_config(), None).rois == 4
+    assert crop(folder, tmp_path / "crops", crop_config()).rois == 4
     assert (np.load(tmp_path / "crops/pixels.npy")[:, 0] == [255, 0, 0]).all()
 
 
@@ -207,32 +207,24 @@ def test_a_frame_that_changed_since_its_download_is_quarantined(raw, tmp_path):
     folder = raw.write([box(5, 1, [1, 1, 9, 9]), box(6, 2, [1, 1, 9, 9])])
     path = folder / "images/1.png"
     path.write_bytes(encoded(picture(40, 30, 99)))
-    crop(folder, tmp_path / "crops", crop_config(), None)
+    crop(folder, tmp_path / "crops", crop_config())
     assert quarantine(tmp_path / "crops")[5].startswith("frame has changed since its download")
     assert read_annotations(tmp_path / "crops/annotations.csv")["annotation_id"].tolist() == [6]
 
 
-def test_the_same_picture_under_two_ids_is_one_group(raw, tmp_path):
+def test_the_same_picture_under_two_ids_is_one_frame(raw, tmp_path):
     raw.frame(3, encoded(picture(40, 30, 1)))
-    folder = raw.write([box(4 + image_id, image_id, [1, 1, 9, 9]) for image_id in (1, 2, 3)])
-    crop(folder, tmp_path / "crops", crop_config(), None)
-    groups = read_annotations(tmp_path / "crops/annotations.csv").set_index("image_id")["group"]
-    assert groups[3] == groups[1] != groups[2]
-
-
-def test_a_group_is_one_however_json_writes_it_and_stays_on_its_line(raw, tmp_path):
-    for image_id, value in ((3, 7), (4, 7.0), (5, "7"), (6, "a\rb")):
-        raw.frame(image_id, video_id=value)
-    folder = raw.write([box(image_id, image_id, [1, 1, 9, 9]) for image_id in (3, 4, 5, 6)])
-    crop(folder, tmp_path / "crops", crop_config(), "video_id")
-    assert read_annotations(tmp_path / "crops/annotations.csv")["group"].tolist() == ["7", "7", "7", "a\\rb"]
+    folder = raw.write([box(4 + image_id, image_id, [1, 1, 9, 9]) for image_id in (3, 1, 2)])
+    crop(folder, tmp_path / "crops", crop_config())
+    table = read_annotations(tmp_path / "crops/annotations.csv")
+    assert dict(zip(table["image_id"], table["frame_id"], strict=True)) == {1: 1, 2: 2, 3: 1}
 
 
 def test_each_frame_is_opened_once_for_all_its_boxes_and_views(raw, tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr("fathomline.crop.cut.decode", lambda body: opened.append(body) or decode(body))
     folder = raw.write([box(number, 1 + number % 2, [number, 1, 9, 9]) for number in range(12)])
-    crop(folder, tmp_path / "crops", crop_config(padding="mean"), None)
+    crop(folder, tmp_path / "crops", crop_config(padding="mean"))
     assert len(opened) == 2
 
 
@@ -243,7 +235,7 @@ def test_what_is_in_the_way_of_the_crops_is_named(raw, tmp_path, way):
     else:
         (tmp_path / "crops/annotations.csv").mkdir(parents=True)
     with pytest.raises(InputError, match=r"crops.*; crop stopped"):
-        crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config(), None)
+        crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config())
 
 
 def test_a_crop_whose_file_another_one_took_away_says_so(raw, tmp_path, monkeypatch):
@@ -252,7 +244,7 @@ def test_a_crop_whose_file_another_one_took_away_says_so(raw, tmp_path, monkeypa
 
     monkeypatch.setattr("fathomline.crop.crop.keep_rows", tidied)
     with pytest.raises(InputError, match="taken away while crop was at work, most likely by another crop"):
-        crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config(), None)
+        crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config())
 
 
 @pytest.mark.parametrize("view", [0.0, 1e-300, 1.7e308])
@@ -268,7 +260,7 @@ def test_every_box_of_the_aquarium_is_cut_or_quarantined(shared, tmp_path, name,
     download(
         str(source / f"{name}.json"), str(source / "images"), tmp_path / "raw", download_config(), labelled=labelled
     )
-    done = crop(tmp_path / "raw", tmp_path / "crops", crop_config(workers=0), None)
+    done = crop(tmp_path / "raw", tmp_path / "crops", crop_config(), workers=0)
     table = read_annotations(tmp_path / "crops/annotations.csv")
     left_out = quarantine(tmp_path / "crops")
     coco = read_coco(source / f"{name}.json", labelled=labelled)

@@ -29,9 +29,9 @@ from fathomline.dataset.image_file import UPRIGHT, decode
 from fathomline.errors import InputError
 if len(sys.argv) > 3:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
-config = CropConfig(views=[1.0, 3.0, "frame"], size=16, square=True, padding="edge", workers=2)
+config = CropConfig(views=[1.0, 3.0, "frame"], size=16, square=True, padding="edge")
 try:
-    crop(Path(sys.argv[1]), Path(sys.argv[2]), config, None)
+    crop(Path(sys.argv[1]), Path(sys.argv[2]), config, workers=2)
 except InputError as error:
     sys.exit(f"error: {error}")
 """
@@ -45,7 +45,7 @@ def crop_process(*arguments: object) -> subprocess.Popen:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_crop_that_is_killed_leaves_no_process_and_the_next_one_ends_as_if_it_had_not_been(raw, tmp_path):
     folder = many(raw)
-    crop(folder, tmp_path / "undisturbed", crop_config(workers=2), None)
+    crop(folder, tmp_path / "undisturbed", crop_config(), workers=2)
     chance = random.Random(0)
     for _ in range(5):
         process = crop_process(folder, tmp_path / "killed")
@@ -56,7 +56,7 @@ def test_a_crop_that_is_killed_leaves_no_process_and_the_next_one_ends_as_if_it_
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert not psutil.wait_procs(workers, timeout=10)[1], "all processes ended with the one that was killed"
-    crop(folder, tmp_path / "killed", crop_config(workers=2), None)
+    crop(folder, tmp_path / "killed", crop_config(), workers=2)
     assert tree(tmp_path / "killed") == tree(tmp_path / "undisturbed")
 
 
@@ -66,8 +66,8 @@ from pathlib import Path
 from fathomline.crop.crop import CropConfig, crop
 from fathomline.dataset.image_file import UPRIGHT, decode
 from stages import run
-config = CropConfig(views=[1.0, 3.0, "frame"], size=16, square=True, padding="edge", workers=2)
-run(lambda: crop(Path(sys.argv[1]), Path(sys.argv[2]), config, None))
+config = CropConfig(views=[1.0, 3.0, "frame"], size=16, square=True, padding="edge")
+run(lambda: crop(Path(sys.argv[1]), Path(sys.argv[2]), config, workers=2))
 """
 
 
@@ -97,6 +97,6 @@ def test_a_disk_that_takes_no_more_is_told_and_leaves_no_table(raw, tmp_path):
     assert "File too large; crop stopped. Correct the cause" in message
     assert "Traceback" not in message
     assert not list((tmp_path / "crops").glob("*.csv"))
-    crop(folder, tmp_path / "crops", crop_config(), None)
-    crop(folder, tmp_path / "undisturbed", crop_config(), None)
+    crop(folder, tmp_path / "crops", crop_config())
+    crop(folder, tmp_path / "undisturbed", crop_config())
     assert tree(tmp_path / "crops") == tree(tmp_path / "undisturbed")

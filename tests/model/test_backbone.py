@@ -6,9 +6,11 @@ from safetensors.torch import save_file
 from timm.layers import DropPath
 
 from fathomline.errors import InputError
-from fathomline.model.backbone import build, design, save_memory, set_training
+from fathomline.model.backbone import build, save_memory, set_training
 from fathomline.model.classifier import Classifier
 from fathomline.train.adapters import add_adapters
+from fathomline.train.design import design
+from tests.colored_crops import with_values
 
 
 def test_an_unknown_backbone_is_named_with_some_that_are_known(config):
@@ -106,7 +108,7 @@ def test_views_are_normalised_by_mean_and_standard_deviation(config):
 
 def test_adapters_have_the_rank_and_the_scale_asked_for(config):
     classifier = build(design(replace(config, backbone="test_vit", image_size=32), views=1, classes=3))
-    add_adapters(classifier, replace(config, lora_r=3, lora_alpha=12))
+    add_adapters(classifier, with_values(config, lora={"r": 3, "alpha": 12}))
     adapter = classifier.backbones[0].base_model.model.blocks[0].attn.qkv
     assert adapter.lora_A["default"].weight.shape[0] == 3
     assert adapter.scaling["default"] == 4.0

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from fathomline.errors import InputError
-from fathomline.model.backbone import build, design
+from fathomline.model.backbone import build
 from fathomline.model.checkpoint import Model, load_model, save_model
 from fathomline.model.model_json import held_out_digest
 from fathomline.rois.preprocessing import Preprocessing
 from fathomline.taxonomy.tree import Taxonomy
+from fathomline.train.design import design
 from tests.colored_crops import CLASSES
 
 

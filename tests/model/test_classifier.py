@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from fathomline.model.backbone import build, design
+from fathomline.model.backbone import build
 from fathomline.model.classifier import AttentionFusion, Classifier
+from fathomline.train.design import design
 
 
 @pytest.fixture

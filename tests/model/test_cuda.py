@@ -12,16 +12,17 @@ import torch
 from torch.multiprocessing import start_processes
 
 from fathomline.model import batching
-from fathomline.model.backbone import build, design
+from fathomline.model.backbone import build
 from fathomline.model.batching import batch_size
 from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import degraded
 from fathomline.model.device import prepare_device
 from fathomline.model.inference import predict_logits
 from fathomline.model.transforms import moved
+from fathomline.train.design import design
 from fathomline.train.distributed import joined
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES, weights
+from tests.colored_crops import CLASSES, weights, with_values
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 two_gpus = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
@@ -46,9 +47,15 @@ def classifier(config) -> Classifier:
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize(("compiled", "precision"), [(False, "fp32"), (False, "bf16"), (True, "bf16")])
 def test_a_few_steps_learn_compiled_and_in_bf16(crops, rows, taxonomy, config, compiled, precision):
-    changes = {"rotation": 10.0, "color_jitter": 0.2, "blur": 0.3, "degradation": 0.5, "erasing": 0.2}
-    changes |= {"degraded_size": 5.0, "epochs": 4, "compile": compiled, "precision": precision}
-    trained = train(crops, rows, taxonomy, CLASSES, replace(config, **changes))
+    changes = {
+        "augment.rotation": 10.0,
+        "augment.color_jitter": 0.2,
+        "augment.blur": 0.3,
+        "augment.degradation": 0.5,
+        "augment.erasing": 0.2,
+    }
+    changes |= {"validation.degraded_size": 5.0, "epochs": 4, "compile": compiled, "precision": precision}
+    trained = train(crops, rows, taxonomy, CLASSES, with_values(config, **changes))
     assert all(torch.isfinite(tensor).all() for tensor in weights(trained).values())
     assert trained.history[-1].train_loss < trained.history[0].train_loss
     assert trained.history[-1].validation_mhd_degraded is not None
@@ -56,7 +63,9 @@ def test_a_few_steps_learn_compiled_and_in_bf16(crops, rows, taxonomy, config, c
 
 @pytest.mark.filterwarnings("default")
 def test_features_of_a_frozen_backbone_are_those_of_the_cpu(crops, rows, taxonomy, config, monkeypatch):
-    frozen = replace(config, frozen=True, frozen_copies=1, epochs=1, lr=1e-12, min_lr=0.0, precision="fp32")
+    frozen = with_values(
+        config, frozen=True, frozen_copies=1, epochs=1, lr=1e-12, precision="fp32", schedule={"min_lr": 0.0}
+    )
     on_gpu = train(crops, rows, taxonomy, CLASSES, frozen).best
     monkeypatch.setattr("fathomline.train.distributed.best_device", lambda number=0: torch.device("cpu"))
     on_cpu = train(crops, rows, taxonomy, CLASSES, frozen).best
@@ -155,9 +164,21 @@ def trained_by_one_of_two(rank: int, port: int, folder: Path, world: tuple) -> N
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("backbone", ["test_vit", "test_resnet"])
 def test_two_processes_learn_over_nccl_what_one_learns(crops, rows, taxonomy, config, tmp_path, backbone):
-    still = {"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False, "optimizer": "sgd", "lr": 0.01}
-    still |= {"backbone": backbone, "accumulation": 2, "degraded_size": 5.0, "epochs": 2, "precision": "fp32"}
-    world = (crops, rows, taxonomy, CLASSES, replace(config, **still))
+    still = {
+        "augment.min_crop": 1.0,
+        "augment.horizontal_flip": False,
+        "augment.vertical_flip": False,
+        "optimizer.name": "sgd",
+        "lr": 0.01,
+    }
+    still |= {
+        "backbone": backbone,
+        "accumulation": 2,
+        "validation.degraded_size": 5.0,
+        "epochs": 2,
+        "precision": "fp32",
+    }
+    world = (crops, rows, taxonomy, CLASSES, with_values(config, **still))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -10,6 +10,7 @@ from fathomline.model.degrade import degraded, degraded_scale, multiplied_to, re
 from fathomline.model.transforms import whole
 from fathomline.train.augment import augmented
 from fathomline.train.inputs import PixelInputs
+from tests.colored_crops import with_values
 
 MEDIAN = np.sqrt(60.0 * 80.0)
 
@@ -115,7 +116,11 @@ def test_the_pictures_given_are_not_changed(images, as_stored, layout):
 @pytest.fixture
 def still(config):
     """A training in which nothing but the degradation is drawn."""
-    return replace(config, image_size=32, min_crop=1.0, horizontal_flip=False, vertical_flip=False, degradation=1.0)
+    return with_values(
+        config,
+        image_size=32,
+        augment={"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False, "degradation": 1.0},
+    )
 
 
 SCALE = 0.21
@@ -165,7 +170,7 @@ def test_a_crop_leaves_the_pixels_of_its_window(boxes, still, cpu, asked_for, mo
     spans, windows = view_spans(boxes), set()
     for seed in range(20):
         generator = torch.Generator().manual_seed(seed)
-        augmented(boxes.pixels, np.arange(3), spans, replace(still, min_crop=0.25), generator, cpu)
+        augmented(boxes.pixels, np.arange(3), spans, with_values(still, augment={"min_crop": 0.25}), generator, cpu)
         share = asked_for[-1] / (0.5 * spans)
         assert np.allclose(share, share[:, :1])
         windows |= set((32 * share[:, 0]).round(6))
@@ -176,7 +181,7 @@ def test_a_crop_leaves_the_pixels_of_its_window(boxes, still, cpu, asked_for, mo
 def test_the_share_of_rois_asked_for_is_degraded(boxes, still, cpu, asked_for):
     spans, generator = np.full((400, 3), 20.0), torch.Generator().manual_seed(1)
     pixels = np.zeros((400, 3, 32, 32, 3), dtype=np.uint8)
-    augmented(pixels, np.arange(400), spans, replace(still, degradation=0.3), generator, cpu)
+    augmented(pixels, np.arange(400), spans, with_values(still, augment={"degradation": 0.3}), generator, cpu)
     chosen = np.isfinite(asked_for[0])
     assert (chosen == chosen[:, :1]).all()
     assert chosen[:, 0].mean() == pytest.approx(0.3, abs=0.06)

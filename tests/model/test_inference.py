@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from fathomline.model.backbone import build, design
+from fathomline.model.backbone import build
 from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import degraded
 from fathomline.model.inference import predict_logits
 from fathomline.model.orientations import ORIENTATION_SETS
 from fathomline.model.transforms import whole
+from fathomline.train.design import design
 from tests.colored_crops import CLASSES
 
 ROWS = np.array([7, 3, 99, 3, 50, 8, 11])

@@ -4,16 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fathomline.model.backbone import build, design
+from fathomline.model.backbone import build
 from fathomline.model.checkpoint import Model, save_model
 from fathomline.model.model_json import held_out_digest
+from fathomline.train.design import design
 from tests.colored_crops import CLASSES, config, crops, on_the_cpu, taxonomy, two_views
 
 
 @pytest.fixture
 def split() -> pd.DataFrame:
     """Folds 0 and 1 take turns, frame by frame."""
-    return pd.DataFrame({"annotation_id": np.arange(120), "fold": np.arange(120) // 3 % 2})
+    frames = np.arange(120) // 3
+    return pd.DataFrame({"annotation_id": np.arange(120), "fold": frames % 2, "group": frames.astype(str)})
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ def test_a_model_is_not_measured_on_rois_that_it_may_have_seen(two_models, crops
 
 def test_a_model_of_a_fold_that_is_no_longer_asked_for_is_named(two_models, crops, taxonomy, tmp_path, capsys):
     ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY)
-    assert "fold-1 belong to folds that train.folds does not name" in " ".join(capsys.readouterr().err.split())
+    assert "fold-1 belong to folds that split.held_out does not name" in " ".join(capsys.readouterr().err.split())
     shutil.rmtree(tmp_path / "fold-1")
     ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY)
     assert "does not name" not in capsys.readouterr().err

@@ -76,12 +76,13 @@ def test_views_and_folds_are_found_by_name():
         ensemble().by_fold(["identity", "rotate_90"])
 
 
-def test_rois_get_their_annotations_and_their_fold():
+def test_rois_get_their_annotations_fold_and_group():
     crops = pd.DataFrame({"annotation_id": [3, 5, 7, 9], "label": list("abcd")})
-    split = pd.DataFrame({"annotation_id": [9, 7, 5, 3], "fold": [2, 1, 0, 1]})
+    split = pd.DataFrame({"annotation_id": [9, 7, 5, 3], "fold": [2, 1, 0, 1], "group": list("wxyz")})
     rows = held_out_annotations(held_out(), crops, split, "train.npz")
     assert rows["label"].tolist() == ["c", "a", "b"]
     assert rows["fold"].tolist() == [1, 1, 0]
+    assert rows["group"].tolist() == ["y", "z", "x"]
     with pytest.raises(InputError, match=r"train.npz: has 1 ROIs that the crops lack: 7"):
         held_out_annotations(held_out(), crops[crops["annotation_id"] != 7], split, "train.npz")
     with pytest.raises(InputError, match=r"train.npz: 1 ROIs were predicted as held out by another fold .*: 5"):
@@ -90,10 +91,10 @@ def test_rois_get_their_annotations_and_their_fold():
 
 def test_logits_of_other_folds_or_without_the_view_are_refused():
     refuse_other_runs(held_out(), [1, 0], "degraded", "train.npz")
-    with pytest.raises(InputError, match=r"train.npz: holds the ROIs of the folds 0, 1, and train.folds is 0; "):
+    with pytest.raises(InputError, match=r"train.npz: holds the ROIs of the folds 0, 1, and split.held_out is 0; "):
         refuse_other_runs(held_out(), [0], "plain", "train.npz")
     plain = replace(held_out(), views=("plain",), logits=held_out().logits[:, :1])
-    with pytest.raises(InputError, match=r"train.npz: lacks the degraded view that train.select_on names"):
+    with pytest.raises(InputError, match=r"train.npz: lacks the degraded view that train.validation.select_on names"):
         refuse_other_runs(plain, [0, 1], "degraded", "train.npz")
 
 

@@ -6,9 +6,9 @@ from fathomline.files import write_csv
 from fathomline.rois.annotations import COLUMNS, read_annotations
 
 ROWS = [
-    ("rois/1_5.png", "NA", 5, 1, "NA", 0.1, 2.0, 3.0, 4.0, 20, 16),
-    ("rois/1_6.png", "None", 6, 1, "7", 0.0, 2.0, 3.0, 4.0, 20, 16),
-    ("rois/2_7.png", "", 7, 2, "null", 1 / 3, 2.0, 3.0, 4.0, 20, 16),
+    ("rois/1_5.png", "NA", 5, 1, 0.1, 2.0, 3.0, 4.0, 20, 16, 1),
+    ("rois/1_6.png", "None", 6, 1, 0.0, 2.0, 3.0, 4.0, 20, 16, 1),
+    ("rois/2_7.png", "", 7, 2, 1 / 3, 2.0, 3.0, 4.0, 20, 16, 2),
 ]
 
 
@@ -27,7 +27,7 @@ def test_what_was_written_is_read_back_whatever_the_taxa_are_called(table, tmp_p
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda table: table.drop(columns="group"), r"lacks the column\(s\) group; it has path, label"),
+        (lambda table: table.drop(columns="frame_id"), r"lacks the column\(s\) frame_id; it has path, label"),
         (lambda table: table.head(0), "no rows, expected at least one"),
         (lambda table: table.assign(annotation_id=5), r"2 row\(s\) repeat an annotation_id, expected each once: 5, 5"),
         (lambda table: table.assign(x="wide"), r"3 cell\(s\) of `x` are not a finite number: row 2 has 'wide', row 3"),

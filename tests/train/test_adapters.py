@@ -5,23 +5,24 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fathomline.model.backbone import build, design, save_memory
+from fathomline.model.backbone import build, save_memory
 from fathomline.model.classifier import Classifier
 from fathomline.train.adapters import AdapterGradients, add_adapters, merge_adapters, trainable_weights
+from fathomline.train.design import design
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES
+from tests.colored_crops import CLASSES, with_values
 
 
 @pytest.fixture
 def vit(config):
-    return replace(config, backbone="test_vit", lora=True, epochs=1)
+    return with_values(config, backbone="test_vit", epochs=1, lora={"r": 4})
 
 
 @pytest.fixture
 def made(vit):
     def build_it(views: int = 1, **changes) -> Classifier:
         torch.manual_seed(0)
-        return build(design(replace(vit, **changes), views=views, classes=3))
+        return build(design(with_values(vit, **changes), views=views, classes=3))
 
     return build_it
 
@@ -88,10 +89,10 @@ def test_the_history_tells_of_adapters_only_where_there_are_some(crops, rows, ta
     paces = []
 
     def one(**changes):
-        config = replace(vit, **changes)
+        config = with_values(vit, **changes)
         return train(crops, rows, taxonomy, CLASSES, config, on_epoch=lambda _, pace: paces.append(pace)).best
 
-    adapted, plain = one(), one(lora=False)
+    adapted, plain = one(), one(lora={"r": 0})
     assert (plain.lora_gradient_norm, plain.lora_gradient_max) == (None, None)
     assert 0 < adapted.lora_gradient_max < adapted.lora_gradient_norm < adapted.gradient_norm
     norms, none = (pace.lora_gradients for pace in paces)
@@ -104,7 +105,8 @@ def test_the_history_tells_of_adapters_only_where_there_are_some(crops, rows, ta
 def test_gradients_of_adapters_are_told_as_they_were_before_clipping(crops, rows, taxonomy, vit):
     at_once = replace(vit, batch_size=90)  # one step, after which the trainings differ
     free, clipped = (
-        train(crops, rows, taxonomy, CLASSES, replace(at_once, clip_norm=norm)).best for norm in (0.0, 1e-3)
+        train(crops, rows, taxonomy, CLASSES, with_values(at_once, optimizer={"clip_norm": norm})).best
+        for norm in (0.0, 1e-3)
     )
     assert clipped.lora_gradient_norm == pytest.approx(free.lora_gradient_norm, rel=1e-5)
     assert clipped.lora_gradient_max == pytest.approx(free.lora_gradient_max, rel=1e-5)
@@ -122,11 +124,11 @@ def test_weights_that_learn_are_counted(made, vit):
     assert trainable_weights(classifier) == (added + head, every + added)
 
 
-@pytest.mark.parametrize("changes", [{"lora": False}, {"lora": False, "frozen": True}, {}])
+@pytest.mark.parametrize("changes", [{"lora.r": 0}, {"lora.r": 0, "frozen": True}, {}])
 def test_a_training_tells_how_many_weights_learned(crops, rows, taxonomy, vit, made, changes):
-    trained = train(crops, rows, taxonomy, CLASSES, replace(vit, **changes))
+    trained = train(crops, rows, taxonomy, CLASSES, with_values(vit, **changes))
     every, head = sum(weight.numel() for weight in made().parameters()), 64 * 3 + 3
-    if "lora" not in changes:
+    if "lora.r" not in changes:
         assert head < trained.trainable < trained.weights
         assert trained.weights - every == trained.trainable - head, "adapters are what is added and what learns"
     else:

@@ -1,11 +1,10 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from fathomline.model.transforms import whole
 from fathomline.train.augment import augmented
+from tests.colored_crops import with_values
 
 CPU = torch.device("cpu")
 ROWS = np.arange(64)
@@ -28,7 +27,7 @@ def drawn(pixels, config, rows: np.ndarray = ROWS, seed: int = 0) -> torch.Tenso
 
 
 def test_without_augmentation_the_view_comes_back_channels_first(pixels, config):
-    still = replace(config, min_crop=1.0, horizontal_flip=False, vertical_flip=False)
+    still = with_values(config, augment={"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False})
     images = drawn(pixels, still)
     assert images.shape == (64, 2, 3, 16, 16)
     assert (images.numpy() == pixels.transpose(0, 1, 4, 2, 3)).all()
@@ -47,11 +46,11 @@ def test_a_batch_smaller_than_the_sub_batches_is_whole(pixels, config, count):
 
 
 def test_each_flip_mirrors_half_of_the_rois_along_its_own_axis(pixels, config):
-    images = drawn(pixels, replace(config, min_crop=1.0, vertical_flip=False))
+    images = drawn(pixels, with_values(config, augment={"min_crop": 1.0, "vertical_flip": False}))
     leftward = images[:, 0, 0, 8, 0] > images[:, 0, 0, 8, 15]
     assert leftward.sum() == 32
     assert (images[:, :, 1].numpy() == pixels[..., 1]).all()
-    images = drawn(pixels, replace(config, min_crop=1.0, horizontal_flip=False))
+    images = drawn(pixels, with_values(config, augment={"min_crop": 1.0, "horizontal_flip": False}))
     upward = images[:, 0, 1, 0, 8] > images[:, 0, 1, 15, 8]
     assert upward.sum() == 32
     assert (images[:, :, 0].numpy() == pixels[..., 0]).all()
@@ -74,14 +73,18 @@ def corner_of(images: torch.Tensor) -> list[str]:
 
 
 def test_quarter_turns_alone_give_four_turns_and_no_mirror_image(pixels, config):
-    turned = replace(config, min_crop=1.0, horizontal_flip=False, vertical_flip=False, quarter_turns=True)
+    turned = with_values(
+        config, augment={"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False, "quarter_turns": True}
+    )
     kinds = set(corner_of(drawn(pixels, turned)))
     assert kinds == {"top left as is", "bottom right as is", "top right turned", "bottom left turned"}
 
 
 @pytest.mark.parametrize("flips", [(True, True), (True, False), (False, True)])
 def test_quarter_turns_with_a_flip_give_all_eight_orientations(pixels, config, flips):
-    turned = replace(config, min_crop=1.0, horizontal_flip=flips[0], vertical_flip=flips[1], quarter_turns=True)
+    turned = with_values(
+        config, augment={"min_crop": 1.0, "horizontal_flip": flips[0], "vertical_flip": flips[1], "quarter_turns": True}
+    )
     kinds = corner_of(drawn(pixels, turned))
     assert sorted(kinds.count(kind) for kind in set(kinds)) == [8] * 8
 
@@ -94,7 +97,9 @@ def rough(pixels) -> np.ndarray:
 
 
 def test_small_batches_see_every_orientation_in_turn(pixels, config):
-    turned = replace(config, min_crop=1.0, horizontal_flip=True, vertical_flip=True, quarter_turns=True)
+    turned = with_values(
+        config, augment={"min_crop": 1.0, "horizontal_flip": True, "vertical_flip": True, "quarter_turns": True}
+    )
     generator = torch.Generator().manual_seed(0)
     images = [augmented(pixels, ROWS[:2], SPANS, turned, generator, CPU).float() for _ in range(200)]
     kinds = corner_of(torch.cat(images))
@@ -103,18 +108,18 @@ def test_small_batches_see_every_orientation_in_turn(pixels, config):
 
 
 CHANGES = {
-    "rotation": 30.0,
-    "color_jitter": 0.4,
-    "blur": 1.0,
-    "degradation": 1.0,
-    "erasing": 1.0,
+    "augment.rotation": 30.0,
+    "augment.color_jitter": 0.4,
+    "augment.blur": 1.0,
+    "augment.degradation": 1.0,
+    "augment.erasing": 1.0,
 }
 
 
 @pytest.mark.parametrize(("name", "value"), CHANGES.items())
 def test_each_change_is_made_when_asked_for_and_alike_in_all_views(rough, config, name, value):
-    still = replace(config, min_crop=1.0, horizontal_flip=False, vertical_flip=False)
-    before, after = drawn(rough, still), drawn(rough, replace(still, **{name: value}))
+    still = with_values(config, augment={"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False})
+    before, after = drawn(rough, still), drawn(rough, with_values(still, **{name: value}))
     changed = (before - after).abs().amax(dim=(1, 2, 3, 4)) > 1
     assert changed.float().mean() > 0.7
     assert torch.allclose(after[:, 0], after[:, 1], atol=1e-3)
@@ -122,18 +127,19 @@ def test_each_change_is_made_when_asked_for_and_alike_in_all_views(rough, config
     assert after.max() <= 255
 
 
-@pytest.mark.parametrize("name", ["blur", "degradation", "erasing"])
+@pytest.mark.parametrize("name", ["augment.blur", "augment.degradation", "augment.erasing"])
 def test_a_share_of_the_rois_is_changed_and_no_more(rough, config, name):
-    still = replace(config, min_crop=1.0, horizontal_flip=False, vertical_flip=False)
+    still = with_values(config, augment={"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False})
     changed = [
-        (drawn(rough, still) - drawn(rough, replace(still, **{name: 0.5}), seed=seed)).abs().amax(dim=(1, 2, 3, 4)) > 1
+        (drawn(rough, still) - drawn(rough, with_values(still, **{name: 0.5}), seed=seed)).abs().amax(dim=(1, 2, 3, 4))
+        > 1
         for seed in range(12)
     ]
     assert 0.3 < torch.cat(changed).float().mean() < 0.7
 
 
 def test_both_flips_give_four_kinds_equally_often(pixels, config):
-    images = drawn(pixels, replace(config, min_crop=1.0))
+    images = drawn(pixels, with_values(config, augment={"min_crop": 1.0}))
     leftward = images[:, 0, 0, 8, 0] > images[:, 0, 0, 8, 15]
     upward = images[:, 0, 1, 0, 8] > images[:, 0, 1, 15, 8]
     kinds = torch.bincount(2 * leftward.int() + upward.int())
@@ -141,12 +147,12 @@ def test_both_flips_give_four_kinds_equally_often(pixels, config):
 
 
 def test_views_of_one_roi_are_turned_alike(pixels, config):
-    images = drawn(pixels, replace(config, min_crop=0.5))
+    images = drawn(pixels, with_values(config, augment={"min_crop": 0.5}))
     assert torch.equal(images[:, 0], images[:, 1])
 
 
 def test_a_crop_keeps_at_least_the_share_asked_for_and_lies_anywhere(pixels, config):
-    cropping = replace(config, min_crop=0.5, horizontal_flip=False, vertical_flip=False)
+    cropping = with_values(config, augment={"min_crop": 0.5, "horizontal_flip": False, "vertical_flip": False})
     images = torch.cat([drawn(pixels, cropping, seed=seed) for seed in range(20)])
     red = images[:, 0, 0]
     width = (red.amax(dim=(1, 2)) - red.amin(dim=(1, 2))) / 10 + 1

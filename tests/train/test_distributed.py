@@ -26,7 +26,7 @@ from fathomline.train.distributed import ALONE, Processes, joined
 from fathomline.train.history import Trained
 from fathomline.train.resume import ResumePoint, load_point, resume_point
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES, ON_ONE_CORE, flip_a_bit
+from tests.colored_crops import CLASSES, ON_ONE_CORE, flip_a_bit, with_values
 from tests.crops import with_views
 
 Outcome = tuple[list[dict], dict[str, torch.Tensor]]
@@ -80,15 +80,13 @@ def trained_together(processes: Processes, *arguments, **options) -> Outcome:
 @pytest.fixture
 def still(config) -> TrainConfig:
     """A training in which nothing is drawn but the order, and no ROI depends on another of its batch."""
-    return replace(
+    return with_values(
         config,
         backbone="test_vit",
-        optimizer="sgd",
         lr=0.01,
         epochs=2,
-        min_crop=1.0,
-        horizontal_flip=False,
-        vertical_flip=False,
+        optimizer={"name": "sgd"},
+        augment={"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False},
     )
 
 
@@ -105,17 +103,21 @@ VARIANTS = {
     "plain": {},
     "in parts": {"accumulation": 2},
     "an odd batch": {"batch_size": 15},
-    "odd parts of an odd batch, clipped": {"batch_size": 15, "accumulation": 3, "clip_norm": 0.1},
-    "activations computed twice": {"gradient_checkpointing": True, "layer_decay": 0.8},
-    "a moving average, and a degraded view": {"ema_decay": 0.9, "degraded_size": 5.0, "select_on": "degraded"},
-    "adapters": {"lora": True},
-    "rare concepts weigh more": {"class_balance": 1.0, "rank_loss": 1.0},
+    "odd parts of an odd batch, clipped": {"batch_size": 15, "accumulation": 3, "optimizer.clip_norm": 0.1},
+    "activations computed twice": {"gradient_checkpointing": True, "optimizer.layer_decay": 0.8},
+    "a moving average, and a degraded view": {
+        "optimizer.ema_decay": 0.9,
+        "validation.degraded_size": 5.0,
+        "validation.select_on": "degraded",
+    },
+    "adapters": {"lora.r": 4},
+    "rare concepts weigh more": {"loss.class_balance": 1.0, "loss.rank_cross_entropy": 1.0},
 }
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_two_processes_learn_what_one_learns(crops, rows, taxonomy, still, in_each, name):
-    world = (crops, rows, taxonomy, CLASSES, replace(still, **VARIANTS[name]))
+    world = (crops, rows, taxonomy, CLASSES, with_values(still, **VARIANTS[name]))
     (curves, weights), other = both = in_each(trained_together, *world)
     assert same_weights(both)
     assert curves == other[0]
@@ -138,7 +140,13 @@ def test_two_backbones_whose_views_attend_to_each_other_learn_what_one_process_l
 
 def test_augmented_batch_norms_learn_alike_and_end_the_same_in_both_processes(crops, rows, taxonomy, config, in_each):
     # In pairs, two processes mix 16 of a batch of 18.
-    world = (crops, rows, taxonomy, CLASSES, replace(config, epochs=6, batch_size=18, ema_decay=0.9, mixup=0.2))
+    world = (
+        crops,
+        rows,
+        taxonomy,
+        CLASSES,
+        with_values(config, epochs=6, batch_size=18, optimizer={"ema_decay": 0.9}, augment={"mixup": 0.2}),
+    )
     both = in_each(trained_together, *world)
     assert same_weights(both)
     assert both[0][0] == both[1][0]
@@ -172,7 +180,7 @@ def test_each_process_draws_for_its_own_share_and_the_first_one_tells(crops, row
 
 
 def test_both_processes_stop_early_in_the_same_epoch(crops, rows, taxonomy, still, in_each):
-    hopeless = replace(still, epochs=6, patience=2, min_delta=100.0)
+    hopeless = with_values(still, epochs=6, validation={"patience": 2, "min_delta": 100.0})
     both = in_each(trained_together, crops, rows, taxonomy, CLASSES, hopeless)
     assert [len(curves) for curves, _ in both] == [3, 3]
 
@@ -230,7 +238,7 @@ def test_every_row_is_dealt_to_one_process_in_order_and_evenly(count, processes)
 )
 def test_a_batch_too_small_for_the_processes_is_refused(crops, rows, taxonomy, config, changes, says):
     with pytest.raises(InputError, match=says):
-        train(crops, rows, taxonomy, CLASSES, replace(config, **changes), processes=Processes(0, 2))
+        train(crops, rows, taxonomy, CLASSES, with_values(config, **changes), processes=Processes(0, 2))
 
 
 def on_features(processes: Processes, folder: Path, *world) -> tuple[list[int], Outcome]:
@@ -246,7 +254,10 @@ def on_features(processes: Processes, folder: Path, *world) -> tuple[list[int], 
 
 
 def test_features_are_computed_once_and_shared(crops, rows, taxonomy, still, in_each, tmp_path, monkeypatch):
-    folder, config = tmp_path / "features", replace(still, frozen=True, frozen_copies=0, degraded_size=5.0)
+    folder, config = (
+        tmp_path / "features",
+        with_values(still, frozen=True, frozen_copies=0, validation={"degraded_size": 5.0}),
+    )
     world = (crops, (rows[0], rows[1][:1]), taxonomy, CLASSES, config)
     (first, here), (second, there) = in_each(on_features, folder, *world)
     assert (first, second) == ([0, 32], [64, 96])
@@ -275,7 +286,7 @@ def exploding(processes: Processes, *world) -> str:
 
 
 def test_what_stops_one_process_stops_both(crops, rows, taxonomy, still, in_each):
-    wild = replace(still, lr=1e30, weight_decay=0.0)
+    wild = with_values(still, lr=1e30, optimizer={"weight_decay": 0.0})
     first, second = in_each(exploding, crops, rows, taxonomy, CLASSES, wild)
     assert first == second
     assert re.search("the loss is (nan|inf).*lower train.lr", first)
@@ -299,7 +310,13 @@ def gone_on_with(processes: Processes, point: ResumePoint, *world) -> Outcome:
 
 
 def test_an_interrupted_training_of_two_ends_with_the_same_weights(crops, rows, taxonomy, config, in_each, tmp_path):
-    world = (crops, rows, taxonomy, CLASSES, replace(config, epochs=4, ema_decay=0.9, accumulation=2))
+    world = (
+        crops,
+        rows,
+        taxonomy,
+        CLASSES,
+        with_values(config, epochs=4, accumulation=2, optimizer={"ema_decay": 0.9}),
+    )
     point = resume_point(tmp_path / "points", *world)
     with pytest.raises(ProcessRaisedException, match="Interrupted"):
         in_each(interrupted, point, *world)

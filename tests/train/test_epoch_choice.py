@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES, weights
+from tests.colored_crops import CLASSES, weights, with_values
 
 
 class Scores:
@@ -46,7 +46,7 @@ def test_the_first_of_equal_epochs_is_kept(crops, rows, taxonomy, config, scores
 
 
 def test_training_ends_when_patience_runs_out(crops, rows, taxonomy, config, scores):
-    patient = replace(config, epochs=8, patience=2, min_delta=0.1)
+    patient = with_values(config, epochs=8, validation={"patience": 2, "min_delta": 0.1})
     scores(3.0, 2.0, 1.95, 1.95, 1.0, 1.0, 1.0, 1.0)
     trained = train(crops, rows, taxonomy, CLASSES, patient)
     assert [epoch.epoch for epoch in trained.history] == [1, 2, 3, 4]
@@ -61,18 +61,27 @@ def test_without_patience_every_epoch_is_run(crops, rows, taxonomy, config, scor
 def test_the_view_that_selects_chooses_the_epoch(crops, rows, taxonomy, config, scores):
     for view, epoch in (("plain", 3), ("degraded", 2)):
         told = scores(3.0, 2.5, 1.0, degraded=(3.0, 1.0, 2.0))
-        trained = train(crops, rows, taxonomy, CLASSES, replace(config, select_on=view, degraded_size=5.0))
+        trained = train(
+            crops, rows, taxonomy, CLASSES, with_values(config, validation={"select_on": view, "degraded_size": 5.0})
+        )
         assert trained.best.epoch == epoch
         assert torch.equal(weights(trained)["head.weight"], told.heads[epoch - 1])
 
 
 def test_the_view_that_selects_is_the_one_whose_patience_runs_out(crops, rows, taxonomy, config, scores):
-    patient = replace(config, epochs=6, patience=2, min_delta=0.1, degraded_size=5.0)
+    patient = with_values(config, epochs=6, validation={"patience": 2, "min_delta": 0.1, "degraded_size": 5.0})
     for view, last in (("plain", 6), ("degraded", 4)):
         scores(6.0, 5.0, 4.0, 3.0, 2.0, 1.0, degraded=(3.0, 2.0, 1.95, 1.95, 1.0, 0.5))
-        assert train(crops, rows, taxonomy, CLASSES, replace(patient, select_on=view)).history[-1].epoch == last
+        assert (
+            train(crops, rows, taxonomy, CLASSES, with_values(patient, validation={"select_on": view}))
+            .history[-1]
+            .epoch
+            == last
+        )
 
 
 def test_selecting_on_a_degraded_view_that_has_no_size_is_refused(config):
-    with pytest.raises(ValueError, match=r"`select_on` is degraded, but `degraded_size` is null; set it"):
-        replace(config, select_on="degraded")
+    with pytest.raises(
+        ValueError, match=r"`validation.select_on` is degraded, but `validation.degraded_size` is null; set"
+    ):
+        with_values(config, validation={"select_on": "degraded"})

@@ -5,16 +5,17 @@ import numpy as np
 import pytest
 import torch
 
-from fathomline.model.backbone import build, design
+from fathomline.model.backbone import build
 from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import degraded, degraded_scale, view_spans
 from fathomline.model.transforms import whole
 from fathomline.rois.crops import Crops
 from fathomline.train.config import TrainConfig
+from fathomline.train.design import design
 from fathomline.train.distributed import ALONE
 from fathomline.train.features import _key, frozen_inputs
 from fathomline.train.inputs import FeatureInputs
-from tests.colored_crops import Breakdown, flip_a_bit, with_one_other_pixel
+from tests.colored_crops import Breakdown, flip_a_bit, with_one_other_pixel, with_values
 from tests.crops import with_views
 
 
@@ -22,7 +23,7 @@ def computed(crops: Crops, config: TrainConfig, folder: Path | None, weights: in
     """Features by a backbone whose random weights are drawn from the seed `weights`."""
     torch.manual_seed(weights)
     classifier = build(design(config, views=crops.pixels.shape[1], classes=3))
-    scale = None if config.degraded_size is None else degraded_scale(crops, config.degraded_size)
+    scale = None if config.validation.degraded_size is None else degraded_scale(crops, config.validation.degraded_size)
     return frozen_inputs(classifier, crops, view_spans(crops), scale, config, folder, ALONE)
 
 
@@ -31,7 +32,7 @@ def same(first: FeatureInputs, second: FeatureInputs) -> bool:
 
 
 def test_features_are_what_the_backbone_gives_of_whole_and_of_degraded_views(two_views, frozen):
-    config = replace(frozen, degraded_size=5.0)
+    config = with_values(frozen, validation={"degraded_size": 5.0})
     inputs = computed(two_views, config, None)
     torch.manual_seed(0)
     classifier = build(design(config, views=2, classes=3)).eval()
@@ -44,7 +45,7 @@ def test_features_are_what_the_backbone_gives_of_whole_and_of_degraded_views(two
 
 
 def test_features_are_computed_once_and_read_after_that(crops, frozen, meter, tmp_path):
-    config = replace(frozen, frozen_copies=2, degraded_size=5.0)
+    config = with_values(frozen, frozen_copies=2, validation={"degraded_size": 5.0})
     first = computed(crops, config, tmp_path)
     assert meter.rois == 120 * (2 + 2)
     second = computed(crops, config, tmp_path)
@@ -57,16 +58,16 @@ def test_features_are_computed_once_and_read_after_that(crops, frozen, meter, tm
 OTHER_FEATURES = {
     "image_size": 20,
     "frozen_copies": 2,
-    "min_crop": 0.5,
-    "horizontal_flip": False,
-    "vertical_flip": False,
-    "quarter_turns": True,
-    "rotation": 10.0,
-    "color_jitter": 0.2,
-    "blur": 0.5,
-    "degradation": 0.5,
-    "erasing": 0.5,
-    "degraded_size": 10.0,
+    "augment.min_crop": 0.5,
+    "augment.horizontal_flip": False,
+    "augment.vertical_flip": False,
+    "augment.quarter_turns": True,
+    "augment.rotation": 10.0,
+    "augment.color_jitter": 0.2,
+    "augment.blur": 0.5,
+    "augment.degradation": 0.5,
+    "augment.erasing": 0.5,
+    "validation.degraded_size": 10.0,
     "seed": 1,
     "normalization": "imagenet",
     "backbone": "test_vit",
@@ -79,13 +80,13 @@ def test_whatever_changes_the_features_has_them_computed_anew(crops, frozen, met
     for number, (name, value) in enumerate(OTHER_FEATURES.items()):
         computed(crops, config, tmp_path)
         seen = meter.rois
-        computed(crops, replace(config, **{name: value}), tmp_path)
+        computed(crops, with_values(config, **{name: value}), tmp_path)
         assert meter.rois >= seen + 120, name
         assert len(list(tmp_path.iterdir())) == number + 2, name
 
 
 def test_other_weights_pixels_boxes_and_views_have_features_of_their_own(crops, frozen, meter, tmp_path):
-    config = replace(frozen, degraded_size=10.0)
+    config = with_values(frozen, validation={"degraded_size": 10.0})
     pixels = crops.pixels.copy()
     pixels[7, 0, 0, 0, 0] += 1
     wider = crops.annotations.assign(w=crops.annotations["w"] + 1)
@@ -109,11 +110,17 @@ def test_a_backbone_of_the_same_weights_that_computes_otherwise_has_features_of_
 
 @pytest.mark.parametrize(
     "changes",
-    [{"lr": 1e-4}, {"epochs": 7}, {"batch_size": 8}, {"folds": [1, 2]}, {"mixup": 0.2}, {"expected_distance": 0.0}],
+    [
+        {"lr": 1e-4},
+        {"epochs": 7},
+        {"batch_size": 8},
+        {"augment.mixup": 0.2},
+        {"loss.expected_distance": 0.0},
+    ],
 )
 def test_what_changes_the_training_of_the_head_alone_finds_the_features(crops, frozen, meter, tmp_path, changes):
     before = computed(crops, frozen, tmp_path)
-    assert same(computed(crops, replace(frozen, **changes), tmp_path), before)
+    assert same(computed(crops, with_values(frozen, **changes), tmp_path), before)
     assert meter.rois == 120
 
 
@@ -172,7 +179,7 @@ def test_one_pixel_of_one_roi_among_a_thousand_has_features_of_its_own(thousand,
 
 @pytest.mark.parametrize("count", [1, 7, 200])
 def test_copies_do_not_depend_on_how_many_rois_are_computed_at_once(crops, frozen, count, monkeypatch):
-    config = replace(frozen, frozen_copies=2, degraded_size=5.0, degradation=0.5)
+    config = with_values(frozen, frozen_copies=2, validation={"degraded_size": 5.0}, augment={"degradation": 0.5})
     as_usual = computed(crops, config, None)
     monkeypatch.setattr("fathomline.train.features.batch_size", lambda *_: count)
     other = computed(crops, config, None)
@@ -212,7 +219,7 @@ def telling(classifier: Classifier, views: torch.Tensor) -> torch.Tensor:
 @pytest.mark.usefixtures("chunks_of_40")
 def test_copies_are_changed_at_random_and_belong_to_their_own_roi(numbered, frozen, monkeypatch):
     monkeypatch.setattr(Classifier, "features", telling)
-    inputs = computed(numbered, replace(frozen, frozen_copies=6, min_crop=0.5), None)
+    inputs = computed(numbered, with_values(frozen, frozen_copies=6, augment={"min_crop": 0.5}), None)
     assert inputs.copies.shape == (120, 6, 1, 2)
     level, slope = inputs.copies[:, :, 0].unbind(dim=-1)
     assert torch.equal(inputs.plain[:, 0, 0], 2.0 * torch.arange(120))
@@ -225,7 +232,9 @@ def test_copies_are_changed_at_random_and_belong_to_their_own_roi(numbered, froz
 @pytest.mark.usefixtures("chunks_of_40")
 def test_neighbours_share_their_crop_in_few_copies(numbered, frozen, monkeypatch):
     monkeypatch.setattr(Classifier, "features", telling)
-    inputs = computed(numbered, replace(frozen, frozen_copies=20, min_crop=0.5, horizontal_flip=False), None)
+    inputs = computed(
+        numbered, with_values(frozen, frozen_copies=20, augment={"min_crop": 0.5, "horizontal_flip": False}), None
+    )
     slope = inputs.copies[:32, :, 0, 1]  # drawn together, in eight sub-batches of one crop size each
     alike = (slope[:-1] == slope[1:]).float().mean().item()
     assert alike < 0.4, "3 of 31 others are in the same sub-batch; some sub-batches draw the same size"

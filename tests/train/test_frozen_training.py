@@ -5,11 +5,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fathomline.model.backbone import build, design
+from fathomline.model.backbone import build
 from fathomline.model.degrade import degraded_scale, view_spans
 from fathomline.model.inference import predict_logits
+from fathomline.train.design import design
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES, weights
+from tests.colored_crops import CLASSES, weights, with_values
 
 
 def equal(first, second) -> bool:
@@ -21,16 +22,18 @@ def test_the_backbone_stays_as_it_was_and_the_head_learns(crops, rows, taxonomy,
     save_file(known, tmp_path / "known.safetensors")
     started = replace(frozen, pretrained=str(tmp_path / "known.safetensors"))
     trained = train(crops, rows, taxonomy, CLASSES, replace(started, epochs=8, lr=0.03))
-    untrained = train(crops, rows, taxonomy, CLASSES, replace(started, lr=1e-12, min_lr=0.0))
+    untrained = train(crops, rows, taxonomy, CLASSES, with_values(started, lr=1e-12, schedule={"min_lr": 0.0}))
     assert all(torch.equal(weights(trained)[f"backbones.0.{name}"], known[name]) for name in known)
     assert not torch.allclose(weights(trained)["head.weight"], weights(untrained)["head.weight"], atol=1e-2)
     assert trained.best.validation_cross_entropy < untrained.best.validation_cross_entropy
     assert trained.best.train_cross_entropy < trained.history[0].train_cross_entropy
 
 
-@pytest.mark.parametrize("changes", [{}, {"ema_decay": 0.9}, {"fusion": "attention"}, {"separate_backbones": True}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"optimizer.ema_decay": 0.9}, {"fusion": "attention"}, {"separate_backbones": True}]
+)
 def test_what_is_told_of_validation_is_what_the_model_answers(two_views, rows, taxonomy, frozen, changes):
-    config = replace(frozen, degraded_size=5.0, **changes)
+    config = with_values(frozen, validation={"degraded_size": 5.0}, **changes)
     trained = train(two_views, rows, taxonomy, CLASSES, config)
     labels, remaining = two_views.labels(CLASSES)[rows[1]], view_spans(two_views) * degraded_scale(two_views, 5.0)
     distances = taxonomy.distances(*[np.array([taxonomy.node(name) for name in CLASSES])] * 2)
@@ -45,9 +48,10 @@ def test_what_is_told_of_validation_is_what_the_model_answers(two_views, rows, t
 def test_a_frozen_training_selects_on_the_degraded_view_if_told_to(crops, rows, taxonomy, frozen, monkeypatch):
     # A view in which red and blue change places: the better a head tells them apart, the worse it does there.
     monkeypatch.setattr("fathomline.train.features.degraded", lambda views, remaining: views.flip(2))
-    config = replace(frozen, epochs=6, lr=6e-3, degraded_size=3.0)
+    config = with_values(frozen, epochs=6, lr=6e-3, validation={"degraded_size": 3.0})
     plain, degraded = (
-        train(crops, rows, taxonomy, CLASSES, replace(config, select_on=view)) for view in ("plain", "degraded")
+        train(crops, rows, taxonomy, CLASSES, with_values(config, validation={"select_on": view}))
+        for view in ("plain", "degraded")
     )
     assert plain.history == degraded.history
     assert plain.best.validation_mhd == min(epoch.validation_mhd for epoch in plain.history)
@@ -84,9 +88,10 @@ def test_copies_change_what_is_learned_from(crops, rows, taxonomy, frozen):
 
 
 def test_features_are_mixed_up_like_pictures(crops, rows, taxonomy, frozen):
-    mixing = replace(frozen, mixup=1.0, batch_size=15)
+    mixing = with_values(frozen, batch_size=15, augment={"mixup": 1.0})
     first, second, plain = (
-        train(crops, rows, taxonomy, CLASSES, config) for config in (mixing, mixing, replace(mixing, mixup=0.0))
+        train(crops, rows, taxonomy, CLASSES, config)
+        for config in (mixing, mixing, with_values(mixing, augment={"mixup": 0.0}))
     )
     assert equal(first, second)
     assert not torch.equal(weights(first)["head.weight"], weights(plain)["head.weight"])
@@ -94,23 +99,25 @@ def test_features_are_mixed_up_like_pictures(crops, rows, taxonomy, frozen):
 
 def test_heads_of_several_views_learn_to_attend(two_views, rows, taxonomy, frozen):
     config = replace(frozen, fusion="attention")
-    still = weights(train(two_views, rows, taxonomy, CLASSES, replace(config, lr=1e-12, min_lr=0.0)))
+    still = weights(train(two_views, rows, taxonomy, CLASSES, with_values(config, lr=1e-12, schedule={"min_lr": 0.0})))
     trained = weights(train(two_views, rows, taxonomy, CLASSES, config))
     changed = {name for name in trained if not torch.allclose(trained[name], still[name], atol=1e-6)}
     assert {name for name in changed if not name.startswith(("fusion.", "head."))} == set()
     assert {"fusion.embedding", "fusion.layer.self_attn.in_proj_weight", "head.weight"} <= changed
 
 
-@pytest.mark.parametrize("changes", [{"layer_decay": 0.5}, {"drop_path": 0.5}, {"gradient_checkpointing": True}])
+@pytest.mark.parametrize(
+    "changes", [{"optimizer.layer_decay": 0.5}, {"drop_path": 0.5}, {"gradient_checkpointing": True}]
+)
 def test_what_else_changes_the_backbone_has_nothing_to_do(crops, rows, taxonomy, frozen, meter, tmp_path, changes):
     first = train(crops, rows, taxonomy, CLASSES, frozen, features=tmp_path)
     meter.allowed = meter.rois
-    second = train(crops, rows, taxonomy, CLASSES, replace(frozen, **changes), features=tmp_path)
+    second = train(crops, rows, taxonomy, CLASSES, with_values(frozen, **changes), features=tmp_path)
     assert equal(first, second)
 
 
-@pytest.mark.parametrize("name", ["lora", "cutmix"])
+@pytest.mark.parametrize("name", ["lora.r", "augment.cutmix"])
 def test_what_a_frozen_backbone_has_no_use_for_is_refused(config, name):
-    value = True if name == "lora" else 0.5
-    with pytest.raises(ValueError, match=rf"`frozen` is true, which leaves no use for `{name}`; switch one"):
-        replace(config, frozen=True, **{name: value})
+    value = 4 if name == "lora.r" else 0.5
+    with pytest.raises(ValueError, match=rf"`frozen` is true, so `{name}` would have no effect; set one of the two"):
+        with_values(config, frozen=True, **{name: value})

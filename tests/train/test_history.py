@@ -11,7 +11,7 @@ from fathomline.model.inference import predict_logits
 from fathomline.report.history_table import read_history
 from fathomline.train.history import Epoch, Trained
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES
+from tests.colored_crops import CLASSES, with_values
 
 
 @pytest.fixture
@@ -36,7 +36,9 @@ def figures(logits: np.ndarray, labels: np.ndarray, steps: np.ndarray) -> dict[s
 
 
 def test_validation_is_told_of_the_model_that_is_returned(crops, rows, taxonomy, config, steps):
-    trained = train(crops, rows, taxonomy, CLASSES, replace(config, epochs=1, lr=0.01, degraded_size=3.0))
+    trained = train(
+        crops, rows, taxonomy, CLASSES, with_values(config, epochs=1, lr=0.01, validation={"degraded_size": 3.0})
+    )
     labels, remaining = crops.labels(CLASSES)[rows[1]], view_spans(crops) * degraded_scale(crops, 3.0)
     plain, degraded = (
         predict_logits(trained.model.classifier, crops.pixels, rows[1], 16, remaining=seen)[0]
@@ -52,8 +54,10 @@ def test_validation_is_told_of_the_model_that_is_returned(crops, rows, taxonomy,
 
 def test_training_is_told_of_the_training_rois(crops, rows, taxonomy, config, steps):
     # Nothing is changed at random and nothing learns, so that the model of the end is that of each step.
-    still = replace(config, backbone="test_vit", min_crop=1.0, horizontal_flip=False, vertical_flip=False)
-    still = replace(still, epochs=1, batch_size=15, lr=1e-12, min_lr=0.0)
+    still = with_values(
+        config, backbone="test_vit", augment={"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False}
+    )
+    still = with_values(still, epochs=1, batch_size=15, lr=1e-12, schedule={"min_lr": 0.0})
     trained = train(crops, rows, taxonomy, CLASSES, still)
     (logits,) = predict_logits(trained.model.classifier, crops.pixels, rows[0], 16)
     expected = figures(logits, crops.labels(CLASSES)[rows[0]], steps)

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,7 @@ from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.train.loss import HierarchicalLoss
-from tests.colored_crops import CLASSES
+from tests.colored_crops import CLASSES, with_values
 
 
 @pytest.fixture
@@ -18,7 +16,7 @@ def make_loss(taxonomy, config):
 
     def make(counts=(1, 1, 1), classes=CLASSES, **weights) -> HierarchicalLoss:
         nodes = np.array([taxonomy.node(name) for name in classes])
-        changed = replace(config, **{"cross_entropy": 1.0, "expected_distance": 0.0, **weights})
+        changed = with_values(config, loss={"cross_entropy": 1.0, "expected_distance": 0.0, **weights})
         return HierarchicalLoss(taxonomy, nodes, np.array(counts), changed)
 
     return make
@@ -35,9 +33,9 @@ def test_the_expected_distance_is_the_mean_over_the_softmax(make_loss):
 
 
 def test_the_rank_loss_is_the_mean_over_the_ranks_of_the_truth(make_loss):
-    parts = make_loss(rank_loss=1.0)(log(0.5, 0.3, 0.2), torch.tensor([0]))
+    parts = make_loss(rank_cross_entropy=1.0)(log(0.5, 0.3, 0.2), torch.tensor([0]))
     # Phylum, class, order, family and genus hold both fishes, 0.8; the species holds itself.
-    assert parts.rank_loss.item() == pytest.approx(-(5 * np.log(0.8) + np.log(0.5)) / 6)
+    assert parts.rank_cross_entropy.item() == pytest.approx(-(5 * np.log(0.8) + np.log(0.5)) / 6)
 
 
 def test_a_truth_of_higher_rank_is_judged_at_its_own_ranks_only(config):
@@ -46,16 +44,16 @@ def test_a_truth_of_higher_rank_is_judged_at_its_own_ranks_only(config):
     sponges = Taxonomy([phylum, Lineage("Demospongiae", "Demospongiae", "class", names)])
     nodes = np.array([sponges.node("Porifera"), sponges.node("Demospongiae")])
     loss = HierarchicalLoss(sponges, nodes, np.array([1, 1]), config)
-    assert loss(log(0.7, 0.3), torch.tensor([0])).rank_loss.item() == pytest.approx(0, abs=1e-6)
-    assert loss(log(0.7, 0.3), torch.tensor([1])).rank_loss.item() == pytest.approx(-np.log(0.3) / 2)
+    assert loss(log(0.7, 0.3), torch.tensor([0])).rank_cross_entropy.item() == pytest.approx(0, abs=1e-6)
+    assert loss(log(0.7, 0.3), torch.tensor([1])).rank_cross_entropy.item() == pytest.approx(-np.log(0.3) / 2)
 
 
 def test_the_total_is_the_weighted_sum(make_loss):
     logits, labels = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 0, 1])
-    parts = make_loss(cross_entropy=0.7, expected_distance=0.2, rank_loss=0.4)(logits, labels)
+    parts = make_loss(cross_entropy=0.7, expected_distance=0.2, rank_cross_entropy=0.4)(logits, labels)
     reference = functional.cross_entropy(logits, labels).item()
     assert parts.cross_entropy.item() == pytest.approx(reference)
-    expected = 0.7 * reference + 0.2 * parts.expected_distance.item() + 0.4 * parts.rank_loss.item()
+    expected = 0.7 * reference + 0.2 * parts.expected_distance.item() + 0.4 * parts.rank_cross_entropy.item()
     assert parts.total.item() == pytest.approx(expected)
     assert len({round(part.item(), 4) for part in parts}) == 5
 
@@ -67,7 +65,7 @@ def test_smoothing_is_that_of_the_cross_entropy(make_loss):
 
 
 def test_a_mixed_truth_costs_the_mixture_of_the_two(make_loss):
-    loss = make_loss(expected_distance=0.3, rank_loss=0.5, counts=(8, 1, 1), class_balance=0.0)
+    loss = make_loss(expected_distance=0.3, rank_cross_entropy=0.5, counts=(8, 1, 1), class_balance=0.0)
     logits = torch.randn(1, 3, generator=torch.Generator().manual_seed(1))
     mixed = loss(logits, torch.tensor([[0.25, 0.0, 0.75]]))
     first, second = (loss(logits, torch.tensor([label])) for label in (0, 2))
@@ -88,7 +86,7 @@ def test_balance_makes_the_rare_weigh_more_and_the_mean_stays_one(make_loss):
 
 
 def test_a_near_miss_costs_less_than_a_far_one(make_loss):
-    for part in ("expected_distance", "rank_loss"):
+    for part in ("expected_distance", "rank_cross_entropy"):
         loss = make_loss(cross_entropy=0.0, **{part: 1.0})
         near, far = (loss(torch.tensor([row]), torch.tensor([0])).total for row in ([0.0, 5.0, 0.0], [0.0, 0.0, 5.0]))
         assert near < far
@@ -97,6 +95,6 @@ def test_a_near_miss_costs_less_than_a_far_one(make_loss):
 def test_its_gradient_pushes_towards_the_truth_and_stays_finite(make_loss):
     for scale in (0.0, 1e4):
         logits = torch.tensor([[-scale, 0.0, scale]], requires_grad=True)
-        make_loss(expected_distance=1.0, rank_loss=1.0)(logits, torch.tensor([0])).total.backward()
+        make_loss(expected_distance=1.0, rank_cross_entropy=1.0)(logits, torch.tensor([0])).total.backward()
         assert torch.isfinite(logits.grad).all()
         assert logits.grad[0, 0] < 0 < logits.grad[0, 2]

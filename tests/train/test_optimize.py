@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from fathomline.errors import InputError
-from fathomline.model.backbone import build, design
+from fathomline.model.backbone import build
 from fathomline.model.classifier import Classifier
+from fathomline.train.design import design
 from fathomline.train.optimize import Optimization, parameter_groups
+from tests.colored_crops import with_values
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def test_weight_decay_spares_biases_norms_and_embeddings(classifier, config):
 
 
 def test_layer_decay_slows_the_early_layers_and_leaves_the_head(classifier, config):
-    config = replace(config, layer_decay=0.5, lr=1e-3)
+    config = with_values(config, lr=1e-3, optimizer={"layer_decay": 0.5})
     optimization = Optimization(classifier, config, steps_per_epoch=4)
     rate = {
         name: group["lr"]
@@ -64,7 +66,7 @@ def several(config) -> Classifier:
 
 @pytest.mark.parametrize("layer_decay", [1.0, 0.5])
 def test_weight_decay_is_for_the_matrices_of_every_backbone_and_of_the_fusion(several, config, layer_decay):
-    groups = names_of(several, parameter_groups(several, replace(config, layer_decay=layer_decay)))
+    groups = names_of(several, parameter_groups(several, with_values(config, optimizer={"layer_decay": layer_decay})))
     listed = [name for names, _ in groups for name in names]
     assert sorted(listed) == sorted(name for name, _ in several.named_parameters()), "each of them, and once"
     decayed = set().union(*(names for names, group in groups if group["weight_decay"] == 0.05))
@@ -76,7 +78,9 @@ def test_weight_decay_is_for_the_matrices_of_every_backbone_and_of_the_fusion(se
 
 
 def test_layer_decay_slows_every_backbone_alike_and_leaves_the_fusion_and_the_head(several, config):
-    optimization = Optimization(several, replace(config, layer_decay=0.5, lr=1e-3), steps_per_epoch=4)
+    optimization = Optimization(
+        several, with_values(config, lr=1e-3, optimizer={"layer_decay": 0.5}), steps_per_epoch=4
+    )
     rate = {
         name: group["lr"] for names, group in names_of(several, optimization.optimizer.param_groups) for name in names
     }
@@ -91,12 +95,12 @@ def test_layer_decay_slows_every_backbone_alike_and_leaves_the_fusion_and_the_he
 
 
 def test_layer_decay_under_adapters_is_refused(config):
-    with pytest.raises(ValueError, match=r"`layer_decay` is 0.7, but adapters have no layers"):
-        replace(config, layer_decay=0.7, lora=True)
+    with pytest.raises(ValueError, match=r"`optimizer.layer_decay` is 0.7, but adapters have no layers"):
+        with_values(config, optimizer={"layer_decay": 0.7}, lora={"r": 4})
 
 
 def test_the_rate_rises_in_the_warm_up_and_then_falls(classifier, config):
-    warm = replace(config, epochs=4, warmup_epochs=1.0, lr=1e-3, min_lr=1e-5)
+    warm = with_values(config, epochs=4, lr=1e-3, schedule={"warmup_epochs": 1.0, "min_lr": 1e-5})
     found = rates(Optimization(classifier, warm, steps_per_epoch=5), 20)
     assert found[0] == pytest.approx(1e-5)
     assert found[:6] == sorted(found[:6])
@@ -107,7 +111,9 @@ def test_the_rate_rises_in_the_warm_up_and_then_falls(classifier, config):
 
 @pytest.mark.parametrize("schedule", ["cosine", "tanh", "poly"])
 def test_each_schedule_goes_down_step_by_step_to_the_least_rate(classifier, config, schedule):
-    optimization = Optimization(classifier, replace(config, schedule=schedule, min_lr=1e-5, lr=1e-3), 10)
+    optimization = Optimization(
+        classifier, with_values(config, lr=1e-3, schedule={"name": schedule, "min_lr": 1e-5}), 10
+    )
     found = rates(optimization, 30)
     assert found[0] == pytest.approx(1e-3, rel=0.05)
     assert len(set(found)) > 20
@@ -116,13 +122,13 @@ def test_each_schedule_goes_down_step_by_step_to_the_least_rate(classifier, conf
 
 @pytest.mark.parametrize(("name", "kind"), [("adamw", "AdamW"), ("lamb", "Lamb"), ("nadamw", "NAdamW")])
 def test_the_optimiser_is_the_one_asked_for(classifier, config, name, kind):
-    optimization = Optimization(classifier, replace(config, optimizer=name), 10)
+    optimization = Optimization(classifier, with_values(config, optimizer={"name": name}), 10)
     assert type(optimization.optimizer).__name__ == kind
 
 
 def test_an_optimiser_that_timm_does_not_have_is_named(classifier, config):
-    with pytest.raises(InputError, match=r"train.optimizer is 'adamz', which timm cannot set up"):
-        Optimization(classifier, replace(config, optimizer="adamz"), 10)
+    with pytest.raises(InputError, match=r"train.optimizer.name is 'adamz', which timm cannot set up"):
+        Optimization(classifier, with_values(config, optimizer={"name": "adamz"}), 10)
 
 
 def test_a_long_gradient_is_shortened_and_its_length_told(classifier, config):
@@ -131,7 +137,9 @@ def test_a_long_gradient_is_shortened_and_its_length_told(classifier, config):
             parameter.requires_grad_(False)
         classifier.head.bias.requires_grad_(True)
         # timm's sgd has a Nesterov momentum of 0.9, so its first step is 1.9 times the gradient.
-        plain = replace(config, optimizer="sgd", clip_norm=clip, lr=1.0, weight_decay=0.0, min_lr=1.0)
+        plain = with_values(
+            config, lr=1.0, optimizer={"name": "sgd", "clip_norm": clip, "weight_decay": 0.0}, schedule={"min_lr": 1.0}
+        )
         optimization = Optimization(classifier, plain, 10)
         before = classifier.head.bias.detach().clone()
         classifier.head.bias.grad = torch.tensor([1.0, 0.0, 0.0])
@@ -141,7 +149,7 @@ def test_a_long_gradient_is_shortened_and_its_length_told(classifier, config):
 
 
 def test_the_average_trails_behind_the_weights(classifier, config):
-    optimization = Optimization(classifier, replace(config, ema_decay=0.9), 10)
+    optimization = Optimization(classifier, with_values(config, optimizer={"ema_decay": 0.9}), 10)
     seen = []
     for step in range(1, 40):
         with torch.no_grad():

@@ -31,9 +31,11 @@ def project(crops, taxonomy, config, tmp_path) -> Path:
     folder = tmp_path / "project"
     write_crops(crops, folder / "crops")
     write_reference(taxonomy, folder / "taxonomy.json")
-    folds = crops.annotations[["annotation_id", "group"]].assign(fold=np.arange(len(crops.annotations)) // 30)
+    folds = crops.annotations[["annotation_id"]].assign(
+        fold=np.arange(len(crops.annotations)) // 30, group=crops.annotations["image_id"]
+    )
     write_csv(folds, folder / "split.csv")
-    params = yaml.safe_load((ROOT / "presets/reef.yaml").read_text())
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["train"] |= asdict(replace(config, epochs=EPOCHS))
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return folder

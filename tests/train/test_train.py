@@ -6,14 +6,15 @@ import torch
 from safetensors.torch import save_file
 
 from fathomline.errors import InputError
-from fathomline.model.backbone import build, design
+from fathomline.model.backbone import build
 from fathomline.model.classifier import Classifier
 from fathomline.model.inference import predict_logits
 from fathomline.train.augment import augmented
+from fathomline.train.design import design
 from fathomline.train.loss import HierarchicalLoss
 from fathomline.train.optimize import Optimization
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES, weights
+from tests.colored_crops import CLASSES, weights, with_values
 from tests.crops import with_views
 
 
@@ -43,7 +44,7 @@ def test_held_out_rois_change_nothing_but_the_choice_of_the_epoch(crops, rows, t
 
 
 def test_the_learning_rate_follows_a_cosine_down_to_the_least(crops, rows, taxonomy, config):
-    trained = train(crops, rows, taxonomy, CLASSES, replace(config, epochs=4, lr=1e-3, min_lr=1e-4))
+    trained = train(crops, rows, taxonomy, CLASSES, with_values(config, epochs=4, lr=1e-3, schedule={"min_lr": 1e-4}))
     assert [epoch.lr for epoch in trained.history] == pytest.approx([1e-3, 8.68e-4, 5.5e-4, 2.32e-4], rel=1e-2)
 
 
@@ -55,9 +56,9 @@ def test_each_epoch_is_told_as_it_ends(crops, rows, taxonomy, config):
 
 
 def test_lora_trains_adapters_and_the_head_and_merges_them(crops, rows, taxonomy, config):
-    vit = replace(config, backbone="test_vit", lora=True, epochs=1)
+    vit = with_values(config, backbone="test_vit", epochs=1, lora={"r": 4})
     adapted = train(crops, rows, taxonomy, CLASSES, vit)
-    plain = train(crops, rows, taxonomy, CLASSES, replace(vit, lora=False, lr=1e-12, min_lr=0.0))
+    plain = train(crops, rows, taxonomy, CLASSES, with_values(vit, lr=1e-12, lora={"r": 0}, schedule={"min_lr": 0.0}))
     assert set(weights(adapted)) == set(weights(plain)), "no trace of peft is left"
     changed = {name for name in weights(plain) if not torch.allclose(weights(plain)[name], weights(adapted)[name])}
     assert "head.weight" in changed
@@ -68,7 +69,7 @@ def test_lora_trains_adapters_and_the_head_and_merges_them(crops, rows, taxonomy
 
 def test_lora_on_a_backbone_without_linear_layers_is_refused(crops, rows, taxonomy, config):
     with pytest.raises(InputError, match="no linear layer"):
-        train(crops, rows, taxonomy, CLASSES, replace(config, lora=True))
+        train(crops, rows, taxonomy, CLASSES, with_values(config, lora={"r": 4}))
 
 
 def test_several_views_feed_one_head(crops, rows, taxonomy, config):
@@ -88,7 +89,8 @@ def two_views(crops):
 def changed_by(crops, rows, taxonomy, config) -> set[str]:
     """Names of the weights that a training moved away from their start."""
     still, moved = (
-        weights(train(crops, rows, taxonomy, CLASSES, replace(config, lr=lr, min_lr=0.0))) for lr in (1e-12, 1e-3)
+        weights(train(crops, rows, taxonomy, CLASSES, with_values(config, lr=lr, schedule={"min_lr": 0.0})))
+        for lr in (1e-12, 1e-3)
     )
     return {name for name in moved if not torch.allclose(moved[name].float(), still[name].float(), atol=1e-6)}
 
@@ -97,7 +99,9 @@ def changed_by(crops, rows, taxonomy, config) -> set[str]:
 def test_each_of_separate_backbones_learns_and_so_does_the_attention_between_them(
     two_views, rows, taxonomy, config, lora
 ):
-    config = replace(config, backbone="test_vit", epochs=1, fusion="attention", separate_backbones=True, lora=lora)
+    config = with_values(
+        config, backbone="test_vit", epochs=1, fusion="attention", separate_backbones=True, lora={"r": 4 * lora}
+    )
     changed = changed_by(two_views, rows, taxonomy, config)
     assert {f"backbones.{place}.blocks.0.attn.qkv.weight" for place in (0, 1)} <= changed
     assert {"fusion.embedding", "fusion.layer.self_attn.in_proj_weight", "head.weight"} <= changed
@@ -145,7 +149,8 @@ def test_a_view_smaller_than_the_input_is_refused(crops, rows, taxonomy, config)
 def test_a_degraded_view_does_not_change_what_is_learned(crops, rows, taxonomy, config):
     config = replace(config, epochs=2)
     plain, watched = (
-        train(crops, rows, taxonomy, CLASSES, replace(config, degraded_size=size)) for size in (None, 5.0)
+        train(crops, rows, taxonomy, CLASSES, with_values(config, validation={"degraded_size": size}))
+        for size in (None, 5.0)
     )
     assert all(torch.equal(weights(plain)[name], weights(watched)[name]) for name in weights(plain))
     told = [replace(epoch, validation_mhd_degraded=None) for epoch in watched.history]
@@ -154,7 +159,7 @@ def test_a_degraded_view_does_not_change_what_is_learned(crops, rows, taxonomy, 
 
 def test_the_moving_average_is_what_is_validated_and_saved(crops, rows, taxonomy, config):
     plain = train(crops, rows, taxonomy, CLASSES, replace(config, epochs=1))
-    averaged = train(crops, rows, taxonomy, CLASSES, replace(config, epochs=1, ema_decay=0.9))
+    averaged = train(crops, rows, taxonomy, CLASSES, with_values(config, epochs=1, optimizer={"ema_decay": 0.9}))
     assert not torch.equal(weights(plain)["head.weight"], weights(averaged)["head.weight"])
     (logits,) = predict_logits(averaged.model.classifier, crops.pixels, rows[1], config.image_size)
     accuracy = (logits.argmax(axis=1) == crops.labels(CLASSES)[rows[1]]).mean()
@@ -163,7 +168,7 @@ def test_the_moving_average_is_what_is_validated_and_saved(crops, rows, taxonomy
 
 def test_a_batch_in_parts_gives_the_step_of_the_whole_batch(crops, rows, taxonomy, config):
     # A transformer: batch norm sees the parts, and would differ.
-    vit = replace(config, backbone="test_vit", epochs=1, batch_size=15, optimizer="sgd", lr=0.01)
+    vit = with_values(config, backbone="test_vit", epochs=1, batch_size=15, lr=0.01, optimizer={"name": "sgd"})
     at_once, in_parts = (
         weights(train(crops, rows, taxonomy, CLASSES, replace(vit, accumulation=parts))) for parts in (1, 4)
     )
@@ -174,7 +179,7 @@ def test_a_batch_in_parts_gives_the_step_of_the_whole_batch(crops, rows, taxonom
 def test_mixing_blends_rois_and_labels_and_repeats_itself(crops, rows, taxonomy, config, name, monkeypatch):
     seen = []
     monkeypatch.setattr(HierarchicalLoss, "forward", noting(HierarchicalLoss.forward, seen))
-    mixing = replace(config, epochs=1, batch_size=15, **{name: 1.0})
+    mixing = with_values(config, epochs=1, batch_size=15, augment={name: 1.0})
     first, second = (train(crops, rows, taxonomy, CLASSES, mixing) for _ in range(2))
     targets = torch.cat(seen)
     assert targets.shape[1] == 3, "a distribution for each ROI"
@@ -194,7 +199,9 @@ def noting(forward, seen: list):
 def test_training_starts_from_the_weights_given(crops, rows, taxonomy, config, tmp_path):
     known = build(design(config, views=1, classes=3))
     save_file(known.backbones[0].state_dict(), tmp_path / "known.safetensors")
-    still = replace(config, epochs=1, lr=1e-12, min_lr=0.0, pretrained=str(tmp_path / "known.safetensors"))
+    still = with_values(
+        config, epochs=1, lr=1e-12, pretrained=str(tmp_path / "known.safetensors"), schedule={"min_lr": 0.0}
+    )
     started = weights(train(crops, rows, taxonomy, CLASSES, still))
     assert torch.allclose(
         started["backbones.0.conv1.0.weight"], known.backbones[0].state_dict()["conv1.0.weight"], atol=1e-6
@@ -226,7 +233,13 @@ def test_validation_computes_no_more_rois_at_once_than_a_training_step(crops, ro
         return forward(classifier, views)
 
     monkeypatch.setattr(Classifier, "forward", note)
-    train(crops, rows, taxonomy, CLASSES, replace(config, epochs=1, batch_size=16, accumulation=4, degraded_size=5.0))
+    train(
+        crops,
+        rows,
+        taxonomy,
+        CLASSES,
+        with_values(config, epochs=1, batch_size=16, accumulation=4, validation={"degraded_size": 5.0}),
+    )
     assert set(seen[True]) == {4}
     assert sum(seen[False]) == 2 * 30
     assert max(seen[False]) == 4
@@ -281,7 +294,7 @@ def test_a_gradient_that_explodes_while_the_loss_is_finite_is_named_as_the_fault
 
 def test_an_exploding_loss_stops_with_what_to_try(crops, rows, taxonomy, config):
     with pytest.raises(InputError, match=r"loss is (nan|inf).*lower train.lr"):
-        train(crops, rows, taxonomy, CLASSES, replace(config, lr=1e30, weight_decay=0.0))
+        train(crops, rows, taxonomy, CLASSES, with_values(config, lr=1e30, optimizer={"weight_decay": 0.0}))
 
 
 def test_training_on_a_cpu_keeps_the_memory_that_it_frees(crops, rows, taxonomy, config, monkeypatch):
