@@ -11,7 +11,7 @@ from annotated_types import Gt, Interval
 
 from fathomline.config import section
 from fathomline.dataset.coco import Coco, parse_coco, read_coco
-from fathomline.dataset.image_file import decode
+from fathomline.dataset.image_file import decode_image
 from fathomline.dataset.manifest import Record, one_line
 from fathomline.download.frame_sources import FolderOrigin, Origin, WebOrigin
 from fathomline.download.store import Store, again_if_tidied
@@ -161,7 +161,7 @@ class Bringer:
             return Brought(known, is_new=False)
         try:
             body = self.origin.read(image, self.most_bytes)
-            name = f"images/{image['id']}.{decode(body).extension}"
+            name = f"images/{image['id']}.{decode_image(body).extension}"
         except Unusable as error:
             return Brought(Record(image["id"], place, "", 0, "", "failed", one_line(str(error))), is_new=False)
         record = Record(image["id"], place, name, len(body), hashlib.sha256(body).hexdigest(), "ok", "")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from fathomline.dataset.manifest import (
-    Journal,
+    ManifestJournal,
     Record,
     read_journals,
     read_manifest,
@@ -32,7 +32,7 @@ class Store:
         self.known = self._records()
         """What earlier runs noted, by image id; files are to be checked with `holds`."""
         self._remove_temporaries()
-        self._journal = Journal(folder)
+        self._journal = ManifestJournal(folder)
 
     def holds(self, record: Record) -> bool:
         """Whether the record's file is there, with every byte as noted."""
@@ -47,7 +47,7 @@ class Store:
 
     def put(self, record: Record, body: bytes) -> None:
         """Note the record and write its file; OSError when the disk does not take it."""
-        self._journal.note(record)
+        self._journal.append(record)
 
         def write() -> None:
             with written_whole(self.folder / record.file) as temporary:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from fathomline.crop.crop import crop
 from fathomline.dataset.coco import read_coco
-from fathomline.dataset.image_file import UPRIGHT, decode
+from fathomline.dataset.image_file import TO_UPRIGHT, decode_image
 from fathomline.download.download import download
 from fathomline.errors import InputError
 from fathomline.rois.annotations import read_annotations
@@ -187,7 +187,7 @@ def test_every_orientation_of_every_format_gives_the_same_animal(raw, tmp_path, 
     crop(raw.write([box(5, 3, [4, 6, 16, 16])]), tmp_path / "crops", crop_config(views=[1.0]), None)
     expected = smooth.crop((4, 6, 20, 22))
     if orientation > 1:
-        expected = expected.transpose(UPRIGHT[orientation])
+        expected = expected.transpose(TO_UPRIGHT[orientation])
     shown = np.load(tmp_path / "crops/pixels.npy")[0, 0].astype(int)
     assert np.abs(shown - np.asarray(expected).astype(int)).max() <= 4
 
@@ -230,7 +230,7 @@ def test_a_group_is_one_however_json_writes_it_and_stays_on_its_line(raw, tmp_pa
 
 def test_each_frame_is_opened_once_for_all_its_boxes_and_views(raw, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr("fathomline.crop.cut.decode", lambda body: opened.append(body) or decode(body))
+    monkeypatch.setattr("fathomline.crop.cut.decode_image", lambda body: opened.append(body) or decode_image(body))
     folder = raw.write([box(number, 1 + number % 2, [number, 1, 9, 9]) for number in range(12)])
     crop(folder, tmp_path / "crops", crop_config(padding="mean"), None)
     assert len(opened) == 2
