@@ -10,11 +10,11 @@ from PIL import Image
 from fathomline.crop.crop import crop
 from fathomline.dataset.coco import read_coco
 from fathomline.dataset.image_file import TO_UPRIGHT, decode_image
-from fathomline.download.download import download
+from fathomline.download.download import DownloadConfig, download
 from fathomline.errors import InputError
 from fathomline.rois.annotations import read_annotations
 from fathomline.rois.crops import read_crops
-from tests.frames import box, crop_config, download_config, encoded, picture, tree
+from tests.frames import MACHINE, box, crop_config, encoded, picture, tree
 
 
 def quarantine(folder: Path) -> dict[int, str]:
@@ -265,9 +265,8 @@ def test_a_view_that_shows_nothing_or_everything_is_refused(view):
 def test_every_box_of_the_aquarium_is_cut_or_quarantined(shared, tmp_path, name, count):
     source = shared / "aquarium"
     labelled = name == "train"
-    download(
-        str(source / f"{name}.json"), str(source / "images"), tmp_path / "raw", download_config(), labelled=labelled
-    )
+    annotations, images = str(source / f"{name}.json"), str(source / "images")
+    download(annotations, images, tmp_path / "raw", DownloadConfig(), machine=MACHINE, labelled=labelled)
     done = crop(tmp_path / "raw", tmp_path / "crops", crop_config(workers=0), None)
     table = read_annotations(tmp_path / "crops/annotations.csv")
     left_out = quarantine(tmp_path / "crops")
