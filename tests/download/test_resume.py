@@ -110,6 +110,7 @@ def test_a_full_disk_stops_the_run_and_the_rerun_completes_it(processes, tmp_pat
         target=copy_with_limit, args=(location, str(frames), tmp_path / "raw", file_size, sender)
     )
     process.start()
+    sender.close()  # so that `recv` fails, not waits, if the process dies
     message = errors.recv()
     process.join()
     assert f"{stopped_at}: File too large; download stopped. The frames fetched so far are kept" in message
