@@ -21,7 +21,7 @@ EXTENSIONS = {
 }
 """The accepted formats, by Pillow's name. Others are refused because some of Pillow's readers start other programs."""
 
-STEREO_JPEG = "MPO"
+MULTI_PICTURE_JPEG = "MPO"
 """Pillow's name for a JPEG file that contains more than one picture."""
 
 MAX_PIXELS = 89_478_485
@@ -142,7 +142,7 @@ def _frame(image: Image.Image) -> Frame:
 
 
 def _extension(image: Image.Image) -> str:
-    name = "JPEG" if image.format == STEREO_JPEG else image.format
+    name = "JPEG" if image.format == MULTI_PICTURE_JPEG else image.format
     return EXTENSIONS.get(name or "", "")
 
 
