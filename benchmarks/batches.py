@@ -15,6 +15,7 @@ from benchmarks.side_by_side import Contestant, Timing, keep, time_in_turns, tim
 from fathomline.config import load_section
 from fathomline.crop.crop import CropConfig, crop
 from fathomline.download.download import DownloadConfig, download
+from fathomline.machine import MachineConfig
 from fathomline.model.degrade import view_spans
 from fathomline.rois.crops import Crops, batches, read_crops
 from fathomline.train.augment import augmented
@@ -113,10 +114,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         frames, raw = Path(scratch) / "frames", Path(scratch) / "raw"
         dataset = write_dataset(frames, FRAMES, [(720, 486)], CONCEPTS, seed=0, different=100)
-        settings = DownloadConfig(
-            workers=8, allowed_missing=0.0, allow_private_hosts=False, timeout=30.0, retries=0, max_megabytes=100.0
-        )
-        download(str(dataset), str(frames / "images"), raw, settings, labelled=True)
+        images = str(frames / "images")
+        download(str(dataset), images, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
         for size in sizes:
             out = Path(scratch) / f"crops-{size}"
             crop(raw, out, CropConfig(views=[1.0], size=size * 8 // 7, square=True, padding="edge"), workers=0)

@@ -11,6 +11,7 @@ from benchmarks.frames import write_dataset
 from benchmarks.side_by_side import Contestant, keep, time_in_turns, timing_table
 from fathomline.crop.crop import CropConfig, crop
 from fathomline.download.download import DownloadConfig, download
+from fathomline.machine import MachineConfig
 
 FRAMES = 96
 SIZES = [(1920, 1080), (1920, 1080), (720, 486)]
@@ -33,10 +34,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         frames, raw, out = (Path(scratch) / name for name in ("frames", "raw", "out"))
         dataset = write_dataset(frames, FRAMES, SIZES, ["Porifera"], seed=0)
-        settings = DownloadConfig(
-            workers=8, allowed_missing=0.0, allow_private_hosts=False, timeout=30.0, retries=0, max_megabytes=100.0
-        )
-        download(str(dataset), str(frames / "images"), raw, settings, labelled=True)
+        images = str(frames / "images")
+        download(str(dataset), images, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
 
         def ours(workers: int, views: list) -> int:
             shutil.rmtree(out, ignore_errors=True)

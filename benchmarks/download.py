@@ -14,6 +14,7 @@ import httpx
 from benchmarks.frames import write_dataset
 from benchmarks.side_by_side import Contestant, keep, time_in_turns, timing_table
 from fathomline.download.download import DownloadConfig, download
+from fathomline.machine import MachineConfig
 
 FRAMES = 600
 LATENCY = 0.050
@@ -78,13 +79,12 @@ def main() -> None:
         base = f"http://127.0.0.1:{ports.get()}"
         dataset = write_dataset(frames, FRAMES, [SIZE], ["Porifera"], seed=0, different=16, base_url=base)
         urls = [f"{base}/images/{number}.png" for number in range(FRAMES)]
-        settings = DownloadConfig(
-            workers=WORKERS, allowed_missing=0.0, allow_private_hosts=True, timeout=30.0, retries=5, max_megabytes=100.0
-        )
+        settings = DownloadConfig(allow_private_hosts=True)
+        machine = MachineConfig(connections=WORKERS)
 
         def ours() -> int:
             shutil.rmtree(out, ignore_errors=True)
-            return download(str(dataset), None, out, settings, labelled=True).fetched
+            return download(str(dataset), None, out, settings, machine=machine, labelled=True).fetched
 
         def official() -> int:
             shutil.rmtree(out, ignore_errors=True)

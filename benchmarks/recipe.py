@@ -21,6 +21,7 @@ from fathomline.decide.metrics import bootstrap_interval
 from fathomline.decide.transform_choice import choose_transforms, cross_fitted, rows_of_parts
 from fathomline.download.download import DownloadConfig, download
 from fathomline.lineages.lineage_table import read_lineage_table
+from fathomline.machine import MachineConfig
 from fathomline.model.degrade import degraded_scale, view_spans
 from fathomline.model.inference import predict_logits
 from fathomline.model.orientations import ORIENTATIONS
@@ -63,8 +64,8 @@ def prepare(name: str, views: Sequence[float | str], square: bool = False) -> Wo
     if not source.exists():
         sys.exit(f"{source} is not on this machine; this benchmark needs its images")
     if not raw.exists():
-        settings = load_section(PRESET, "download", DownloadConfig)
-        download(str(source / "train.json"), str(source / "images"), raw, settings, labelled=True)
+        images = str(source / "images")
+        download(str(source / "train.json"), images, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
     if not (out / "annotations.csv").exists():
         crop(raw, out, replace(load_section(PRESET, "crop", CropConfig), views=list(views), square=square), None)
     crops = read_crops(out)

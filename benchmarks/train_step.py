@@ -21,6 +21,7 @@ from fathomline.config import load_section
 from fathomline.crop.crop import CropConfig, crop
 from fathomline.download.download import DownloadConfig, download
 from fathomline.lineages.fgvc2025 import lineages
+from fathomline.machine import MachineConfig
 from fathomline.model.backbone import build
 from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import view_spans
@@ -195,10 +196,8 @@ def main() -> None:
         frames, raw, out = (Path(scratch) / name for name in ("frames", "raw", "crops"))
         concepts = list(taxonomy.concepts)
         dataset = write_dataset(frames, round(arguments.rois / 2.64), [(720, 486)], concepts, seed=0, different=100)
-        settings = DownloadConfig(
-            workers=8, allowed_missing=0.0, allow_private_hosts=False, timeout=30.0, retries=0, max_megabytes=100.0
-        )
-        download(str(dataset), str(frames / "images"), raw, settings, labelled=True)
+        images = str(frames / "images")
+        download(str(dataset), images, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
         side = config.image_size * 8 // 7
         crop(raw, out, CropConfig(views=[1.0], size=side, square=True, padding="edge"), workers=0)
         timings, notes = measure(out, config, taxonomy)

@@ -1,4 +1,4 @@
-"""A small world for the tests of this room: pictures, COCO datasets, and a server that misbehaves as told."""
+"""Pictures, COCO datasets, and a server with configurable failures, for tests of several rooms."""
 
 import hashlib
 import io
@@ -18,8 +18,11 @@ from PIL import Image
 
 from fathomline.crop.crop import CropConfig
 from fathomline.dataset.manifest import Record, write_manifest
-from fathomline.download.download import DownloadConfig
 from fathomline.files import write_json
+from fathomline.machine import MachineConfig
+
+MACHINE = MachineConfig(connections=4, timeout=0.5, retries=3)
+"""Short timeouts for servers on this machine."""
 
 CATEGORIES = [{"id": 7, "name": "Pandalus"}, {"id": 9, "name": "NA"}]
 
@@ -42,8 +45,8 @@ def png(seed: int = 0, width: int = 20, height: int = 16) -> bytes:
 def dataset(images: list[dict], annotations: list[dict] | None = None) -> dict:
     if annotations is None:
         annotations = [
-            {"id": 100 + place, "image_id": image["id"], "category_id": 7, "bbox": [1, 2, 5, 6]}
-            for place, image in enumerate(images)
+            {"id": 100 + index, "image_id": image["id"], "category_id": 7, "bbox": [1, 2, 5, 6]}
+            for index, image in enumerate(images)
         ]
     return {"images": images, "annotations": annotations, "categories": CATEGORIES}
 
@@ -52,25 +55,13 @@ def as_json(content: object) -> bytes:
     return json.dumps(content).encode()
 
 
-def download_config(**changes) -> DownloadConfig:
-    values = {
-        "workers": 4,
-        "allowed_missing": 0.0,
-        "allow_private_hosts": False,
-        "timeout": 0.5,
-        "retries": 3,
-        "max_megabytes": 1.0,
-    }
-    return DownloadConfig(**values | changes)
-
-
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file under a folder with its bytes."""
+    """The bytes of every file under a folder, by its relative path."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 class Server:
-    """Serves `routes`: path -> bytes, or a function of (handler, how many requests for the path came before)."""
+    """Serves `routes`: path -> bytes, or a function of (handler, number of earlier requests for the path)."""
 
     def __init__(self) -> None:
         self.routes: dict[str, bytes | Callable] = {}
@@ -80,7 +71,7 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # a body that waits for the headers' acknowledgement costs 40 ms
+            disable_nagle_algorithm = True  # otherwise each body waits 40 ms for the acknowledgement of its headers
 
             def do_GET(self) -> None:
                 before = server.requests[self.path]
@@ -88,7 +79,7 @@ class Server:
                 time.sleep(server.delay)
                 route = server.routes.get(self.path)
                 if route is None:
-                    respond(self, 404, b"no such thing")
+                    respond(self, 404, b"not found")
                 elif isinstance(route, bytes):
                     respond(self, 200, route)
                 else:
@@ -102,7 +93,7 @@ class Server:
             block_on_close = False
 
             def handle_error(self, *_: object) -> None:
-                pass  # clients that are killed, or that refuse the rest, are what is tested
+                pass  # tests kill clients, and clients close connections early
 
         self._server = Quiet(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
@@ -136,13 +127,13 @@ def failing_first(times: int, status: int, body: bytes, **headers: str) -> Calla
 
 
 def breaking_first(times: int, body: bytes, ranges: bool = False, seen: list | None = None) -> Callable:
-    """Resets the connection in mid-body; with `ranges`, continues from where a Range asks."""
+    """Resets the first `times` connections in mid-body. If `ranges`, honours Range; `seen` receives each Range."""
 
     def route(handler, before: int) -> None:
-        asked = handler.headers.get("Range")
+        requested = handler.headers.get("Range")
         if seen is not None:
-            seen.append(asked)
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and ranges else 0
+            seen.append(requested)
+        start = int(requested.removeprefix("bytes=").removesuffix("-")) if requested and ranges else 0
         headers = {"ETag": '"one"'}
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
@@ -151,7 +142,7 @@ def breaking_first(times: int, body: bytes, ranges: bool = False, seen: list | N
             return respond(handler, 206 if start else 200, rest, headers)
         respond(handler, 206 if start else 200, rest[: len(rest) // 2], headers, length=len(rest))
         handler.wfile.flush()
-        time.sleep(0.05)  # a reset throws away what the client has not read yet
+        time.sleep(0.05)  # a reset discards what the client has not read yet
         return reset(handler)
 
     return route
@@ -164,7 +155,7 @@ def reset(handler) -> None:
 
 
 def stalling(body: bytes, times: int = 99, seconds: float = 1.2) -> Callable:
-    """Sends half of the body and then nothing for a while."""
+    """Sends half of the body, then nothing for `seconds`, to the first `times` requests."""
 
     def route(handler, before: int) -> None:
         if before >= times:
@@ -192,7 +183,7 @@ def box(identity: int, image_id: int, bbox: object, category_id: int | None = 7)
 
 
 class Raw:
-    """A folder as the download leaves it, with frames of 40x30 pixels."""
+    """A downloaded folder with frames of 40x30 pixels."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.images, self.records = folder, [], []
@@ -224,7 +215,7 @@ def server():
 
 @pytest.fixture
 def served(server):
-    """A server with four good frames, ids 1 to 4, in /data.json with URLs relative to it."""
+    """A server whose /data.json lists four valid frames, ids 1 to 4, by URLs relative to it."""
     images = [{"id": number, "width": 20, "height": 16, "coco_url": f"frames/{number}"} for number in (3, 1, 4, 2)]
     server.routes["/data.json"] = as_json(dataset(images))
     for number in range(1, 5):
@@ -234,10 +225,10 @@ def served(server):
 
 @pytest.fixture
 def shared() -> Path:
-    """The folder of real data beside a checkout; a user's machine does not have it."""
+    """The folder of real data beside a developer's checkout; other machines lack it."""
     folder = Path(__file__).resolve().parents[1].parent / "shared"
     if not folder.is_dir():
-        pytest.skip(f"{folder} is not there: real data sits beside a checkout of the developers only")
+        pytest.skip(f"no {folder}: only developers have its real data")
     return folder
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from fathomline.bundle.bundle import REMEDY, BundleContent, read_bundle
 from fathomline.crop.cut import OpenFrame, cut_views
 from fathomline.crop.views import Rectangle, clip, parse_box
-from fathomline.dataset.image_file import decode, decode_opened
+from fathomline.dataset.image_file import decode_image, decode_pillow_image
 from fathomline.decide.averaging import ensemble_probabilities
 from fathomline.decide.rule import DecisionRule
 from fathomline.decide.submit import predictions
@@ -219,7 +219,7 @@ def _as_many(name: str, given: Sequence | None, images: Sequence[Picture]) -> Se
 def _opened(picture: Picture, size: tuple[int, int] | None, preprocessing: Preprocessing) -> OpenFrame:
     described = None if size is None else (int(size[0]), int(size[1]))
     if isinstance(picture, Image.Image):
-        return OpenFrame.decoded(decode_opened(picture), described, preprocessing)
+        return OpenFrame.decoded(decode_pillow_image(picture), described, preprocessing)
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
             raise Unusable(f"array is {picture.dtype} of shape {picture.shape}, expected uint8 (height, width, 3)")
@@ -228,7 +228,7 @@ def _opened(picture: Picture, size: tuple[int, int] | None, preprocessing: Prepr
         body = Path(picture).read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
         raise Unusable(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    return OpenFrame.decoded(decode(body), described, preprocessing)
+    return OpenFrame.decoded(decode_image(body), described, preprocessing)
 
 
 def _rectangle(box: Box | None, frame: OpenFrame) -> Rectangle:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from fathomline.crop.views import Rectangle, clip, mean_colour, render, view_rectangle, whole_pixels
-from fathomline.dataset.image_file import Frame, decode, in_box_grid
+from fathomline.dataset.image_file import Frame, decode_image, in_box_coordinates
 from fathomline.errors import Unusable
 from fathomline.rois.annotations import roi_path
 from fathomline.rois.pixels import PixelFile
@@ -101,7 +101,7 @@ class OpenFrame:
     @classmethod
     def decoded(cls, frame: Frame, described: tuple[int, int] | None, preprocessing: Preprocessing) -> "OpenFrame":
         """Args: described, width and height that the file with the boxes gives, None when it gives none."""
-        return cls.of(*in_box_grid(frame, described), preprocessing)
+        return cls.of(*in_box_coordinates(frame, described), preprocessing)
 
 
 def cut_frame(job: FrameJob, plan: CutPlan) -> CutFrame:
@@ -139,7 +139,7 @@ def _read(job: FrameJob) -> Frame:
         raise Unusable(f"frame cannot be read: {error.strerror}") from None
     if hashlib.sha256(body).hexdigest() != job.sha256:
         raise Unusable("frame has changed since its download; `dvc repro --force` of the download fetches it again")
-    return decode(body)
+    return decode_image(body)
 
 
 def _cut_box(box: Box, image_id: int, frame: OpenFrame, plan: CutPlan) -> CutBox:

@@ -1,4 +1,4 @@
-"""COCO JSON: read, checked as a whole, and reduced to what the pipeline uses."""
+"""Read a COCO JSON, check all of it, and keep the fields that the pipeline uses."""
 
 import json
 import math
@@ -6,33 +6,36 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from fathomline.errors import InputError, listing
+from fathomline.errors import InputError, listing, shown
+
+JsonObject = dict[str, Any]
 
 SECTIONS = ("images", "annotations", "categories")
 
 INTEGER_TEXT = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
-"""Decimal strings that name one integer only: "17" does, "017" and "+17" might also be other ids."""
+"""Decimal strings that can only mean one integer: "17" is accepted; "017" and "+17" might be distinct ids."""
 
-MOST = 2**63 - 1
-"""Ids are 64-bit integers in every table."""
+MAX_ID = 2**63 - 1
+"""Ids are stored as 64-bit integers in every table."""
 
 
 @dataclass(frozen=True)
 class Coco:
-    """A COCO dataset whose ids are unique integers and whose references all resolve. Boxes are not checked."""
+    """A COCO dataset whose ids are unique integers and whose references all resolve. Boxes are unchecked."""
 
-    images: list[dict]
-    """As in the JSON, extra fields included; `id` is an int."""
+    images: list[JsonObject]
+    """All fields of the JSON; `id` is an int."""
 
-    annotations: list[dict]
-    """`id`, `image_id`, `category_id` (an int, or None where the label is withheld), and `bbox` as the JSON has it."""
+    annotations: list[JsonObject]
+    """`id`, `image_id`, `category_id` (an int, or None if the label is withheld), and `bbox` as in the JSON."""
 
-    categories: list[dict]
+    categories: list[JsonObject]
     """`id` and `name`."""
 
-    def content(self) -> dict[str, list[dict]]:
-        """The dataset as strict JSON can hold it."""
+    def content(self) -> dict[str, list[JsonObject]]:
+        """The dataset in a form that strict JSON can represent."""
         return {"images": self.images, "annotations": self.annotations, "categories": self.categories}
 
 
@@ -42,60 +45,60 @@ def read_coco(path: Path, *, labelled: bool) -> Coco:
         text = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a COCO JSON") from None
-    except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
+    except (OSError, ValueError) as error:  # a path that contains a NUL raises ValueError
         cause = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read ({cause}); expected a COCO JSON") from None
     return parse_coco(text, str(path), labelled=labelled)
 
 
 def read_dataset(path: Path) -> Coco:
-    """Read the dataset.json that the download stage wrote, with or without labels."""
+    """Read the dataset.json written by the download stage, with or without labels."""
     try:
         return read_coco(path, labelled=False)
     except InputError as error:
-        remedy = "; run `dvc repro --force download`, which writes it"
+        remedy = "; run `dvc repro --force download` to write it again"
         raise InputError("\n".join(f"{line}{remedy}" for line in str(error).splitlines())) from None
 
 
 def parse_coco(text: bytes, where: str, *, labelled: bool) -> Coco:
     """Check a COCO JSON and normalise its ids to integers.
 
-    `where` names the JSON in messages. With `labelled`, an annotation without a category is an error.
-    Numbers that JSON does not have (NaN, Infinity, 1e999) become strings, so that `bbox` stays strict JSON and its
-    annotation ends in quarantine.
+    `where` names the JSON in messages. If `labelled`, an annotation without a category is an error.
+    Numbers outside strict JSON (NaN, Infinity, 1e999) become strings, so that `bbox` can be written as strict JSON
+    and the crop stage quarantines the annotation.
 
-    Raises InputError with one line per kind of fault, each with its count and first examples.
+    Raises InputError with one line per kind of problem, each with its count and first examples.
     """
     document = _load(text, where)
-    faults: list[str] = []
-    sections = {name: _entries(document, name, faults) for name in SECTIONS}
-    _raise_if_any(faults, where)
+    problems: list[str] = []
+    sections = {name: _entries(document, name, problems) for name in SECTIONS}
+    _raise_if_any(problems, where)
 
     images = [dict(entry, id=_integer(entry.get("id"))) for entry in sections["images"]]
     categories = [{"id": _integer(entry.get("id")), "name": _name(entry)} for entry in sections["categories"]]
     annotations = [_annotation(entry) for entry in sections["annotations"]]
     for section, entries in zip(SECTIONS, (images, annotations, categories), strict=True):
-        _check_integers(section, "id", entries, sections[section], faults)
-    _check_integers("annotations", "image_id", annotations, sections["annotations"], faults)
-    _check_labels(annotations, sections["annotations"], labelled, faults)
-    _check_names(categories, sections["categories"], faults)
-    _raise_if_any(faults, where)
+        _check_integers(section, "id", entries, sections[section], problems)
+    _check_integers("annotations", "image_id", annotations, sections["annotations"], problems)
+    _check_labels(annotations, sections["annotations"], labelled, problems)
+    _check_names(categories, sections["categories"], problems)
+    _raise_if_any(problems, where)
 
     for section, entries in zip(SECTIONS, (images, annotations, categories), strict=True):
-        _check_repeats(section, "id", entries, faults)
-    _check_repeats("categories", "name", categories, faults)
-    _check_references("image_id", annotations, images, faults)
-    _check_references("category_id", annotations, categories, faults)
-    _raise_if_any(faults, where)
+        _check_repeats(section, "id", entries, problems)
+    _check_repeats("categories", "name", categories, problems)
+    _check_references("image_id", annotations, images, problems)
+    _check_references("category_id", annotations, categories, problems)
+    _raise_if_any(problems, where)
     return Coco(images, annotations, categories)
 
 
-def _load(text: bytes, where: str) -> dict:
+def _load(text: bytes, where: str) -> JsonObject:
     try:
         decoded = text.decode("utf-8-sig")
         document = json.loads(decoded, parse_constant=str, parse_float=_finite_or_text)
         if re.search(r"\\u[dD][89a-fA-F]", decoded):
-            json.dumps(document, ensure_ascii=False).encode()  # half of a surrogate pair fits into no file
+            json.dumps(document, ensure_ascii=False).encode()  # half of a surrogate pair cannot be encoded
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON ({error}); expected a COCO JSON in UTF-8") from None
     if not isinstance(document, dict):
@@ -109,102 +112,107 @@ def _finite_or_text(number: str) -> float | str:
     return value if math.isfinite(value) else number
 
 
-def _entries(document: dict, name: str, faults: list[str]) -> list[dict]:
+def _entries(document: JsonObject, name: str, problems: list[str]) -> list[JsonObject]:
     if name not in document:
-        faults.append(f"`{name}` is missing; it has {listing(document) or 'nothing'}")
+        problems.append(f"`{name}` is missing; found only {listing(document) or 'an empty object'}")
         return []
     entries = document[name]
     if not isinstance(entries, list):
-        faults.append(f"`{name}` is a {type(entries).__name__}, expected a list")
+        problems.append(f"`{name}` is a {type(entries).__name__}, expected a list")
         return []
     if not entries:
-        faults.append(f"`{name}` is empty")
-    strangers = [f"{name}[{place}]" for place, entry in enumerate(entries) if not isinstance(entry, dict)]
-    if strangers:
-        faults.append(f"{len(strangers)} of `{name}` are not JSON objects: {listing(strangers)}")
+        problems.append(f"`{name}` is empty, expected at least one entry")
+    not_objects = [f"{name}[{place}]" for place, entry in enumerate(entries) if not isinstance(entry, dict)]
+    if not_objects:
+        problems.append(
+            f"{len(not_objects)} of {len(entries)} entries of `{name}` are not JSON objects: {listing(not_objects)}"
+        )
     return entries
 
 
 def _integer(value: object) -> int | None:
     if isinstance(value, str) and INTEGER_TEXT.fullmatch(value):
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and -MOST <= value <= MOST:
+    if isinstance(value, int) and not isinstance(value, bool) and -MAX_ID <= value <= MAX_ID:
         return value
     return None
 
 
-def _name(category: dict) -> str | None:
+def _name(category: JsonObject) -> str | None:
     name = category.get("name")
     if isinstance(name, str) and name.strip() and name.strip().isprintable():
         return name.strip()
     return None
 
 
-def _annotation(entry: dict) -> dict:
+def _annotation(entry: JsonObject) -> JsonObject:
     ids = {key: _integer(entry.get(key)) for key in ("id", "image_id", "category_id")}
     return {**ids, "bbox": entry.get("bbox")}
 
 
-def _check_integers(section: str, key: str, entries: list[dict], found: list[dict], faults: list[str]) -> None:
-    wrong = [
-        f"{section}[{place}] has {_shown(found[place].get(key))}"
+def _check_integers(
+    section: str, key: str, entries: list[JsonObject], raw: list[JsonObject], problems: list[str]
+) -> None:
+    invalid = [
+        f"{section}[{place}] has {shown(raw[place].get(key), 40)}"
         for place, entry in enumerate(entries)
         if entry[key] is None
     ]
-    if wrong:
-        faults.append(f"{len(wrong)} `{key}` of `{section}` are neither integers nor decimal strings: {listing(wrong)}")
+    if invalid:
+        problems.append(_not_integers(section, key, invalid))
 
 
-def _check_labels(annotations: list[dict], found: list[dict], labelled: bool, faults: list[str]) -> None:
-    wrong, absent = [], []
-    for annotation, entry in zip(annotations, found, strict=True):
+def _not_integers(section: str, key: str, invalid: list[str]) -> str:
+    values = f"{len(invalid)} `{key}` values in `{section}`"
+    return f"{values} are neither integers nor decimal strings: {listing(invalid)}"
+
+
+def _check_labels(annotations: list[JsonObject], raw: list[JsonObject], labelled: bool, problems: list[str]) -> None:
+    invalid: list[str] = []
+    absent: list[str] = []
+    for annotation, entry in zip(annotations, raw, strict=True):
         if annotation["category_id"] is None:
             given = entry.get("category_id")
-            (absent if given is None else wrong).append(f"annotation {entry.get('id')}: {_shown(given)}")
-    if wrong:
-        faults.append(
-            f"{len(wrong)} `category_id` of `annotations` are neither integers nor decimal strings: {listing(wrong)}"
-        )
+            (absent if given is None else invalid).append(f"annotation {entry.get('id')} has {shown(given, 40)}")
+    if invalid:
+        problems.append(_not_integers("annotations", "category_id", invalid))
     if absent and labelled:
-        faults.append(
-            f"{len(absent)} of {len(annotations)} annotations have no `category_id`, and training needs one for "
-            f"each: {listing(absent)}"
+        problems.append(
+            f"{len(absent)} of {len(annotations)} annotations have no `category_id`, which training requires: "
+            f"{listing(absent)}"
         )
 
 
-def _check_names(categories: list[dict], found: list[dict], faults: list[str]) -> None:
+def _check_names(categories: list[JsonObject], raw: list[JsonObject], problems: list[str]) -> None:
     nameless = [
-        f"category {entry.get('id')} has {_shown(entry.get('name'))}"
-        for category, entry in zip(categories, found, strict=True)
+        f"category {entry.get('id')} has {shown(entry.get('name'), 40)}"
+        for category, entry in zip(categories, raw, strict=True)
         if category["name"] is None
     ]
     if nameless:
-        faults.append(f"{len(nameless)} categories lack a readable `name`: {listing(nameless)}")
+        problems.append(f"{len(nameless)} categories lack a readable `name`: {listing(nameless)}")
 
 
-def _check_repeats(section: str, key: str, entries: list[dict], faults: list[str]) -> None:
+def _check_repeats(section: str, key: str, entries: list[JsonObject], problems: list[str]) -> None:
     counts = Counter(entry[key] for entry in entries)
     repeated = [f"{value} ({count} times)" for value, count in counts.items() if count > 1]
     if repeated:
-        faults.append(f"{len(repeated)} `{key}` of `{section}` are not unique: {listing(repeated)}")
+        problems.append(f"{len(repeated)} `{key}` values in `{section}` are not unique: {listing(repeated)}")
 
 
-def _check_references(key: str, annotations: list[dict], targets: list[dict], faults: list[str]) -> None:
+def _check_references(key: str, annotations: list[JsonObject], targets: list[JsonObject], problems: list[str]) -> None:
     known = {target["id"] for target in targets}
-    lost = [
+    undefined = [
         f"annotation {annotation['id']} has {annotation[key]}"
         for annotation in annotations
         if annotation[key] is not None and annotation[key] not in known
     ]
-    if lost:
-        faults.append(f"{len(lost)} annotations have a `{key}` that the JSON does not define: {listing(lost)}")
+    if undefined:
+        problems.append(
+            f"{len(undefined)} annotations have `{key}` values that the JSON does not define: {listing(undefined)}"
+        )
 
 
-def _shown(value: object) -> str:
-    text = "null" if value is None else repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
-
-
-def _raise_if_any(faults: list[str], where: str) -> None:
-    if faults:
-        raise InputError("\n".join(f"{where}: {fault}" for fault in faults))
+def _raise_if_any(problems: list[str], where: str) -> None:
+    if problems:
+        raise InputError("\n".join(f"{where}: {problem}" for problem in problems))

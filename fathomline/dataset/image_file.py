@@ -1,4 +1,4 @@
-"""Any image file -> the RGB that a viewer shows, or a reason why not."""
+"""Decode an image file to the RGB that a viewer shows, or say why it cannot be decoded."""
 
 import io
 import struct
@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from fathomline.errors import Unusable
 
@@ -19,13 +19,13 @@ EXTENSIONS = {
     "GIF": "gif",
     "BMP": "bmp",
 }
-"""The formats that are read. Others stay closed: some of Pillow's readers start other programs."""
+"""The accepted formats, by Pillow's name. Others are refused because some of Pillow's readers start other programs."""
 
-STEREO_JPEG = "MPO"
-"""What Pillow calls a JPEG that holds further pictures behind the first."""
+MULTI_PICTURE_JPEG = "MPO"
+"""Pillow's name for a JPEG file that contains more than one picture."""
 
-MOST_PIXELS = 89_478_485
-"""Larger images are taken for decompression bombs: a quarter of a GiB as RGB; Pillow's own threshold."""
+MAX_PIXELS = 89_478_485
+"""Larger images are refused as decompression bombs: a quarter of a GiB as RGB, the threshold that Pillow uses."""
 
 MALFORMED = (
     ArithmeticError,
@@ -41,11 +41,11 @@ MALFORMED = (
     struct.error,
     zlib.error,
 )
-"""What Pillow's readers let through when a file is malformed: nearly everything."""
+"""What Pillow's readers raise for malformed files: nearly everything."""
 
-ORIENTATION = 0x0112
+EXIF_ORIENTATION = 0x0112
 
-UPRIGHT = {
+TO_UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -54,18 +54,18 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes a stored picture upright, by its EXIF orientation."""
+"""EXIF orientation -> the transpose that turns the stored picture upright."""
 
-STORED_AGAIN = {turn: turn for turn in UPRIGHT.values()} | {
+TO_STORED = {transpose: transpose for transpose in TO_UPRIGHT.values()} | {
     Image.Transpose.ROTATE_90: Image.Transpose.ROTATE_270,
     Image.Transpose.ROTATE_270: Image.Transpose.ROTATE_90,
 }
-"""What takes each turn back."""
+"""The inverse of each transpose in TO_UPRIGHT."""
 
 TIFF_BITS, TIFF_PHOTOMETRIC = 258, 262
 TIFF_WHITE_IS_ZERO = 0
 
-# Pillow warns of malformed metadata, which no pixel depends on, and of bombs, which `decode` refuses.
+# Pillow warns of malformed metadata, which does not affect pixels, and of bombs, which `decode_image` refuses.
 warnings.filterwarnings("ignore", module="PIL")
 
 
@@ -74,91 +74,92 @@ class Frame:
     """A decoded image."""
 
     pixels: Image.Image
-    """RGB, as stored: not yet turned upright."""
+    """RGB, as stored in the file: not yet upright."""
 
-    turn: Image.Transpose | None
-    """What makes `pixels`, or a cut from it, upright; None when it is."""
+    to_upright: Image.Transpose | None
+    """The transpose that turns `pixels`, or a crop of it, upright; None if it is upright already."""
 
     extension: str
-    """Of the format that the bytes really have, without a dot."""
+    """The usual extension of the file's actual format, without a dot."""
 
 
-def decode(body: bytes) -> Frame:
-    """Decode an image file completely; of an animation, the first picture.
+def decode_image(body: bytes) -> Frame:
+    """Decode the whole of an image file; of an animation, only the first picture.
 
-    Grey, palette, bilevel, CMYK and 16-bit images become RGB; transparent pixels show white, as on a page.
-    Raises Unusable when the bytes are no image, are cut short, or would unpack to more than MOST_PIXELS.
+    Greyscale, palette, bilevel, CMYK and 16-bit images become RGB; transparency is blended with white.
+    Raises Unusable if the bytes are not an image, are truncated, or would decode to more than MAX_PIXELS.
     """
     if not body:
         raise Unusable("zero bytes")
     try:
         with Image.open(io.BytesIO(body), formats=list(EXTENSIONS)) as image:
-            return Frame(*_decoded(image), _extension(image))
+            return _frame(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Unusable(f"more than {MOST_PIXELS} pixels: taken for a decompression bomb") from None
-    except Image.UnidentifiedImageError:
+        raise Unusable(f"more than {MAX_PIXELS} pixels: refused as a decompression bomb") from None
+    except UnidentifiedImageError:
         raise Unusable(f"not an image: begins with {body[:24]!r}") from None
     except MALFORMED as error:
         raise Unusable(f"broken image: {_one_line(error)}") from None
 
 
-def decode_opened(image: Image.Image) -> Frame:
-    """What `decode` gives of the file that Pillow has opened as `image`, which stays as it is."""
+def decode_pillow_image(image: Image.Image) -> Frame:
+    """Decode a Pillow image as `decode_image` would decode its file. `image` is not modified.
+
+    Raises Unusable as `decode_image` does.
+    """
     try:
-        pixels, turn = _decoded(image)
-        return Frame(pixels, turn, EXTENSIONS.get(image.format, ""))
+        return _frame(image)
     except MALFORMED as error:
         raise Unusable(f"broken image: {_one_line(error)}") from None
 
 
-def _decoded(image: Image.Image) -> tuple[Image.Image, Image.Transpose | None]:
-    """RGB as stored, and what makes it upright."""
+def in_box_coordinates(frame: Frame, stated_size: tuple[int, int] | None) -> tuple[Image.Image, Image.Transpose | None]:
+    """The picture in the coordinates of its boxes, and the transpose that turns a crop of it upright, or None.
+
+    `stated_size` is the (width, height) given in the JSON. If it equals the size of the stored pixels, the annotation
+    tool ignored the EXIF orientation, and boxes refer to the stored picture. Otherwise, and if the JSON gives no size,
+    they refer to the upright picture. A half turn or a mirroring keeps the size, so it counts as stored.
+    """
+    if frame.to_upright is None or stated_size == frame.pixels.size:
+        return frame.pixels, frame.to_upright
+    return frame.pixels.transpose(frame.to_upright), None
+
+
+def _frame(image: Image.Image) -> Frame:
     width, height = image.size
-    if width * height > MOST_PIXELS:
-        raise Unusable(_too_large(width, height))
-    turn = UPRIGHT.get(_orientation(image))
+    if width * height > MAX_PIXELS:
+        raise Unusable(f"{width}x{height} is more than {MAX_PIXELS} pixels: refused as a decompression bomb")
+    to_upright = TO_UPRIGHT.get(_orientation(image))
     image.load()
     pixels = _rgb(image)
-    if turn is not None and image.format == "TIFF":
-        # Of all formats, Pillow turns this one upright by itself.
-        pixels = pixels.transpose(STORED_AGAIN[turn])
+    if to_upright is not None and image.format == "TIFF":
+        # Pillow itself turns TIFFs upright, but no other format.
+        pixels = pixels.transpose(TO_STORED[to_upright])
     if pixels is image:
         pixels = image.copy()
-    pixels.info = {}  # colour profiles and the like would go on into every cut
-    return pixels, turn
-
-
-def in_box_grid(frame: Frame, described: tuple[int, int] | None) -> tuple[Image.Image, Image.Transpose | None]:
-    """The picture in the pixel grid that boxes refer to, and what makes a cut from it upright (None: nothing).
-
-    `described` is the (width, height) that the JSON gives. When it is the size of the stored pixels, whoever drew
-    the boxes ignored the EXIF orientation, and boxes refer to the stored grid; otherwise, and when the JSON gives
-    none, they refer to the upright picture. A half turn or a mirrored picture has the same size either way and counts
-    as stored.
-    """
-    if frame.turn is None or described == frame.pixels.size:
-        return frame.pixels, frame.turn
-    return frame.pixels.transpose(frame.turn), None
+    pixels.info = {}  # or every crop would inherit colour profiles and other metadata
+    return Frame(pixels, to_upright, _extension(image))
 
 
 def _extension(image: Image.Image) -> str:
-    return EXTENSIONS["JPEG" if image.format == STEREO_JPEG else image.format]
+    name = "JPEG" if image.format == MULTI_PICTURE_JPEG else image.format
+    return EXTENSIONS.get(name or "", "")
 
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray(_eight_bits(image)).convert("RGB")
     if image.mode in ("I", "F"):
-        raise Unusable(f"32-bit pixels (mode {image.mode}): which value is white is not defined")
+        raise Unusable(f"32-bit pixels (mode {image.mode}): which value means white is undefined")
     if image.has_transparency_data:
-        page = Image.new("RGBA", image.size, "white")
-        page.alpha_composite(image.convert("RGBA"))
-        return page.convert("RGB")
+        background = Image.new("RGBA", image.size, "white")
+        background.alpha_composite(image.convert("RGBA"))
+        return background.convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _eight_bits(image: Image.Image) -> np.ndarray:
-    """(height, width) uint8, the upper bits of a grey picture of up to 16 bits; what is transparent is white."""
+    """(height, width) uint8: the upper 8 bits of a greyscale picture of up to 16 bits, transparent pixels white."""
     values = np.asarray(image)
     tags = getattr(image, "tag_v2", {})
     grey = (values >> (max(tags.get(TIFF_BITS, (16,))) - 8)).astype(np.uint8)
@@ -167,15 +168,11 @@ def _eight_bits(image: Image.Image) -> np.ndarray:
     return np.where(values == image.info.get("transparency", -1), np.uint8(255), grey)
 
 
-def _orientation(image: Image.Image) -> int | None:
+def _orientation(image: Image.Image) -> int:
     try:
-        return image.getexif().get(ORIENTATION)
-    except MALFORMED:  # a malformed EXIF block says nothing, and the pixels are whole
-        return None
-
-
-def _too_large(width: int, height: int) -> str:
-    return f"{width}x{height} are more than {MOST_PIXELS} pixels: taken for a decompression bomb"
+        return image.getexif().get(EXIF_ORIENTATION, 1)
+    except MALFORMED:  # the pixels of an image with a malformed EXIF block are intact
+        return 1
 
 
 def _one_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What became of each image of a dataset: a table at the end, a journal on the way there."""
+"""What happened to each image of a dataset: a table once the download ends, a journal while it runs."""
 
 import contextlib
 import json
@@ -15,20 +15,20 @@ import pandas as pd
 from fathomline.errors import InputError, listing
 from fathomline.files import read_csv, write_csv
 
-OWN_FILE = re.compile(r"images/-?[0-9]+\.[a-z]+", re.ASCII)
-"""The only names that frames get: what a JSON or a server says never becomes a path."""
+FRAME_FILE = re.compile(r"images/-?[0-9]+\.[a-z]+", re.ASCII)
+"""The only names given to frames: no text from a JSON or a server ever becomes a path."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of one image."""
+    """The state of one image."""
 
     image_id: int
     url: str
-    """Where the JSON says that it is: its `coco_url`, or its `file_name` for a local folder."""
+    """Its location in the JSON: the `coco_url`, or the `file_name` for a local folder."""
 
     file: str
-    """Path relative to the manifest, `images/<image_id>.<ext>`; empty when failed."""
+    """Path relative to the manifest, `images/<image_id>.<ext>`; empty if failed."""
 
     bytes: int
     sha256: str
@@ -36,14 +36,14 @@ class Record:
     """`ok` or `failed`."""
 
     error: str
-    """Why it failed; empty when ok."""
+    """Why it failed; empty if ok."""
 
 
 COLUMNS = [field.name for field in fields(Record)]
 
 
 def read_manifest(path: Path) -> dict[int, Record]:
-    """Read a manifest.csv as records by image id; InputError when it is not one."""
+    """Read a manifest.csv as records by image id; raise InputError if it is not valid."""
     types = dict.fromkeys(COLUMNS, "str") | {"image_id": "int64", "bytes": "int64"}
     remedy = "remove it and run the download again"
     try:
@@ -51,12 +51,17 @@ def read_manifest(path: Path) -> dict[int, Record]:
     except InputError:
         raise
     except (ValueError, OverflowError) as error:
-        raise InputError(f"{path}: a column holds something else than numbers ({error}); {remedy}") from None
+        raise InputError(f"{path}: expected integers in `image_id` and `bytes` ({error}); {remedy}") from None
     records = {row["image_id"]: Record(**row) for row in table[COLUMNS].to_dict("records")}
-    strange = [f"{record.image_id} has {record.file!r}" for record in records.values() if not _well_formed(record)]
-    if strange:
+    invalid = [
+        f"image {record.image_id} has status {record.status!r} and file {record.file!r}"
+        for record in records.values()
+        if not _is_valid(record)
+    ]
+    if invalid:
         raise InputError(
-            f"{path}: {len(strange)} row(s) are not as the download writes them: {listing(strange)}; {remedy}"
+            f"{path}: {len(invalid)} row(s) were not written by the download: {listing(invalid)}; expected status "
+            f"'ok' with a file images/<image_id>.<ext>, or status 'failed'; {remedy}"
         )
     return records
 
@@ -66,19 +71,19 @@ def write_manifest(records: Iterable[Record], path: Path) -> None:
     write_csv(pd.DataFrame([asdict(record) for record in records], columns=COLUMNS), path)
 
 
-class Journal:
+class ManifestJournal:
     """An append-only file of records beside the manifest, so that a killed run loses nothing it has fetched.
 
-    Each run writes its own; every run reads all of them. A record is noted before its file gets its final name, so a
-    file with a final name is always known to some journal.
+    Each run writes its own journal, and every run reads all of them. A record is appended before its file gets its
+    final name, so every file with a final name is listed in a journal.
     """
 
     def __init__(self, folder: Path) -> None:
         self._stream = open(folder / f".manifest.{uuid4().hex[:12]}.journal", "ab", buffering=0)  # noqa: SIM115
         self._lock = Lock()
 
-    def note(self, record: Record) -> None:
-        """Append one record. It is out of this process on return, and survives its death."""
+    def append(self, record: Record) -> None:
+        """Append one record, which then survives the death of this process. Threads may call this concurrently."""
         line = json.dumps(asdict(record)).encode() + b"\n"
         with self._lock:
             self._stream.write(line)
@@ -87,35 +92,34 @@ class Journal:
         self._stream.close()
 
 
-def journals(folder: Path) -> list[Path]:
-    """The journals in `folder`, finished or not, in a fixed order."""
-    return sorted(folder.glob(".manifest.*.journal"))
-
-
 def read_journals(folder: Path) -> dict[int, Record]:
-    """All records noted in `folder`, by image id. Lines cut short by a kill or a full disk are passed over."""
+    """All journaled records in `folder`, by image id. Lines truncated by a kill or a full disk are skipped."""
     records: dict[int, Record] = {}
-    for path in journals(folder):
+    for path in _journal_files(folder):
         with contextlib.suppress(FileNotFoundError):
             for line in path.read_bytes().splitlines():
                 with contextlib.suppress(ValueError, TypeError):
                     record = Record(**json.loads(line))
-                    if _well_formed(record):
+                    if _is_valid(record):
                         records[record.image_id] = record
     return records
 
 
 def remove_journals(folder: Path) -> None:
-    """Remove every journal, another run's too: that one only loses its protection against being killed."""
-    for path in journals(folder):
+    """Remove every journal in `folder`. A run still writing to one loses only its protection against being killed."""
+    for path in _journal_files(folder):
         with contextlib.suppress(OSError):
             os.unlink(path)
 
 
 def one_line(text: str) -> str:
-    """`text` as a cell of a table: what is not printable is escaped."""
+    """`text` as a cell of a table: if any character is not printable, all special characters are escaped."""
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
-def _well_formed(record: Record) -> bool:
-    return record.status == "failed" or (record.status == "ok" and bool(OWN_FILE.fullmatch(record.file)))
+def _journal_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob(".manifest.*.journal"))
+
+
+def _is_valid(record: Record) -> bool:
+    return record.status == "failed" or (record.status == "ok" and bool(FRAME_FILE.fullmatch(record.file)))

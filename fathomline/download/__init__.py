@@ -1,1 +1,1 @@
-"""From a COCO file and its URLs to frames on disk."""
+"""Download a COCO dataset: its JSON and its frames."""

@@ -1,4 +1,4 @@
-"""Bring a COCO dataset and all its frames into one folder, checked, whole, and recorded in a manifest."""
+"""Download a COCO dataset and all its frames into one folder, check every file, and record it in a manifest."""
 
 import hashlib
 import time
@@ -10,56 +10,49 @@ from typing import Annotated
 from annotated_types import Gt, Interval
 
 from fathomline.config import section
-from fathomline.dataset.coco import Coco, parse_coco, read_coco
-from fathomline.dataset.image_file import decode
+from fathomline.dataset.coco import Coco, JsonObject, parse_coco, read_coco
+from fathomline.dataset.image_file import decode_image
 from fathomline.dataset.manifest import Record, one_line
-from fathomline.download.frame_sources import FolderOrigin, Origin, WebOrigin
-from fathomline.download.store import Store, again_if_tidied
+from fathomline.download.frame_sources import FolderSource, FrameSource, WebSource
+from fathomline.download.store import Store, write_again_if_removed
 from fathomline.download.transfer import Fetcher
 from fathomline.download.urls import UrlPolicy
 from fathomline.errors import InputError, Unusable, listing
 from fathomline.files import write_json
+from fathomline.machine import MachineConfig
 from fathomline.progress import progress, warning
 
-LARGEST_JSON = 2 * 10**9
-"""Bytes; FathomNet's largest are a few tens of millions."""
+MAX_JSON_BYTES = 2 * 10**9
+"""FathomNet's largest JSONs are a few tens of MB."""
 
-MOST_REASONS = 20
+MAX_REASONS = 20
+"""Reasons for failed images that a message lists."""
 
 
 @section
 class DownloadConfig:
-    workers: Annotated[int, Interval(ge=1, le=64)] = 8
-    """Connections at once, to be polite to the server."""
-
     allowed_missing: Annotated[float, Interval(ge=0, le=1)] = 0.0
-    """Share of the images that may fail without the stage failing."""
+    """Largest fraction of the images that may fail without failing the stage."""
 
     allow_private_hosts: bool = False
-    """Fetch from this machine and from private networks too; off, as a dataset's URLs are not to be trusted."""
-
-    timeout: Annotated[float, Gt(0)] = 30.0
-    """Seconds to wait for a server to connect, or to send more bytes."""
-
-    retries: Annotated[int, Interval(ge=0, le=20)] = 5
-    """How often to try again after a broken connection or a status 408, 429 or 5xx."""
+    """Also fetch from this machine and from private networks. Off by default: a dataset's URLs cannot be trusted."""
 
     max_megabytes: Annotated[float, Gt(0)] = 100.0
     """Frames larger than this many MB (10^6 bytes) are refused."""
 
 
 @dataclass(frozen=True)
-class Downloaded:
-    """What a download did."""
+class DownloadSummary:
+    """Numbers of images, by what a download did with them."""
 
     images: int
     fetched: int
-    kept: int
-    """Already there from an earlier run, every byte checked."""
+    reused: int
+    """Fetched by an earlier run, with every byte checked."""
 
     failed: int
     bytes: int
-    """Fetched, not kept."""
+    """Fetched by this run."""
 
     seconds: float
 
@@ -67,7 +60,7 @@ class Downloaded:
         rate = self.bytes / 1e6 / self.seconds if self.seconds else 0.0
         return (
             f"{self.images} images: {self.fetched} fetched ({self.bytes / 1e6:.1f} MB at {rate:.1f} MB/s), "
-            f"{self.kept} kept, {self.failed} failed"
+            f"{self.reused} reused, {self.failed} failed"
         )
 
 
@@ -77,114 +70,125 @@ def download(
     destination: Path,
     config: DownloadConfig,
     *,
+    machine: MachineConfig,
     labelled: bool,
     allow_loopback: bool = False,
-) -> Downloaded:
-    """Bring the COCO JSON at `location`, a path or an http(s) URL, and its frames to `destination`.
+) -> DownloadSummary:
+    """Download the COCO JSON at `location`, a path or an http(s) URL, and its frames to `destination`.
 
-    Frames come from the folder `images` by their `file_name`, or, when it is None, from their `coco_url`. Writes
-    `dataset.json`, `images/<image_id>.<ext>` and `manifest.csv`. Frames of an earlier run are kept when every byte is
-    as its manifest or journal says; all else in `images/` is removed. `labelled`: each annotation must have a
-    category. `allow_loopback`: servers on this machine are fine, whatever the config says.
+    Frames come from the folder `images`, by their `file_name`. If `images` is None, they come from their `coco_url`.
+    Writes `dataset.json`, `images/<image_id>.<ext>` and `manifest.csv`. Frames of an earlier run are reused if they
+    match its manifest or journal byte for byte; everything else in `images/` is removed. If `labelled`, each
+    annotation must have a category. `allow_loopback` permits servers on this machine, whatever `config` says.
 
-    Raises InputError, before anything is written, when the JSON cannot be had or used; and, after everything that
-    could be fetched was, when more than `allowed_missing` of the images failed.
+    Raises InputError before anything is written if the JSON cannot be read or is not valid. Raises it after fetching
+    everything it can if more than `allowed_missing` of the images failed.
     """
     started = time.monotonic()
     policy = UrlPolicy(config.allow_private_hosts, allow_loopback)
-    fetcher = Fetcher(policy, timeout=config.timeout, retries=config.retries, connections=config.workers)
-    coco, base = _dataset(location, fetcher, labelled)
-    origin = _origin(images, fetcher, base, coco, location)
+    fetcher = Fetcher(policy, timeout=machine.timeout, retries=machine.retries, connections=machine.connections)
+    coco, base = _read_dataset(location, fetcher, labelled)
+    source = _frame_source(images, fetcher, base, coco, location)
+    max_bytes = int(config.max_megabytes * 1e6)
     try:
         with Store(destination) as store:
-            again_if_tidied(lambda: write_json(coco.content(), destination / "dataset.json"))
-            bring = Bringer(origin, store, int(config.max_megabytes * 1e6))
-            brought = _bring_all(bring, coco.images, config.workers, fetcher)
-            records = store.finish([frame.record for frame in brought])
+            write_again_if_removed(lambda: write_json(coco.content(), destination / "dataset.json"))
+            tasks = [FetchTask(image, source, store, max_bytes) for image in coco.images]
+            results = _run(tasks, machine.connections, fetcher)
+            records = store.finish([result.record for result in results])
     except OSError as error:
         raise InputError(
-            f"{error.filename or destination}: {error.strerror or error}; download stopped. What was fetched is kept: "
-            "run the stage again"
+            f"{error.filename or destination}: {error.strerror or error}; download stopped. The frames fetched so far "
+            "are kept: run the stage again"
         ) from error
-    _tell_failed(records, config.allowed_missing, destination)
-    return _downloaded(records, brought, time.monotonic() - started)
+    _report_failures(records, config.allowed_missing, destination)
+    return _summary(records, results, time.monotonic() - started)
 
 
-def _dataset(location: str, fetcher: Fetcher, labelled: bool) -> tuple[Coco, str | None]:
-    """The checked COCO, and the URL that its relative URLs refer to, None for a local file."""
+@dataclass(frozen=True)
+class FetchResult:
+    """The record of one image after this run."""
+
+    record: Record
+    is_new: bool
+    """Whether this run fetched its bytes."""
+
+
+@dataclass(frozen=True)
+class FetchTask:
+    """The work on one image; tasks run in many threads."""
+
+    image: JsonObject
+    source: FrameSource
+    store: Store
+    max_bytes: int
+
+    def run(self) -> FetchResult:
+        """Reuse the image's file or fetch it; a failure becomes a record. OSError if the file cannot be written."""
+        image_id = self.image["id"]
+        location = one_line(self.source.location(self.image))
+        previous = self.store.previous.get(image_id)
+        if previous and self._can_reuse(previous, location):
+            return FetchResult(previous, is_new=False)
+        try:
+            body = self.source.read(self.image, self.max_bytes)
+            name = f"images/{image_id}.{decode_image(body).extension}"
+        except Unusable as error:
+            return FetchResult(Record(image_id, location, "", 0, "", "failed", one_line(str(error))), is_new=False)
+        record = Record(image_id, location, name, len(body), hashlib.sha256(body).hexdigest(), "ok", "")
+        self.store.put(record, body)
+        return FetchResult(record, is_new=True)
+
+    def _can_reuse(self, previous: Record, location: str) -> bool:
+        return (
+            previous.url == location
+            and self.store.is_intact(previous)
+            and not self.source.may_have_changed(self.image, previous)
+        )
+
+
+def _read_dataset(location: str, fetcher: Fetcher, labelled: bool) -> tuple[Coco, str | None]:
+    """The checked COCO, and the base of its relative URLs, None for a local file."""
     if "://" not in location:
         return read_coco(Path(location), labelled=labelled), None
     try:
-        text, url = fetcher.fetch(location, LARGEST_JSON)
+        text, url = fetcher.fetch(location, MAX_JSON_BYTES)
     except Unusable as error:
         raise InputError(
-            f"{location}: the COCO JSON could not be fetched: {error}. Check the URL and the network, and run the "
+            f"{location}: the COCO JSON could not be fetched: {error}. Check the URL and the network and run the "
             "stage again, or give the path of a local copy"
         ) from None
     return parse_coco(text, location, labelled=labelled), url
 
 
-def _origin(images: str | None, fetcher: Fetcher, base: str | None, coco: Coco, location: str) -> Origin:
+def _frame_source(images: str | None, fetcher: Fetcher, base: str | None, coco: Coco, location: str) -> FrameSource:
     if images is None:
-        origin = WebOrigin(fetcher, base)
-        origin.check(coco.images, location)
-        return origin
+        web = WebSource(fetcher, base)
+        web.check(coco.images, location)
+        return web
     if "://" in images:
         raise InputError(f"`source.images` is {images!r}, expected a local folder, or null to fetch each `coco_url`")
-    origin = FolderOrigin(Path(images))
-    origin.check()
-    return origin
+    folder = FolderSource(Path(images))
+    folder.check()
+    return folder
 
 
-@dataclass(frozen=True)
-class Brought:
-    """An image after this run looked after it."""
-
-    record: Record
-    is_new: bool
-    """Whether its bytes were fetched by this run."""
-
-
-@dataclass(frozen=True)
-class Bringer:
-    """Brings one image at a time into the store; called from many threads."""
-
-    origin: Origin
-    store: Store
-    most_bytes: int
-
-    def __call__(self, image: dict) -> Brought:
-        """Keep the image's file or fetch it; a failure becomes a record. OSError when the disk does not take it."""
-        place = one_line(self.origin.place(image))
-        known = self.store.known.get(image["id"])
-        if known and known.url == place and self.store.holds(known) and not self.origin.has_changed(image, known):
-            return Brought(known, is_new=False)
-        try:
-            body = self.origin.read(image, self.most_bytes)
-            name = f"images/{image['id']}.{decode(body).extension}"
-        except Unusable as error:
-            return Brought(Record(image["id"], place, "", 0, "", "failed", one_line(str(error))), is_new=False)
-        record = Record(image["id"], place, name, len(body), hashlib.sha256(body).hexdigest(), "ok", "")
-        self.store.put(record, body)
-        return Brought(record, is_new=True)
-
-
-def _bring_all(bring: Bringer, images: list[dict], workers: int, fetcher: Fetcher) -> list[Brought]:
-    """Bring all images, fetching `workers` at once; returns them in the order of `images`."""
-    # As many threads again check and write what has come, while the fetcher keeps its connections busy.
-    pool = ThreadPoolExecutor(2 * workers)
+def _run(tasks: list[FetchTask], connections: int, fetcher: Fetcher) -> list[FetchResult]:
+    """Run the tasks over at most `connections` connections; returns the results in the order of the tasks."""
+    # Twice as many threads as connections: half of them check and write while the others keep the connections busy.
+    pool = ThreadPoolExecutor(2 * connections)
     try:
-        tasks = [pool.submit(bring, image) for image in images]
-        for task in progress(as_completed(tasks), label="download", unit="image", total=len(tasks)):
-            task.result()  # a full disk stops the run here
-        return [task.result() for task in tasks]
+        futures = [pool.submit(task.run) for task in tasks]
+        for future in progress(as_completed(futures), label="download", unit="image", total=len(futures)):
+            future.result()  # an error in writing, such as a full disk, stops the run here
+        return [future.result() for future in futures]
     finally:
         fetcher.stopped.set()
         pool.shutdown(cancel_futures=True)
 
 
-def _tell_failed(records: list[Record], allowed_missing: float, destination: Path) -> None:
-    """Warn of failed images, or raise InputError when they are more than allowed."""
+def _report_failures(records: list[Record], allowed_missing: float, destination: Path) -> None:
+    """Warn of failed images, or raise InputError if more failed than are allowed."""
     failed = [record for record in records if record.status != "ok"]
     if not failed:
         return
@@ -192,24 +196,27 @@ def _tell_failed(records: list[Record], allowed_missing: float, destination: Pat
     for record in failed:
         by_reason.setdefault(record.error, []).append(record.image_id)
     lines = [f"  {len(ids)} × {reason} (images {listing(ids)})" for reason, ids in by_reason.items()]
-    shown = "\n".join(lines[:MOST_REASONS])
-    told = f"download: {len(failed)} of {len(records)} images failed, see {destination / 'manifest.csv'}:\n{shown}"
-    if len(failed) / len(records) <= allowed_missing:
-        warning(told)
+    if len(lines) > MAX_REASONS:
+        lines[MAX_REASONS:] = [f"  and {len(lines) - MAX_REASONS} more reasons"]
+    reasons = "\n".join(lines)
+    message = f"download: {len(failed)} of {len(records)} images failed, see {destination / 'manifest.csv'}:\n{reasons}"
+    missing = len(failed) / len(records)
+    if missing <= allowed_missing:
+        warning(message)
         return
     raise InputError(
-        f"{told}\nRun the stage again: only the missing are fetched. Or let it go on without them: "
-        f"`download.allowed_missing` is {allowed_missing:g}, and {len(failed) / len(records):.4g} are missing"
+        f"{message}\nRun the stage again to fetch only the missing images. To continue without them, raise "
+        f"`download.allowed_missing`: it is {allowed_missing:g}, and {missing:.4g} of the images are missing"
     )
 
 
-def _downloaded(records: list[Record], brought: list[Brought], seconds: float) -> Downloaded:
-    new = [frame.record for frame in brought if frame.is_new]
+def _summary(records: list[Record], results: list[FetchResult], seconds: float) -> DownloadSummary:
+    new = [result.record for result in results if result.is_new]
     failed = sum(record.status != "ok" for record in records)
-    return Downloaded(
+    return DownloadSummary(
         images=len(records),
         fetched=len(new),
-        kept=len(records) - len(new) - failed,
+        reused=len(records) - len(new) - failed,
         failed=failed,
         bytes=sum(record.bytes for record in new),
         seconds=seconds,

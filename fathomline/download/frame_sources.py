@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urljoin
 
+from fathomline.dataset.coco import JsonObject
 from fathomline.dataset.manifest import Record
 from fathomline.download.transfer import Fetcher
 from fathomline.errors import InputError, Unusable, listing
@@ -15,78 +16,81 @@ ABSOLUTE = re.compile(r"[A-Za-z]:|[/\\]")
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
-class Origin(Protocol):
-    def place(self, image: dict) -> str:
-        """Where the JSON says that the image is."""
+class FrameSource(Protocol):
+    """`image` is an entry of the JSON's `images`."""
 
-    def read(self, image: dict, most_bytes: int) -> bytes:
-        """The image's file; Unusable says why there is none."""
+    def location(self, image: JsonObject) -> str:
+        """The image's location as given in the JSON."""
 
-    def has_changed(self, image: dict, record: Record) -> bool:
-        """Whether the image's file may no longer be what `record` noted from the same place."""
+    def read(self, image: JsonObject, max_bytes: int) -> bytes:
+        """The bytes of the image's file; Unusable if there is no such file or it is larger than `max_bytes`."""
+
+    def may_have_changed(self, image: JsonObject, record: Record) -> bool:
+        """Whether the image's file may differ from the one that `record` describes, at the same location."""
 
 
 @dataclass(frozen=True)
-class WebOrigin:
-    """Frames by their `coco_url`. What a URL gave once is taken to be what it gives for ever."""
+class WebSource:
+    """Frames by their `coco_url`. The content of a URL is assumed never to change."""
 
     fetcher: Fetcher
     base: str | None
     """URL of the JSON, against which relative URLs are resolved; None for a local JSON."""
 
-    def check(self, images: list[dict], where: str) -> None:
-        """Raise InputError for relative URLs that are relative to nothing."""
-        relative = [image["id"] for image in images if self.place(image) and not SCHEME.match(self.place(image))]
+    def check(self, images: list[JsonObject], where: str) -> None:
+        """Raise InputError if there are relative URLs and no base."""
+        locations = {image["id"]: self.location(image) for image in images}
+        relative = [image_id for image_id, url in locations.items() if url and not SCHEME.match(url)]
         if relative and self.base is None:
             raise InputError(
-                f"{where}: {len(relative)} images have a relative `coco_url`, which a local JSON gives no base for: "
+                f"{where}: {len(relative)} images have a relative `coco_url`, but a local JSON has no base URL: "
                 f"images {listing(relative)}; set `source.images` to the folder of the frames"
             )
 
-    def place(self, image: dict) -> str:
+    def location(self, image: JsonObject) -> str:
         url = image.get("coco_url")
         return url if isinstance(url, str) else ""
 
-    def read(self, image: dict, most_bytes: int) -> bytes:
-        if not self.place(image):
-            raise Unusable("the JSON gives no `coco_url`; set `source.images` to a folder of frames if there is one")
+    def read(self, image: JsonObject, max_bytes: int) -> bytes:
+        if not self.location(image):
+            raise Unusable("the JSON gives no `coco_url`; if you have the frames, set `source.images` to their folder")
         try:
-            url = urljoin(self.base or "", self.place(image))
+            url = urljoin(self.base or "", self.location(image))
         except ValueError:
-            raise Unusable("`coco_url` is no URL") from None
-        return self.fetcher.fetch(url, most_bytes)[0]
+            raise Unusable("`coco_url` is not a valid URL") from None
+        return self.fetcher.fetch(url, max_bytes)[0]
 
-    def has_changed(self, image: dict, record: Record) -> bool:
+    def may_have_changed(self, image: JsonObject, record: Record) -> bool:
         return False
 
 
 @dataclass(frozen=True)
-class FolderOrigin:
-    """Frames by their `file_name` under a folder, which no name leads out of."""
+class FolderSource:
+    """Frames by their `file_name` in a folder. A name that leads outside the folder is refused."""
 
     folder: Path
 
     def check(self) -> None:
-        """Raise InputError when there is no such folder."""
+        """Raise InputError if the folder does not exist."""
         if not self.folder.is_dir():
-            raise InputError(f"{self.folder}: no such folder; `source.images` names the folder of the frames")
+            raise InputError(f"{self.folder}: no such folder; set `source.images` to the folder of the frames")
 
-    def place(self, image: dict) -> str:
+    def location(self, image: JsonObject) -> str:
         name = image.get("file_name")
         return name if isinstance(name, str) else ""
 
-    def read(self, image: dict, most_bytes: int) -> bytes:
-        path = self._path(self.place(image))
+    def read(self, image: JsonObject, max_bytes: int) -> bytes:
+        path = self._path(self.location(image))
         try:
             if not path.is_file():
                 raise Unusable("no such file under `source.images`")
-            if path.stat().st_size > most_bytes:
-                raise Unusable(f"larger than {most_bytes / 1e6:g} MB; see `download.max_megabytes`")
+            if path.stat().st_size > max_bytes:
+                raise Unusable(f"larger than {max_bytes / 1e6:g} MB; see `download.max_megabytes`")
             return path.read_bytes()
         except OSError as error:
             raise Unusable(f"cannot be read: {error.strerror}") from None
 
-    def has_changed(self, image: dict, record: Record) -> bool:
+    def may_have_changed(self, image: JsonObject, record: Record) -> bool:
         try:
             return hashlib.sha256(self.read(image, record.bytes)).hexdigest() != record.sha256
         except Unusable:
@@ -96,11 +100,11 @@ class FolderOrigin:
         if not name:
             raise Unusable("the JSON gives no `file_name`")
         if ABSOLUTE.match(name) or "\0" in name or ".." in re.split(r"[/\\]", name):
-            raise Unusable(f"refused: `file_name` {name[:200]!r} leads out of the folder")
+            raise Unusable(f"refused: `file_name` {name[:200]!r} leads outside the folder")
         try:
             path = (self.folder / name).resolve()
         except (OSError, RuntimeError):
             raise Unusable("cannot be read: a loop of links") from None
         if not path.is_relative_to(self.folder.resolve()):
-            raise Unusable(f"refused: `file_name` {name[:200]!r} is a link that leads out of the folder")
+            raise Unusable(f"refused: `file_name` {name[:200]!r} is a link that leads outside the folder")
         return path

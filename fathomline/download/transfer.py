@@ -1,42 +1,43 @@
-"""One HTTP body, whole, or the reason why not."""
+"""Fetch one complete HTTP body, or say why it cannot be fetched."""
 
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore, Event, Lock
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ReadTimeoutError
 from urllib3.util import Retry
 
-from fathomline.download.connections import GuardedAdapter
+from fathomline.download.connections import PolicyAdapter
 from fathomline.download.urls import HostNotFound, UrlPolicy
 from fathomline.errors import Unusable
 
-MOST_REDIRECTS = 5
-REDIRECTS = (301, 302, 303, 307, 308)
-PASSING = {408, 429, *range(500, 600)}
-"""Statuses of which a server may think better; all others are final, 404 above all."""
+MAX_REDIRECTS = 5
+TRANSIENT_STATUSES = {408, 429, *range(500, 600)}
+"""Statuses that are retried; all others are final, in particular 404."""
 
-LONGEST_WAIT = 120
-"""Seconds that a Retry-After may ask for; longer ones are cut to it."""
+MAX_RETRY_AFTER = 120
+"""Seconds; a longer Retry-After is cut to this."""
 
 CHUNK = 1 << 14
-"""Bytes read at once, and so the most that is fetched twice of a body that breaks."""
+"""Bytes per read, and thus the most that is fetched twice when a body breaks off."""
 
 USER_AGENT = "fathomline"
 
 
-class Passing(Exception):
-    """A trouble that may be gone at the next attempt; the message is its reason."""
+class TransientError(Exception):
+    """A failure that a retry may resolve; the message is the reason."""
 
     def __init__(self, reason: str, response: requests.Response | None = None) -> None:
         super().__init__(reason)
         self.response = response
 
 
-class Silence(Passing):
-    """A host that gave no answer at all."""
+class NoResponse(TransientError):
+    """A host did not respond at all."""
 
     def __init__(self, reason: str, host: str) -> None:
         super().__init__(reason)
@@ -44,172 +45,173 @@ class Silence(Passing):
 
 
 @dataclass
-class Partial:
-    """The bytes of a body that arrived so far, over several attempts."""
+class PartialBody:
+    """The part of a body received so far, over several attempts."""
 
     body: bytearray = field(default_factory=bytearray)
     validator: str = ""
-    """ETag or date by which the server recognises the same body; empty when it gave none."""
+    """ETag or date by which the server recognises the same body; empty if it sent neither."""
 
     def headers(self) -> dict[str, str]:
+        """Request headers that ask for the rest of the body only."""
         if self.body and self.validator:
             return {"Range": f"bytes={len(self.body)}-", "If-Range": self.validator}
         return {}
 
     def begin(self, response: requests.Response) -> None:
-        """Take up the response: go on where it does, or start over."""
+        """Prepare to receive `response`: keep the part received so far if it continues there, or else discard it."""
         if response.status_code == 206:
             if not response.headers.get("Content-Range", "").startswith(f"bytes {len(self.body)}-"):
                 self.body.clear()
-                raise Passing("the server sent another range than asked for")
+                raise TransientError("the server sent a different range than requested")
             return
         self.body.clear()
         tag = response.headers.get("ETag", "")
         self.validator = response.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag
 
 
-class Outages:
-    """Hosts that stopped answering, so that a dead network costs minutes and not hours."""
+class UnresponsiveHosts:
+    """Counts missing responses, so that a run gives up on a dead network in minutes rather than hours."""
 
-    def __init__(self, patience: int) -> None:
-        self._patience = patience
-        self._lost: Counter[str] = Counter()
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._failures: Counter[str] = Counter()
         self._lock = Lock()
 
     def check(self, host: str) -> None:
-        """Raise Unusable when the last `patience` bodies asked of `host` all ended without any answer."""
-        if self._lost[host] >= self._patience:
-            raise Unusable(f"not tried: {host} had stopped answering")
+        """Raise Unusable if the last `limit` fetches from `host` all failed without a response."""
+        if self._failures[host] >= self._limit:
+            raise Unusable(f"not tried: {host} has stopped responding")
 
-    def note(self, host: str, answered: bool) -> None:
+    def note(self, host: str, responded: bool) -> None:
         with self._lock:
-            self._lost[host] = 0 if answered else self._lost[host] + 1
+            self._failures[host] = 0 if responded else self._failures[host] + 1
 
 
 class Fetcher:
-    """Fetches bodies over at most `connections` at once; safe to use from any number of threads.
+    """Fetches bodies over at most `connections` connections at a time; threads may share it.
 
-    Each fetch follows up to MOST_REDIRECTS redirects, each checked by the policy, and tries again after passing
-    troubles, waiting longer each time or as long as the server asks. A body broken in the middle is continued where
-    the server can, and started over where it cannot.
+    A fetch follows up to MAX_REDIRECTS redirects, each checked against the policy. It retries after transient errors
+    with increasing delays, or with the delay that the server asks for. A body that breaks off is continued if the
+    server supports it, and fetched again from the start otherwise.
     """
 
     def __init__(self, policy: UrlPolicy, *, timeout: float, retries: int, connections: int) -> None:
         self.policy = policy
         self.timeout = timeout
         self.stopped = Event()
-        """Set it to make all fetches give up soon."""
+        """Set it to make all fetches stop soon."""
         self._connections = BoundedSemaphore(connections)
-        self._outages = Outages(patience=3 * connections)
-        self._retry = Retry(total=retries, backoff_factor=0.25, backoff_max=30, retry_after_max=LONGEST_WAIT)
-        self._settings_by_host: dict[tuple[str, str], dict] = {}
+        self._unresponsive = UnresponsiveHosts(limit=3 * connections)
+        self._retry = Retry(total=retries, backoff_factor=0.25, backoff_max=30, retry_after_max=MAX_RETRY_AFTER)
+        self._settings_by_host: dict[tuple[str, str], dict[str, Any]] = {}
         self._session = requests.Session()
         self._session.headers["User-Agent"] = USER_AGENT
-        # Compressed images gain nothing, and lengths can be compared only when nothing is encoded.
+        # Images hardly compress, and Content-Length can only be checked against a body without an encoding.
         self._session.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, GuardedAdapter(policy, connections))
+            self._session.mount(scheme, PolicyAdapter(policy, connections))
 
-    def fetch(self, url: str, most_bytes: int) -> tuple[bytes, str]:
-        """The body at `url` and the URL where it was found, after redirects.
+    def fetch(self, url: str, max_bytes: int) -> tuple[bytes, str]:
+        """The body at `url`, and the URL that served it after redirects.
 
-        Raises Unusable when there is none to be had: refused, missing, too large, or troubles that did not pass.
+        Raises Unusable if it cannot be fetched: refused, missing, larger than `max_bytes`, or out of retries.
         """
-        partial, retry = Partial(), self._retry
+        partial, retry = PartialBody(), self._retry
         with self._connections:
             while not self.stopped.is_set():
                 try:
-                    return self._attempt(url, partial, most_bytes)
-                except Passing as trouble:
-                    retry = self._wait(retry, trouble)
+                    return self._attempt(url, partial, max_bytes)
+                except TransientError as error:
+                    retry = self._wait(retry, error)
         raise Unusable("stopped")
 
-    def _wait(self, retry: Retry, trouble: Passing) -> Retry:
-        """Spend one of the attempts left: wait as long as it takes, or raise Unusable when none is left."""
+    def _wait(self, retry: Retry, error: TransientError) -> Retry:
+        """Use up one retry and wait for it; Unusable if none is left."""
         try:
-            retry = retry.increment(error=trouble)
+            retry = retry.increment(error=error)
         except MaxRetryError:
-            attempts = len(retry.history) + 1
-            if isinstance(trouble, Silence):
-                self._outages.note(trouble.host, answered=False)
-            raise Unusable(f"{trouble}; gave up after {attempts} attempt(s)") from None
-        self.stopped.wait(max(retry.get_backoff_time(), _asked_wait(retry, trouble)))
+            if isinstance(error, NoResponse):
+                self._unresponsive.note(error.host, responded=False)
+            raise Unusable(f"{error}; gave up after {len(retry.history) + 1} attempt(s)") from None
+        self.stopped.wait(max(retry.get_backoff_time(), _retry_after(retry, error)))
         return retry
 
-    def _attempt(self, url: str, partial: Partial, most_bytes: int) -> tuple[bytes, str]:
-        response, url = self._follow(url, partial.headers())
+    def _attempt(self, url: str, partial: PartialBody, max_bytes: int) -> tuple[bytes, str]:
+        response, url = self._follow_redirects(url, partial.headers())
         with closing(response):
-            if response.status_code in PASSING:
-                raise Passing(f"status {response.status_code}", response)
+            if response.status_code in TRANSIENT_STATUSES:
+                raise TransientError(f"status {response.status_code}", response)
             if response.status_code == 416:
                 partial.body.clear()
-                raise Passing("the server cannot continue the body")
+                raise TransientError("the server cannot continue the body")
             if response.status_code not in (200, 206):
                 raise Unusable(f"status {response.status_code}")
             partial.begin(response)
             try:
-                self._receive(response, partial.body, most_bytes)
+                self._receive(response, partial.body, max_bytes)
             except requests.RequestException as error:
-                raise Passing(self._reason(error, "broken in mid-body")) from None
+                raise TransientError(self._reason(error, "the body broke off")) from None
         return bytes(partial.body), url
 
-    def _receive(self, response: requests.Response, body: bytearray, most_bytes: int) -> None:
+    def _receive(self, response: requests.Response, body: bytearray, max_bytes: int) -> None:
         length = response.headers.get("Content-Length", "")
-        too_large = Unusable(f"larger than {most_bytes / 1e6:g} MB; see `download.max_megabytes`")
-        # A number of thousands of digits is more than Python reads, and than anyone has to send.
-        if length.isdecimal() and (len(length) > 18 or len(body) + int(length) > most_bytes):
+        too_large = Unusable(f"larger than {max_bytes / 1e6:g} MB; see `download.max_megabytes`")
+        # Python refuses to parse a number with thousands of digits.
+        if length.isdecimal() and (len(length) > 18 or len(body) + int(length) > max_bytes):
             raise too_large
         for chunk in response.iter_content(CHUNK):
             body += chunk
-            if len(body) > most_bytes:
+            if len(body) > max_bytes:
                 raise too_large
             if self.stopped.is_set():
                 raise Unusable("stopped")
 
-    def _follow(self, url: str, headers: dict[str, str]) -> tuple[requests.Response, str]:
-        for _ in range(MOST_REDIRECTS + 1):
+    def _follow_redirects(self, url: str, headers: dict[str, str]) -> tuple[requests.Response, str]:
+        for _ in range(MAX_REDIRECTS + 1):
             response = self._get(url, headers)
             try:
                 target = self._session.get_redirect_target(response)
                 if target is None:
                     return response, url
-                url = requests.compat.urljoin(url, target)
+                url = urljoin(url, target)
             except ValueError:
                 response.close()
-                raise Unusable("redirected to what is no URL") from None
+                raise Unusable("redirected to an invalid URL") from None
             response.close()
-        raise Unusable(f"more than {MOST_REDIRECTS} redirects")
+        raise Unusable(f"more than {MAX_REDIRECTS} redirects")
 
     def _get(self, url: str, headers: dict[str, str]) -> requests.Response:
         try:
-            # Not the session's own way, which adds cookies and passwords from ~/.netrc, and takes twice as long.
+            # Session.prepare_request would add cookies and passwords from ~/.netrc, and takes twice as long.
             request = requests.Request("GET", url, headers={**self._session.headers, **headers}).prepare()
         except (requests.RequestException, ValueError):
             raise Unusable(f"not a usable URL: {url[:200]!r}; expected http:// or https://") from None
-        host = requests.compat.urlsplit(request.url).netloc
-        self._outages.check(host)
+        url = request.url or url  # as normalised by `prepare`
+        host = urlsplit(url).netloc
+        self._unresponsive.check(host)
         try:
-            on_this_machine = self.policy.check(request.url)
-            settings = self._settings(request.url, on_this_machine)
-            # Past the session, which would read the body of a redirect to its end, however long that is.
-            response = self._session.get_adapter(request.url).send(request, timeout=self.timeout, **settings)
+            settings = self._settings(url, on_this_machine=self.policy.check(url))
+            # Session.send would read the whole body of a redirect, however long it is.
+            response = self._session.get_adapter(url).send(request, timeout=self.timeout, **settings)
         except HostNotFound as error:
-            raise Silence(str(error), host) from None
+            raise NoResponse(str(error), host) from None
         except requests.RequestException as error:
-            raise Silence(self._reason(error, "no answer"), host) from None
-        self._outages.note(host, answered=True)
+            raise NoResponse(self._reason(error, "no response"), host) from None
+        self._unresponsive.note(host, responded=True)
         return response
 
-    def _settings(self, url: str, on_this_machine: bool) -> dict:
-        """Proxies and certificates as the environment has them; no proxy is asked for this machine."""
-        host = requests.compat.urlsplit(url)[:2]
-        if host not in self._settings_by_host:  # as costly to find out as a small request
-            settings = self._session.merge_environment_settings(url, {}, True, None, None)
+    def _settings(self, url: str, on_this_machine: bool) -> dict[str, Any]:
+        """Proxies and certificates from the environment. This machine is never reached through a proxy."""
+        parts = urlsplit(url)
+        host = (parts.scheme, parts.netloc)
+        if host not in self._settings_by_host:  # reading the environment costs as much as a small request
+            settings = {**self._session.merge_environment_settings(url, {}, True, None, None)}
             self._settings_by_host[host] = settings | {"proxies": {}} if on_this_machine else settings
         return self._settings_by_host[host]
 
     def _reason(self, error: requests.RequestException, what: str) -> str:
-        """A reason without ports and addresses of objects, so that it is the same on every run."""
+        """A reason without ports or object addresses, so that it is the same on every run."""
         if isinstance(error, requests.ConnectTimeout):
             return f"no connection within {self.timeout:g} s"
         chain = _causes(error)
@@ -217,29 +219,30 @@ class Fetcher:
             return f"the server sent nothing for {self.timeout:g} s"
         if isinstance(error, requests.exceptions.SSLError):
             return "TLS failed: the certificate is not trusted, or the connection is not encrypted"
-        told = [cause.strerror for cause in chain if isinstance(cause, OSError) and cause.errno and cause.strerror]
-        return f"{what}: {told[-1]}" if told else f"{what}: connection closed"
+        reasons = [cause.strerror for cause in chain if isinstance(cause, OSError) and cause.errno and cause.strerror]
+        return f"{what}: {reasons[-1] if reasons else 'connection closed'}"
 
 
-def _asked_wait(retry: Retry, trouble: Passing) -> float:
-    if trouble.response is None:
+def _retry_after(retry: Retry, error: TransientError) -> float:
+    """Seconds that the server asks to wait, at most MAX_RETRY_AFTER; 0 if it does not say."""
+    if error.response is None:
         return 0.0
     try:
-        return retry.get_retry_after(trouble.response.raw) or 0.0
-    except (InvalidHeader, ValueError, OverflowError):  # no number, or a date that no calendar has
+        return retry.get_retry_after(error.response.raw) or 0.0
+    except (InvalidHeader, ValueError, OverflowError):  # neither a number nor a valid date
         return 0.0
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """The error and all that lies behind it, outermost first: requests wraps what urllib3 wraps."""
+    """The error and all its causes, outermost first: requests wraps urllib3's errors, which wrap others."""
     chain: list[BaseException] = []
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        cause = waiting.pop(0)
+    queue: list[BaseException | None] = [error]
+    while queue:
+        cause = queue.pop(0)
         if cause is None or any(cause is seen for seen in chain):
             continue
         chain.append(cause)
-        inner = [argument for argument in cause.args if isinstance(argument, BaseException)]
+        wrapped = [argument for argument in cause.args if isinstance(argument, BaseException)]
         reason = cause.reason if isinstance(cause, HTTPError) and hasattr(cause, "reason") else None
-        waiting += [*inner, reason if isinstance(reason, BaseException) else None, cause.__cause__, cause.__context__]
+        queue += [*wrapped, reason if isinstance(reason, BaseException) else None, cause.__cause__, cause.__context__]
     return chain

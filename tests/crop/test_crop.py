@@ -9,12 +9,12 @@ from PIL import Image
 
 from fathomline.crop.crop import crop
 from fathomline.dataset.coco import read_coco
-from fathomline.dataset.image_file import UPRIGHT, decode
-from fathomline.download.download import download
+from fathomline.dataset.image_file import TO_UPRIGHT, decode_image
+from fathomline.download.download import DownloadConfig, download
 from fathomline.errors import InputError
 from fathomline.rois.annotations import read_annotations
 from fathomline.rois.crops import read_crops
-from tests.frames import box, crop_config, download_config, encoded, picture, tree
+from tests.frames import MACHINE, box, crop_config, encoded, picture, tree
 
 
 def quarantine(folder: Path) -> dict[int, str]:
@@ -187,7 +187,7 @@ def test_every_orientation_of_every_format_gives_the_same_animal(raw, tmp_path, 
     crop(raw.write([box(5, 3, [4, 6, 16, 16])]), tmp_path / "crops", crop_config(views=[1.0]))
     expected = smooth.crop((4, 6, 20, 22))
     if orientation > 1:
-        expected = expected.transpose(UPRIGHT[orientation])
+        expected = expected.transpose(TO_UPRIGHT[orientation])
     shown = np.load(tmp_path / "crops/pixels.npy")[0, 0].astype(int)
     assert np.abs(shown - np.asarray(expected).astype(int)).max() <= 4
 
@@ -222,7 +222,7 @@ def test_the_same_picture_under_two_ids_is_one_frame(raw, tmp_path):
 
 def test_each_frame_is_opened_once_for_all_its_boxes_and_views(raw, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr("fathomline.crop.cut.decode", lambda body: opened.append(body) or decode(body))
+    monkeypatch.setattr("fathomline.crop.cut.decode_image", lambda body: opened.append(body) or decode_image(body))
     folder = raw.write([box(number, 1 + number % 2, [number, 1, 9, 9]) for number in range(12)])
     crop(folder, tmp_path / "crops", crop_config(padding="mean"))
     assert len(opened) == 2
@@ -257,9 +257,8 @@ def test_a_view_that_shows_nothing_or_everything_is_refused(view):
 def test_every_box_of_the_aquarium_is_cut_or_quarantined(shared, tmp_path, name, count):
     source = shared / "aquarium"
     labelled = name == "train"
-    download(
-        str(source / f"{name}.json"), str(source / "images"), tmp_path / "raw", download_config(), labelled=labelled
-    )
+    annotations, images = str(source / f"{name}.json"), str(source / "images")
+    download(annotations, images, tmp_path / "raw", DownloadConfig(), machine=MACHINE, labelled=labelled)
     done = crop(tmp_path / "raw", tmp_path / "crops", crop_config(), workers=0)
     table = read_annotations(tmp_path / "crops/annotations.csv")
     left_out = quarantine(tmp_path / "crops")

@@ -25,7 +25,6 @@ CROP = """
 import resource, sys
 from pathlib import Path
 from fathomline.crop.crop import CropConfig, crop
-from fathomline.dataset.image_file import UPRIGHT, decode
 from fathomline.errors import InputError
 if len(sys.argv) > 3:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
@@ -64,7 +63,6 @@ TERMINATED = """
 import sys
 from pathlib import Path
 from fathomline.crop.crop import CropConfig, crop
-from fathomline.dataset.image_file import UPRIGHT, decode
 from stages import run
 config = CropConfig(views=[1.0, 3.0, "frame"], size=16, square=True, padding="edge")
 run(lambda: crop(Path(sys.argv[1]), Path(sys.argv[2]), config, workers=2))

@@ -19,7 +19,7 @@ def parsed(content: object, labelled: bool = True):
     return parse_coco(as_json(content), "data.json", labelled=labelled)
 
 
-def fault(content: object, labelled: bool = True) -> str:
+def problem(content: object, labelled: bool = True) -> str:
     with pytest.raises(InputError) as caught:
         parsed(content, labelled)
     return str(caught.value)
@@ -38,7 +38,7 @@ def test_extra_fields_of_images_are_kept_and_of_annotations_dropped(good):
     assert coco.categories == [{"id": 7, "name": "Pandalus"}, {"id": 9, "name": "NA"}]
 
 
-def test_decimal_strings_become_integers_wherever_an_id_stands(good):
+def test_decimal_string_ids_become_integers_in_every_section(good):
     text = json.loads(json.dumps(good))
     for section in ("images", "annotations", "categories"):
         for entry in text[section]:
@@ -47,79 +47,81 @@ def test_decimal_strings_become_integers_wherever_an_id_stands(good):
 
 
 @pytest.mark.parametrize("identity", ["x", "017", "+1", " 1", "1.0", "", "../../x", 1.0, True, None, [1], 2**63])
-def test_an_id_that_is_no_integer_is_named(good, identity):
-    message = fault(changed(good, "images", 1, id=identity))
-    assert "data.json: 1 `id` of `images` are neither integers nor decimal strings: images[1] has" in message
+def test_an_id_that_is_not_an_integer_is_reported(good, identity):
+    message = problem(changed(good, "images", 1, id=identity))
+    assert "data.json: 1 `id` values in `images` are neither integers nor decimal strings: images[1] has" in message
 
 
-def test_the_string_and_the_integer_of_one_number_are_duplicates(good):
-    assert "1 `id` of `images` are not unique: 1 (2 times)" in fault(changed(good, "images", 1, id="1"))
+def test_a_string_and_an_integer_of_equal_value_are_duplicates(good):
+    assert "1 `id` values in `images` are not unique: 1 (2 times)" in problem(changed(good, "images", 1, id="1"))
 
 
-def test_duplicates_are_counted_in_every_section(good):
+def test_duplicates_in_every_section_are_counted(good):
     content = changed(good, "annotations", 1, id=100)
     content["categories"].append({"id": 10, "name": "NA"})
-    message = fault(content)
-    assert "1 `id` of `annotations` are not unique: 100 (2 times)" in message
-    assert "1 `name` of `categories` are not unique: NA (2 times)" in message
+    message = problem(content)
+    assert "1 `id` values in `annotations` are not unique: 100 (2 times)" in message
+    assert "1 `name` values in `categories` are not unique: NA (2 times)" in message
 
 
-def test_references_that_lead_nowhere_are_named(good):
+def test_references_to_undefined_ids_are_reported(good):
     content = changed(changed(good, "annotations", 0, image_id=5), "annotations", 1, category_id=8)
-    message = fault(content)
-    assert "1 annotations have a `image_id` that the JSON does not define: annotation 100 has 5" in message
-    assert "1 annotations have a `category_id` that the JSON does not define: annotation 101 has 8" in message
+    message = problem(content)
+    assert "1 annotations have `image_id` values that the JSON does not define: annotation 100 has 5" in message
+    assert "1 annotations have `category_id` values that the JSON does not define: annotation 101 has 8" in message
 
 
-def test_a_missing_label_is_fine_for_a_test_subset_only(good):
+def test_only_a_test_subset_may_lack_labels(good):
     content = changed(good, "annotations", 0, category_id=None)
     del content["annotations"][1]["category_id"]
     assert [annotation["category_id"] for annotation in parsed(content, labelled=False).annotations] == [None, None]
-    assert "2 of 2 annotations have no `category_id`, and training needs one for each" in fault(content)
+    assert "2 of 2 annotations have no `category_id`, which training requires: annotation 100 has null" in problem(
+        content
+    )
 
 
 @pytest.mark.parametrize("name", ["", "  ", None, 3, "a\nb", "a\0b"])
-def test_a_category_without_a_readable_name_is_named(good, name):
-    assert "1 categories lack a readable `name`: category 9 has" in fault(changed(good, "categories", 1, name=name))
+def test_a_category_without_a_readable_name_is_reported(good, name):
+    assert "1 categories lack a readable `name`: category 9 has" in problem(changed(good, "categories", 1, name=name))
 
 
-def test_names_are_stripped_of_surrounding_space(good):
+def test_surrounding_space_is_stripped_from_names(good):
     assert parsed(changed(good, "categories", 0, name=" Pandalus ")).categories[0]["name"] == "Pandalus"
 
 
 @pytest.mark.parametrize("section", ["images", "annotations", "categories"])
-def test_empty_missing_and_mistyped_sections_are_named(good, section):
-    assert f"`{section}` is empty" in fault(good | {section: []})
-    assert f"`{section}` is a dict, expected a list" in fault(good | {section: {}})
-    assert f"1 of `{section}` are not JSON objects: {section}[0]" in fault(good | {section: [3]})
-    assert f"`{section}` is missing" in fault({key: value for key, value in good.items() if key != section})
+def test_empty_missing_and_mistyped_sections_are_reported(good, section):
+    assert f"`{section}` is empty" in problem(good | {section: []})
+    assert f"`{section}` is a dict, expected a list" in problem(good | {section: {}})
+    assert f"1 of 1 entries of `{section}` are not JSON objects: {section}[0]" in problem(good | {section: [3]})
+    assert f"`{section}` is missing" in problem({key: value for key, value in good.items() if key != section})
 
 
 @pytest.mark.parametrize(
     "text",
     [b"", b"<html>", b"{", b"\xff\xfe", b"[" * 100_000, b"1" * 5000, b'{"a": "\\ud800"}'],
-    ids=["empty", "html", "torn", "not utf-8", "too deep", "too long a number", "half a surrogate pair"],
+    ids=["empty", "html", "truncated", "not utf-8", "too deep", "an overlong number", "half a surrogate pair"],
 )
-def test_what_is_not_json_is_an_error_of_the_input(text):
+def test_invalid_json_is_an_input_error(text):
     with pytest.raises(InputError, match=r"^data.json: (not JSON|expected an object)"):
         parse_coco(text, "data.json", labelled=True)
 
 
-def test_json_of_another_kind_is_an_error_of_the_input():
-    assert fault([1]) == "data.json: expected an object with images, annotations, categories, found a list"
+def test_a_json_that_is_not_an_object_is_an_input_error():
+    assert problem([1]) == "data.json: expected an object with images, annotations, categories, found a list"
 
 
-def test_numbers_that_json_lacks_reach_the_quarantine_of_crop(good):
+def test_numbers_outside_strict_json_become_strings_for_crop_to_quarantine(good):
     text = as_json(good).replace(b"[1, 2, 5, 6]", b"[NaN, -Infinity, 1e999, 2.5]", 1)
     box = parse_coco(text, "data.json", labelled=True).annotations[0]["bbox"]
     assert box == ["NaN", "-Infinity", "1e999", 2.5]
 
 
-def test_a_byte_order_mark_is_no_fault(good):
+def test_a_byte_order_mark_is_accepted(good):
     assert parse_coco(b"\xef\xbb\xbf" + as_json(good), "data.json", labelled=True) == parsed(good)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_or_unreadable_file_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match=r"none.json: no such file"):
         read_coco(tmp_path / "none.json", labelled=True)
     with pytest.raises(InputError, match="cannot be read"):
@@ -138,7 +140,7 @@ anything = st.recursive(
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["images", "annotations", "categories"]), anything), st.booleans())
-def test_any_json_is_a_dataset_or_an_error_of_the_input(content, labelled):
+def test_any_json_is_either_a_dataset_or_an_input_error(content, labelled):
     try:
         coco = parsed(content, labelled)
     except InputError:

@@ -10,7 +10,7 @@ PUBLIC = "93.184.215.14"
 
 @pytest.fixture
 def names(monkeypatch) -> dict[str, list[str]]:
-    """The name server: host -> addresses; an address is its own name."""
+    """A name server: host -> addresses. Addresses resolve to themselves."""
     table = {"public.example": [PUBLIC], "mixed.example": [PUBLIC, "10.0.0.1"], "inner.example": ["192.168.1.5"]}
     real = socket.getaddrinfo
 
@@ -49,13 +49,13 @@ def strict(names) -> UrlPolicy:
         "http://a\0b/",
     ],
 )
-def test_only_http_and_https_are_asked(strict, url):
+def test_only_http_and_https_are_permitted(strict, url):
     with pytest.raises(Unusable, match=r"neither http:// nor https://|not a usable URL|not found"):
         strict.check(url)
 
 
 @pytest.mark.parametrize("url", ["http://user@public.example/", "https://user:secret@public.example/a"])
-def test_credentials_in_a_url_are_refused_and_not_repeated(strict, url):
+def test_credentials_in_a_url_are_refused_and_not_printed(strict, url):
     with pytest.raises(Unusable, match="user name or password") as caught:
         strict.check(url)
     assert "secret" not in str(caught.value)
@@ -89,7 +89,7 @@ def test_credentials_in_a_url_are_refused_and_not_repeated(strict, url):
         "127.0.0.1.",
     ],
 )
-def test_addresses_that_are_not_public_are_refused_under_any_name(strict, host):
+def test_addresses_that_are_not_public_are_refused_in_any_notation(strict, host):
     with pytest.raises(Unusable, match=r"allow_private_hosts: true|user name"):
         strict.check(f"http://{host}/frame.png")
 
@@ -103,7 +103,7 @@ def test_addresses_that_are_not_public_are_refused_under_any_name(strict, host):
         f"http://[::ffff:{PUBLIC}]/",
     ],
 )
-def test_public_hosts_are_asked(strict, url):
+def test_public_hosts_are_permitted(strict, url):
     assert strict.check(url) is False
 
 
@@ -115,18 +115,18 @@ def test_loopback_alone_can_be_permitted(names):
         policy.check("http://inner.example/a")
 
 
-def test_any_private_host_can_be_permitted(names):
+def test_all_private_hosts_can_be_permitted(names):
     policy = UrlPolicy(allow_private=True, allow_loopback=False)
     assert policy.check("http://inner.example/a") is False
     assert policy.check("http://127.0.0.1/a") is True
 
 
-def test_a_host_nobody_knows_may_be_known_later(strict):
+def test_an_unknown_host_raises_host_not_found(strict):
     with pytest.raises(HostNotFound, match=r"host nowhere.example not found"):
         strict.check("http://nowhere.example/a")
 
 
-def test_behind_a_proxy_names_are_left_to_it_but_this_machine_is_not(strict, monkeypatch):
+def test_a_proxy_may_resolve_unknown_names_but_does_not_make_this_machine_permitted(strict, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
     assert strict.check("http://nowhere.example/a") is False
     for host in ("localhost", "127.0.0.1"):
@@ -135,10 +135,10 @@ def test_behind_a_proxy_names_are_left_to_it_but_this_machine_is_not(strict, mon
 
 
 @pytest.mark.parametrize("address", ["64:ff9b::a00:1", "64:ff9b::7f00:1", "::7f00:1", "::a00:1", "::ffff:10.0.0.1"])
-def test_a_private_address_wrapped_in_another_is_refused(strict, address):
+def test_a_private_ipv4_address_embedded_in_ipv6_is_refused(strict, address):
     with pytest.raises(Unusable, match=r"refused: host is (on this machine|in a private network)"):
         strict.check_address("host", address)
 
 
-def test_a_public_address_wrapped_in_another_is_fine(strict):
+def test_a_public_ipv4_address_embedded_in_ipv6_is_permitted(strict):
     assert strict.check_address("host", "64:ff9b::5db8:d70e") is False

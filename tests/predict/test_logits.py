@@ -82,7 +82,7 @@ def test_rois_get_their_annotations_fold_and_group():
     rows = held_out_annotations(held_out(), crops, split, "train.npz")
     assert rows["label"].tolist() == ["c", "a", "b"]
     assert rows["fold"].tolist() == [1, 1, 0]
-    assert rows["group"].tolist() == ["y", "z", "x"]
+    assert rows["group"].tolist() == ["x", "z", "y"]
     with pytest.raises(InputError, match=r"train.npz: has 1 ROIs that the crops lack: 7"):
         held_out_annotations(held_out(), crops[crops["annotation_id"] != 7], split, "train.npz")
     with pytest.raises(InputError, match=r"train.npz: 1 ROIs were predicted as held out by another fold .*: 5"):
