@@ -33,7 +33,7 @@ def read_reference(path: Path) -> Taxonomy:
         raise InputError(f"{path}: {error}") from None
     if content["hash"] != taxonomy.hash:
         raise InputError(
-            f"{path}: `hash` is {shown(content['hash'], 12)}, but the hash of its lineages is {taxonomy.hash[:12]}…: the "
+            f"{path}: `hash` is {shown(content['hash'], 12)}, but its lineages hash to {taxonomy.hash[:12]}…: the "
             "file was edited; run `dvc repro` so that the taxonomy stage applies the edit"
         )
     return taxonomy

@@ -53,8 +53,8 @@ class Taxonomy:
         for concept, node in zip(self.concepts, self.concept_nodes.tolist(), strict=True):
             if self._index.get(concept, node) != node:
                 raise InputError(
-                    f"taxonomy: the concept {concept} is a synonym of {self.nodes[node].name}, but the tree has another "
-                    f"taxon named {concept}; give one of them a different lineage in the CSV of taxonomy.lineages"
+                    f"taxonomy: the concept {concept} is a synonym of {self.nodes[node].name}, but the tree has "
+                    f"another taxon named {concept}; give either a different lineage in the CSV of taxonomy.lineages"
                 )
 
     def node(self, name: str) -> int:
@@ -75,7 +75,7 @@ class Taxonomy:
 
     @cached_property
     def paths(self) -> np.ndarray:
-        """(nodes, depth of the tree) int64: for each node, its ancestors from the kingdom down, the node itself, then -1."""
+        """(nodes, depth of the tree) int64: each node's ancestors from the kingdom down, the node itself, then -1."""
         depth = self.depths
         paths = np.full((len(self.nodes), depth.max()), -1, dtype=np.int64)
         for index, parent in enumerate(self.parents):
@@ -144,7 +144,7 @@ class Taxonomy:
 
     @cached_property
     def ranked_ancestors(self) -> np.ndarray:
-        """(nodes, 7) int64: for each node, its ancestor or itself at each of the seven ranks; -1 if the path skips it."""
+        """(nodes, 7) int64: each node's ancestor, or itself, at each of the seven ranks; -1 at a skipped rank."""
         ancestors = np.full((len(self.nodes), len(RANKS)), -1, dtype=np.int64)
         for index, (node, parent) in enumerate(zip(self.nodes, self.parents, strict=True)):
             if parent >= 0:
