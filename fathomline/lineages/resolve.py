@@ -79,15 +79,16 @@ def resolve(
     rows = lineage_table.read_lineage_table(Path(config.lineages)) if config.lineages is not None else {}
     bundled = {lineage.concept: lineage for lineage in fgvc2025.lineages()}
     table, snapshot = _matching(names, rows), _matching(names, bundled)
-    local = ChainMap(table, _from_cache(names, cached, snapshot), snapshot)  # the first one that has a name decides
+    cache = _from_cache(names, cached, snapshot)
+    local = ChainMap(table, cache, snapshot)  # the first source that has a name decides
     settled = table if config.refresh else local
     asked = [name for name in names if name not in settled]
     answers = _ask(asked, config, worms_url, machine, {*rows, *bundled, *cached}, journal)
     unknown = {name: similar for name, similar in answers.suggestions.items() if name not in local}
     if unknown:
         raise InputError(_refusal(unknown, config, worms_url))
-    # WoRMS was asked only for names that are not settled, so putting its answers second is right in both modes.
-    found = ChainMap(table, answers.findings, *local.maps[1:])
+    # Without `refresh`, WoRMS was asked only for names that no other source has, so its place does not matter.
+    found = ChainMap(table, answers.findings, cache, snapshot)
     taxonomy = _tree([found[name].lineage for name in names])
     notes = [
         *(note for name in names for note in found[name].notes),
