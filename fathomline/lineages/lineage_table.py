@@ -36,7 +36,9 @@ def read_lineage_table(path: Path) -> dict[str, Lineage]:
             faults.append(f"row {row}: {error}")
             continue
         if lineage.concept in rows:
-            faults.append(f"row {row}: {lineage.concept!r} is already in row {rows[lineage.concept]}; remove either row")
+            faults.append(
+                f"row {row}: {lineage.concept!r} is already in row {rows[lineage.concept]}; remove either row"
+            )
             continue
         lineages[lineage.concept], rows[lineage.concept] = lineage, row
     faults.extend(_contradictions(lineages, rows))
@@ -53,7 +55,9 @@ def _lineage(cells: dict[str, str]) -> Lineage:
     # Programs often save a column of integers with gaps as floats.
     identifier = re.fullmatch(r"([1-9]\d{0,9})(\.0)?", cells["aphia_id"])
     if cells["aphia_id"] and not identifier:
-        raise InputError(f"`aphia_id` of {concept!r} is {cells['aphia_id']!r}, expected a positive integer or an empty cell")
+        raise InputError(
+            f"`aphia_id` of {concept!r} is {cells['aphia_id']!r}, expected a positive integer or an empty cell"
+        )
     _refuse_misspelt_rank(concept, text)
     names = {rank: cells[rank.value] for rank in RANKS if cells[rank.value]}
     own = rank_or_none(text)

@@ -25,7 +25,7 @@ def key(name: str) -> str:
 
 
 def spellings(name: str) -> list[str]:
-    """The spellings under which to look up a name: as it is, without its authorship, in the usual case, without both."""
+    """The spellings to look up: the name as it is, without its authorship, in the usual case, and both."""
     tidied = tidy(name)
     usual = tidied[:1].upper() + tidied[1:].lower()
     # In a name written all in capitals, case does not distinguish an author from an epithet.

@@ -46,7 +46,10 @@ def test_worms_is_asked_only_for_names_that_no_other_source_has(stand_in):
     assert not any("Gastropoda" in path for path in stand_in.asked)
     stand_in.asked.clear()
     cached = {lineage.concept: lineage for lineage in resolution.taxonomy.lineages}
-    assert resolve(names, TaxonomyConfig(), cached=cached, worms_url=stand_in.url).taxonomy.hash == resolution.taxonomy.hash
+    assert (
+        resolve(names, TaxonomyConfig(), cached=cached, worms_url=stand_in.url).taxonomy.hash
+        == resolution.taxonomy.hash
+    )
     assert stand_in.asked == []
 
 
