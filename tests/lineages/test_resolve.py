@@ -46,10 +46,8 @@ def test_worms_is_asked_only_for_names_that_no_other_source_has(stand_in):
     assert not any("Gastropoda" in path for path in stand_in.asked)
     stand_in.asked.clear()
     cached = {lineage.concept: lineage for lineage in resolution.taxonomy.lineages}
-    assert (
-        resolve(names, TaxonomyConfig(), cached=cached, worms_url=stand_in.url).taxonomy.hash
-        == resolution.taxonomy.hash
-    )
+    again = resolve(names, TaxonomyConfig(), cached=cached, worms_url=stand_in.url)
+    assert again.taxonomy.hash == resolution.taxonomy.hash
     assert stand_in.asked == []
 
 
@@ -133,9 +131,8 @@ def test_refresh_asks_again_and_reports_changed_lineages(stand_in, make_lineage)
         f"Sebastes ruberrimus: family Scorpaenidae -> Sebastidae; AphiaID 1 -> {identifier}",
         "Zoantharia: order none -> Zoantharia; own rank unranked -> order",
     )
-    assert moves == (
-        "distances cannot be compared, because the previous lineages do not form a tree: " + moves[0].split(": ", 1)[1],
-    )
+    assert len(moves) == 1
+    assert "the previous lineages do not form a tree: taxonomy: Sebastes has two places" in moves[0]
 
 
 def test_refresh_reports_the_largest_changes_of_distance_first(stand_in, make_lineage):
@@ -169,7 +166,7 @@ def test_offline_and_refresh_exclude_each_other():
         TaxonomyConfig(offline=True, refresh=True)
 
 
-def test_the_reference_does_not_depend_on_what_earlier_runs_resolved(stand_in, tmp_path, make_lineage):
+def test_the_reference_does_not_depend_on_what_earlier_runs_resolved(stand_in, tmp_path):
     names = ["Sebastes ruberrimus", "Caridea"]
     fresh, old = tmp_path / "fresh.json", tmp_path / "old.json"
     update_reference(names, TaxonomyConfig(), fresh, worms_url=stand_in.url)
