@@ -15,7 +15,7 @@ from fathomline.taxonomy.lineage import Lineage
 _SUGGESTIONS_LIMIT = 25
 """WoRMS is asked for suggestions for this many unknown names; a longer list is not due to typing errors."""
 _FRAGMENT = 4
-"""Characters at the start of a name, by which the service is asked for similar names; one more at its end."""
+"""Suggestions share this many characters at the start of the name, or one more at the end of its last word."""
 
 
 @dataclass(frozen=True)

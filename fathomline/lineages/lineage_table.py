@@ -51,7 +51,7 @@ def read_lineage_table(path: Path) -> dict[str, Lineage]:
 def _lineage(cells: dict[str, str]) -> Lineage:
     concept, text = cells["concept_name"], cells["rank"].lower()
     if not concept or not text:
-        raise InputError(f"`{'rank' if concept else 'concept_name'}` is empty")
+        raise InputError(f"`{'rank' if concept else 'concept_name'}` is empty; fill it in")
     # Programs often save a column of integers with gaps as floats.
     identifier = re.fullmatch(r"([1-9]\d{0,9})(\.0)?", cells["aphia_id"])
     if cells["aphia_id"] and not identifier:
@@ -62,7 +62,7 @@ def _lineage(cells: dict[str, str]) -> Lineage:
     names = {rank: cells[rank.value] for rank in RANKS if cells[rank.value]}
     own = rank_or_none(text)
     if own is not None and own not in names:
-        raise InputError(f"the rank of {concept!r} is {own}, but its column `{own}` is empty")
+        raise InputError(f"the rank of {concept!r} is {own}, but its column `{own}` is empty; fill it in")
     accepted = concept if own is None else names[own]
     return Lineage(concept, accepted, text, names, int(identifier[1]) if identifier else None, ORIGIN)
 
@@ -84,7 +84,7 @@ def _contradictions(lineages: dict[str, Lineage], rows: dict[str, int]) -> Itera
             if known != path:
                 yield (
                     f"row {rows[concept]}: {path[-1].name!r} is {_last_two(path)}, but in row {row} it is "
-                    f"{_last_two(known)}"
+                    f"{_last_two(known)}; correct either row"
                 )
                 break
 

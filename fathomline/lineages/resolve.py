@@ -81,8 +81,8 @@ def resolve(
     table, snapshot = _matching(names, rows), _matching(names, bundled)
     cache = _from_cache(names, cached, snapshot)
     local = ChainMap(table, cache, snapshot)  # the first source that has a name decides
-    settled = table if config.refresh else local
-    asked = [name for name in names if name not in settled]
+    answered = table if config.refresh else local
+    asked = [name for name in names if name not in answered]
     answers = _ask(asked, config, worms_url, machine, {*rows, *bundled, *cached}, journal)
     unknown = {name: similar for name, similar in answers.suggestions.items() if name not in local}
     if unknown:
@@ -107,7 +107,7 @@ def update_reference(
     worms_url: str | None,
     machine: MachineConfig | None = None,
 ) -> Resolution:
-    """Resolve the concepts with the reference at `path` as the cache, and write the reference anew.
+    """Resolve the concepts with the reference at `path` as the cache, and rewrite the reference.
 
     Each lineage from WoRMS is saved beside the reference as soon as it is known: a run that was interrupted resumes
     when run again, and writes the same file as a run without interruption. Raises InputError like `resolve`.

@@ -28,9 +28,9 @@ def test_a_journal_cut_at_any_byte_keeps_its_complete_lines_and_takes_more(tmp_p
         journal.add(lineage)
         ends.append(path.stat().st_size)
     journal.close()
-    whole = path.read_bytes()
-    for length in range(0, len(whole) + 1, 7):
-        path.write_bytes(whole[:length])
+    complete = path.read_bytes()
+    for length in range(0, len(complete) + 1, 7):
+        path.write_bytes(complete[:length])
         again = LookupJournal(path, "one service")
         assert list(again.lineages.values()) == lineages[: sum(end <= length for end in ends)]
         again.add(lineages[2])

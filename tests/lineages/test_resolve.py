@@ -63,8 +63,8 @@ def test_an_edited_cache_precedes_the_snapshot_with_a_note():
 
 
 def test_other_concepts_of_the_cache_are_left_out(make_lineage):
-    stray = make_lineage("Animalia > Contradicting > Gastropoda > Stray", origin="worms")
-    taxonomy = resolve(["Gastropoda"], OFFLINE, cached={"Stray": stray}, worms_url=None).taxonomy
+    other = make_lineage("Animalia > Contradicting > Gastropoda > Other", origin="worms")
+    taxonomy = resolve(["Gastropoda"], OFFLINE, cached={"Other": other}, worms_url=None).taxonomy
     assert taxonomy.concepts == ("Gastropoda",)
     assert not taxonomy.holds("Contradicting")
 
