@@ -6,6 +6,7 @@ from pathlib import Path
 from fathomline.dataset.coco import read_dataset
 from fathomline.errors import listing
 from fathomline.lineages.resolve import TaxonomyConfig, update_reference
+from fathomline.machine import MachineConfig
 from fathomline.progress import summary, warning
 from stages import params_section, run
 from stages.source import SourceConfig, opened
@@ -14,12 +15,12 @@ from stages.source import SourceConfig, opened
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("datasets", type=Path, nargs=2, help="dataset.json of the training and of the test subset")
-    parser.add_argument("reference", type=Path, help="taxonomy_reference.json, read if it is there and written")
+    parser.add_argument("reference", type=Path, help="taxonomy_reference.json, read if it exists, then written")
     arguments = parser.parse_args()
-    config = params_section("taxonomy", TaxonomyConfig)
+    config, machine = params_section("taxonomy", TaxonomyConfig), params_section("machine", MachineConfig)
     concepts = {category["name"] for path in arguments.datasets for category in read_dataset(path).categories}
     with opened(params_section("source", SourceConfig), "train") as source:
-        resolution = update_reference(concepts, config, arguments.reference, worms_url=source.worms)
+        resolution = update_reference(concepts, config, arguments.reference, worms_url=source.worms, machine=machine)
     for line in (*resolution.notes, *resolution.changes):
         warning(line)
     origins = listing(f"{count} from {origin}" for origin, count in sorted(resolution.origins.items()))

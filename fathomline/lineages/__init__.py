@@ -1,1 +1,1 @@
-"""Where the lineage of each concept comes from: WoRMS, the snapshot, a CSV, an earlier run."""
+"""Where the lineage of each concept comes from: the user's CSV, an earlier run, the bundled snapshot or WoRMS."""

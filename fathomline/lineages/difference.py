@@ -1,6 +1,7 @@
-"""What a refreshed taxonomy changes: which lineages, rank by rank, and which distances."""
+"""What refreshing a taxonomy changes: lineages, rank by rank, and distances."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,10 +13,17 @@ from fathomline.taxonomy.tree import Taxonomy
 _SHOWN_DISTANCES = 20
 
 
-def differences(before: Mapping[str, Lineage], after: Taxonomy) -> list[str]:
-    """One line for each lineage that changed, then one for each distance that moved, the longest moves first.
+class _ChangedDistance(NamedTuple):
+    concept: str
+    other: str
+    before: int
+    after: int
 
-    Args: before: the lineages that were in use, for any of the concepts of `after`.
+
+def differences(before: Mapping[str, Lineage], after: Taxonomy) -> list[str]:
+    """One line for each changed lineage, then one for each changed distance, beginning with the largest changes.
+
+    Args: before: the previous lineages, by concept; concepts of `after` may be missing.
     """
     changed = []
     lines = []
@@ -24,45 +32,53 @@ def differences(before: Mapping[str, Lineage], after: Taxonomy) -> list[str]:
         if parts:
             lines.append(f"{lineage.concept}: {'; '.join(parts)}")
             changed.append(lineage.concept)
-    return [*lines, *_moves(before, after, changed)]
+    return [*lines, *_distance_lines(before, after, changed)]
 
 
 def _changes(before: Lineage, after: Lineage) -> Iterator[str]:
-    pairs = [(rank.value, before.names.get(rank), after.names.get(rank)) for rank in RANKS]
-    pairs.append(("accepted name", before.accepted_name, after.accepted_name))
-    pairs.append(("own rank", before.rank, after.rank))
-    # The snapshot has no AphiaIDs: gaining one is no change of what is known of the taxon's place.
+    values: list[tuple[str, object, object]] = [
+        (rank.value, before.names.get(rank), after.names.get(rank)) for rank in RANKS
+    ]
+    values.append(("accepted name", before.accepted_name, after.accepted_name))
+    values.append(("own rank", before.rank, after.rank))
+    # The snapshot has no AphiaIDs: gaining one says nothing new about the taxon's place.
     if before.aphia_id is not None:
-        pairs.append(("AphiaID", before.aphia_id, after.aphia_id))
-    for label, old, new in pairs:
+        values.append(("AphiaID", before.aphia_id, after.aphia_id))
+    for label, old, new in values:
         if old != new:
             yield f"{label} {old or 'none'} -> {new or 'none'}"
 
 
-def _moves(before: Mapping[str, Lineage], after: Taxonomy, changed: Sequence[str]) -> Iterator[str]:
-    """Only pairs with a changed lineage can move."""
+def _distance_lines(before: Mapping[str, Lineage], after: Taxonomy, changed: Sequence[str]) -> Iterator[str]:
     if not changed:
         return
     concepts = [concept for concept in after.concepts if concept in before]
     try:
-        old = _distances(Taxonomy(before[concept] for concept in concepts), changed, concepts)
+        previous = Taxonomy(before[concept] for concept in concepts)
     except InputError as error:
-        yield f"distances cannot be compared, since the lineages in use before were no tree: {error}"
+        yield f"distances cannot be compared, because the previous lineages do not form a tree: {error}"
         return
-    new = _distances(after, changed, concepts)
-    met_twice = set(changed)
-    moved = [
-        (concepts[column], changed[row], int(old[row, column]), int(new[row, column]))
+    distances = _changed_distances(previous, after, changed, concepts)
+    for one in distances[:_SHOWN_DISTANCES]:
+        yield f"distance {one.concept} - {one.other}: {one.before} -> {one.after}"
+    if len(distances) > _SHOWN_DISTANCES:
+        yield f"and {len(distances) - _SHOWN_DISTANCES} more distances"
+    if not distances:
+        yield "no distance between concepts changed"
+
+
+def _changed_distances(
+    before: Taxonomy, after: Taxonomy, changed: Sequence[str], concepts: Sequence[str]
+) -> list[_ChangedDistance]:
+    """Each changed distance once, largest changes first. Only pairs with a changed lineage need comparing."""
+    old, new = (_distances(taxonomy, changed, concepts) for taxonomy in (before, after))
+    in_rows = set(changed)
+    distances = [
+        _ChangedDistance(changed[row], concepts[column], int(old[row, column]), int(new[row, column]))
         for row, column in np.argwhere(old != new)
-        if not (concepts[column] in met_twice and concepts[column] < changed[row])
+        if not (concepts[column] in in_rows and concepts[column] < changed[row])
     ]
-    moved.sort(key=lambda move: (-abs(move[3] - move[2]), move[1], move[0]))
-    for concept, other, was, now in moved[:_SHOWN_DISTANCES]:
-        yield f"distance {other} - {concept}: {was} -> {now}"
-    if len(moved) > _SHOWN_DISTANCES:
-        yield f"and {len(moved) - _SHOWN_DISTANCES} more distances"
-    if not moved:
-        yield "no distance between the concepts moved"
+    return sorted(distances, key=lambda one: (-abs(one.after - one.before), one.concept, one.other))
 
 
 def _distances(taxonomy: Taxonomy, rows: Sequence[str], columns: Sequence[str]) -> np.ndarray:

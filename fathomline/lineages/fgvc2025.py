@@ -1,22 +1,22 @@
-"""The 79 names of FathomNet 2025 (FGVC 12) with the lineages that the organisers score with.
+"""The 79 names of FathomNet 2025 (FGVC 12), with the lineages by which the organisers score.
 
-Provenance: read off the organisers' own metric, by running it; the tree below reproduces all 6,241 cells of the
-official 79 x 79 distance matrix (tests/lineages/test_fgvc2025.py). It has 192 nodes, and 12 of the 79 are ancestors
-of others.
+Provenance: derived by running the organisers' own metric. The tree below reproduces all 6,241 cells of the official
+79 x 79 distance matrix (tests/lineages/test_fgvc2025.py). It has 192 nodes, and 12 of the 79 names are ancestors of
+others.
 
-It is what the score depends on, so it stays as it is when WoRMS moves on. Where it differs from WoRMS:
+The score depends on this tree, so it does not follow later revisions of WoRMS. It differs from WoRMS as follows:
 
-- Zoantharia is an order in WoRMS. The organisers' table has it without an order, so here it is a leaf right below
-  Hexacorallia without descendants. Its distances to the other 78 are what an order's would be; a zoanthid genus,
-  were one added, would not be below it. Its rank is `unranked`, which claims none.
-- Caridea, Acanthascinae, Actinopterygii and Tunicata stand between the seven ranks in WoRMS too (infraorder,
-  subfamily, gigaclass, subphylum). The metric hangs them as leaves: the shrimps *Pandalus* and *Heterocarpus* are not
-  below Caridea, the fishes not below Actinopterygii, *Pyrosoma* not below Tunicata, *Staurocalyptus* not below
+- Zoantharia is an order in WoRMS. The organisers' table gives it no order, so here it is a leaf directly below
+  Hexacorallia. Its distances to the other 78 names are those of an order, but a zoanthid genus, if one were added,
+  would not be below it. Its rank is `unranked`.
+- Caridea, Acanthascinae, Actinopterygii and Tunicata have intermediate ranks in WoRMS, too (infraorder, subfamily,
+  gigaclass, subphylum). The metric treats them as leaves: the shrimps *Pandalus* and *Heterocarpus* are not below
+  Caridea, the fishes not below Actinopterygii, *Pyrosoma* not below Tunicata, *Staurocalyptus* not below
   Acanthascinae.
-- Ranks between the seven (Anthozoa as a subphylum, suborders, subfamilies ...) are left out, as in the metric.
-- Any other name may be revised in WoRMS at any time. `taxonomy.refresh: true` asks and prints what moved.
+- Other intermediate ranks (Anthozoa as a subphylum, suborders, subfamilies ...) are left out, as in the metric.
+- WoRMS may revise any other name at any time. `taxonomy.refresh: true` asks WoRMS and prints what changed.
 
-AphiaIDs are not part of the metric and are left open.
+AphiaIDs are not part of the metric and are left out.
 """
 
 from functools import cache
@@ -220,8 +220,8 @@ Animalia
         Farreidae
           Farrea
 """
-"""One node a line, two spaces deeper a rank lower, from kingdom to species. A leaf is one of the 79 names; so is an
-inner node with a `*`; a name in no rank of the seven carries its own rank in brackets."""
+"""One node per line, from kingdom to species; two more spaces of indentation mean one rank lower. The 79 names are the
+leaves and the inner nodes marked with `*`. A name of an intermediate rank has its rank in brackets."""
 
 
 @cache
@@ -232,11 +232,11 @@ def lineages() -> tuple[Lineage, ...]:
     names: dict[Rank, str] = {}
     found = []
     for line, depth, next_depth in zip(lines, depths, [*depths[1:], 0], strict=True):
-        text, _, between = line.strip().rstrip(")").partition(" (")
+        text, _, own_rank = line.strip().rstrip(")").partition(" (")
         name = text.removesuffix(" *")
         names = {rank: names[rank] for rank in RANKS[:depth]}
-        if not between:
+        if not own_rank:
             names[RANKS[depth]] = name
         if next_depth <= depth or text != name:
-            found.append(Lineage(name, name, between or RANKS[depth].value, dict(names), origin=ORIGIN))
+            found.append(Lineage(name, name, own_rank or RANKS[depth].value, dict(names), origin=ORIGIN))
     return tuple(found)

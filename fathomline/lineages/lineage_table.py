@@ -1,4 +1,4 @@
-"""The user's own lineages: the CSV that `taxonomy.lineages` names."""
+"""The user's own lineages: the CSV given by `taxonomy.lineages`."""
 
 import difflib
 import re
@@ -16,12 +16,14 @@ _SHOWN_FAULTS = 10
 
 
 def read_lineage_table(path: Path) -> dict[str, Lineage]:
-    """Read the CSV; an empty cell means that the path skips the rank, or that the AphiaID is not known.
+    """Read the CSV, by concept. An empty cell means that the path skips the rank, or that the AphiaID is unknown.
 
-    A concept whose rank is one of the seven may be written under another name than its column holds: then it is a
-    synonym of that. Raises InputError naming file and row of everything that is wrong, ten faults at most.
+    If the rank of a concept is one of the seven, and the column of that rank has another name, then the concept is a
+    synonym of that name.
+
+    Raises InputError with file and row of each error, up to ten.
     """
-    # Every cell stays the text it is: as pandas guesses, a genus "Nan" would be missing and an AphiaID a float.
+    # Cells are read as text: pandas would take a genus "Nan" for a missing value, and an AphiaID for a float.
     table = read_csv(path, COLUMNS, dtype=str, keep_default_na=False, na_filter=False)
     faults: list[str] = []
     lineages: dict[str, Lineage] = {}
@@ -34,7 +36,9 @@ def read_lineage_table(path: Path) -> dict[str, Lineage]:
             faults.append(f"row {row}: {error}")
             continue
         if lineage.concept in rows:
-            faults.append(f"row {row}: {lineage.concept!r} stands in row {rows[lineage.concept]} already")
+            faults.append(
+                f"row {row}: {lineage.concept!r} is already in row {rows[lineage.concept]}; remove either row"
+            )
             continue
         lineages[lineage.concept], rows[lineage.concept] = lineage, row
     faults.extend(_contradictions(lineages, rows))
@@ -47,29 +51,31 @@ def read_lineage_table(path: Path) -> dict[str, Lineage]:
 def _lineage(cells: dict[str, str]) -> Lineage:
     concept, text = cells["concept_name"], cells["rank"].lower()
     if not concept or not text:
-        raise InputError(f"`{'rank' if concept else 'concept_name'}` is empty")
-    # A column of whole numbers with gaps is often saved as floats.
+        raise InputError(f"`{'rank' if concept else 'concept_name'}` is empty; fill it in")
+    # Programs often save a column of integers with gaps as floats.
     identifier = re.fullmatch(r"([1-9]\d{0,9})(\.0)?", cells["aphia_id"])
     if cells["aphia_id"] and not identifier:
-        raise InputError(f"`aphia_id` of {concept!r} is {cells['aphia_id']!r}, expected a positive integer or nothing")
+        raise InputError(
+            f"`aphia_id` of {concept!r} is {cells['aphia_id']!r}, expected a positive integer or an empty cell"
+        )
     _refuse_misspelt_rank(concept, text)
     names = {rank: cells[rank.value] for rank in RANKS if cells[rank.value]}
     own = rank_or_none(text)
     if own is not None and own not in names:
-        raise InputError(f"the rank of {concept!r} is {own}, but its column `{own}` is empty")
+        raise InputError(f"the rank of {concept!r} is {own}, but its column `{own}` is empty; fill it in")
     accepted = concept if own is None else names[own]
     return Lineage(concept, accepted, text, names, int(identifier[1]) if identifier else None, ORIGIN)
 
 
 def _refuse_misspelt_rank(concept: str, text: str) -> None:
-    """`speceis` would pass for a rank between the seven; `subspecies`, which is as near to one of them, is one."""
+    """Without this check, `speceis` would count as an intermediate rank, like `subspecies`, which is as similar."""
     close = difflib.get_close_matches(text, RANKS, n=1, cutoff=0.75)
     if close and not text.endswith(close[0]):
         raise InputError(f"the rank of {concept!r} is {text!r}; did you mean {close[0]}?")
 
 
 def _contradictions(lineages: dict[str, Lineage], rows: dict[str, int]) -> Iterator[str]:
-    """Names that two rows put at different places, which no tree can hold."""
+    """Names with different paths in two rows, which do not form a tree."""
     seen: dict[str, tuple[tuple[Node, ...], int]] = {}
     for concept, lineage in lineages.items():
         for length in range(1, len(lineage.path) + 1):
@@ -77,11 +83,11 @@ def _contradictions(lineages: dict[str, Lineage], rows: dict[str, int]) -> Itera
             known, row = seen.setdefault(path[-1].name, (path, rows[concept]))
             if known != path:
                 yield (
-                    f"row {rows[concept]}: {path[-1].name!r} is {_written(path)}, but in row {row} it is "
-                    f"{_written(known)}"
+                    f"row {rows[concept]}: {path[-1].name!r} is {_last_two(path)}, but in row {row} it is "
+                    f"{_last_two(known)}; correct either row"
                 )
                 break
 
 
-def _written(path: tuple[Node, ...]) -> str:
-    return " > ".join(f"{node.name} ({node.rank or 'between the ranks'})" for node in path[-2:])
+def _last_two(path: tuple[Node, ...]) -> str:
+    return " > ".join(f"{node.name} ({node.rank or 'intermediate rank'})" for node in path[-2:])

@@ -1,1 +1,1 @@
-"""Ranks, lineages, the tree they span, and where names are looked up."""
+"""Ranks, lineages, the tree they form, and the file that stores it."""

@@ -1,10 +1,10 @@
-"""The seven ranks of the WoRMS tree by which distances are counted."""
+"""The seven ranks of the taxonomic tree on which distances are counted."""
 
 from enum import StrEnum
 
 
 class Rank(StrEnum):
-    """One of the seven ranks, in order from the root; compare with `depth`."""
+    """One of the seven ranks, listed from the root down; compare ranks by their `depth`."""
 
     KINGDOM = "kingdom"
     PHYLUM = "phylum"
@@ -21,7 +21,7 @@ class Rank(StrEnum):
 
     @property
     def below(self) -> "Rank":
-        """The next rank away from the root; species is its own."""
+        """The next lower rank; species for species."""
         return RANKS[min(self.depth + 1, len(RANKS) - 1)]
 
 
@@ -29,7 +29,7 @@ RANKS: tuple[Rank, ...] = tuple(Rank)
 
 
 def rank_or_none(text: str) -> Rank | None:
-    """The rank that `text` names, in any case; None for a rank between the seven (suborder, infraclass …)."""
+    """The rank named by `text`, in any case; None for an intermediate rank (suborder, infraclass …)."""
     try:
         return Rank(text.strip().lower())
     except ValueError:

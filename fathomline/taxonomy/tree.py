@@ -1,4 +1,4 @@
-"""The tree that lineages span, and the distances on it."""
+"""The tree that lineages form, and distances in it."""
 
 import hashlib
 import json
@@ -13,19 +13,19 @@ from fathomline.taxonomy.lineage import Lineage, Node
 from fathomline.taxonomy.ranks import RANKS, Rank
 
 UNKNOWN_DISTANCE = 12
-"""What the competition charges for a name that its reference does not hold: two species in different phyla."""
+"""The competition's distance for a name that its reference lacks. Two species in different phyla are as far apart."""
 
-_ROWS_AT_ONCE = 32
+_BLOCK_ROWS = 32
 
 
 class Taxonomy:
-    """A tree over named concepts.
+    """A tree whose nodes are taxa, and whose concepts are the names that a dataset uses for some of them.
 
-    The distance of two taxa is the number of edges from one up to their lowest common ancestor and down to the
-    other. Kingdoms share a root that is no node, so that a tree of several kingdoms has distances too.
+    The distance between two taxa is the number of edges from one up to their lowest common ancestor and down to the
+    other. All kingdoms share a root that is not a node, so taxa of different kingdoms have a distance, too.
 
-    Raises InputError for lineages that no tree can hold: one name with two parents or at two places, or one concept
-    with two lineages.
+    Raises InputError for lineages that do not form a tree: one name at two places, one concept with two lineages, or a
+    synonym that is also the name of another taxon.
     """
 
     def __init__(self, lineages: Iterable[Lineage]) -> None:
@@ -33,15 +33,14 @@ class Taxonomy:
         self.concepts: tuple[str, ...] = tuple(lineage.concept for lineage in self.lineages)
         self._refuse_repeated_concepts()
         self.nodes: tuple[Node, ...]
-        """Every node, parents before their children."""
+        """All nodes; parents come before their children."""
         self.parents: np.ndarray
-        """(nodes,) int64, index of each node's parent, -1 for a kingdom."""
-        self.nodes, self.parents = _grow(self.lineages)
+        """(nodes,) int64, the index of each node's parent; -1 for a kingdom."""
+        self.nodes, self.parents = _build(self.lineages)
         self._index = {node.name: index for index, node in enumerate(self.nodes)}
-        """Names are unique in the tree: `_grow` sees to it."""
         self.concept_nodes = np.array([self._index[lineage.path[-1].name] for lineage in self.lineages], dtype=np.int64)
         """(concepts,) int64, the node of each concept, in the order of `concepts`."""
-        self._refuse_two_meanings()
+        self._refuse_ambiguous_synonyms()
         self._by_name = self._index | dict(zip(self.concepts, self.concept_nodes.tolist(), strict=True))
 
     def _refuse_repeated_concepts(self) -> None:
@@ -49,24 +48,25 @@ class Taxonomy:
         if repeated:
             raise InputError(f"taxonomy: {len(repeated)} concept(s) have more than one lineage: {listing(repeated)}")
 
-    def _refuse_two_meanings(self) -> None:
-        """A concept that is a synonym must not be written like another taxon of the tree."""
+    def _refuse_ambiguous_synonyms(self) -> None:
+        """A concept that is a synonym must not be the name of another taxon in the tree."""
         for concept, node in zip(self.concepts, self.concept_nodes.tolist(), strict=True):
             if self._index.get(concept, node) != node:
                 raise InputError(
-                    f"taxonomy: the concept {concept} is taken as {self.nodes[node].name}, but another taxon of the "
-                    f"tree is named {concept}; give one of them another lineage in taxonomy.lineages"
+                    f"taxonomy: the concept {concept} is a synonym of {self.nodes[node].name}, but the tree has "
+                    f"another taxon named {concept}; give either a different lineage in the CSV of taxonomy.lineages"
                 )
 
     def node(self, name: str) -> int:
-        """Index of the node of a concept or of a taxon's accepted name; KeyError when the tree does not hold it."""
+        """The index of the node with this name, a concept or an accepted name; KeyError if there is none."""
         return self._by_name[name]
 
     def holds(self, name: str) -> bool:
+        """Whether `name` is a concept or the accepted name of a node."""
         return name in self._by_name
 
     def lineage(self, concept: str) -> Lineage:
-        """The lineage of a concept; KeyError when it is none."""
+        """The lineage of a concept; KeyError if `concept` is not one."""
         return self.lineages[self._concept_rows[concept]]
 
     @cached_property
@@ -75,7 +75,7 @@ class Taxonomy:
 
     @cached_property
     def paths(self) -> np.ndarray:
-        """(nodes, deepest) int64, each node's ancestors from kingdom down to itself, then -1."""
+        """(nodes, depth of the tree) int64: each node's ancestors from the kingdom down, the node itself, then -1."""
         depth = self.depths
         paths = np.full((len(self.nodes), depth.max()), -1, dtype=np.int64)
         for index, parent in enumerate(self.parents):
@@ -86,26 +86,26 @@ class Taxonomy:
 
     @cached_property
     def depths(self) -> np.ndarray:
-        """(nodes,) int64, the number of nodes from kingdom down to each node; 1 for a kingdom."""
+        """(nodes,) int64, the number of nodes from the kingdom down to each node; 1 for a kingdom."""
         depths = np.zeros(len(self.nodes), dtype=np.int64)
         for index, parent in enumerate(self.parents):
             depths[index] = 1 if parent < 0 else depths[parent] + 1
         return depths
 
     def distances(self, rows: Sequence[int] | np.ndarray, columns: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Distances between two choices of nodes.
+        """Distances from each node of `rows` to each node of `columns`.
 
-        Args: indices into `nodes`, in any order, repeated or not.
+        Args: indices into `nodes`, in any order; they may repeat.
         Returns: (rows, columns) int16, in edges.
         """
         rows, columns = np.asarray(rows, dtype=np.int64), np.asarray(columns, dtype=np.int64)
         row_paths, column_paths = self.paths[rows].astype(np.int32), self.paths[columns].astype(np.int32).T
-        column_paths[column_paths < 0] = -2  # the ends of two short paths are no common ancestor
+        column_paths[column_paths < 0] = -2  # the padding of two short paths is not a common ancestor
         depths = self.depths.astype(np.int16)
         result = np.add.outer(depths[rows], depths[columns])
-        # A few rows at a time stay in the processor's cache: 5,000 x 50,000 pairs take seconds and little memory.
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            block = slice(start, start + _ROWS_AT_ONCE)
+        # Small blocks of rows fit the processor's cache: 5,000 x 50,000 pairs take seconds and little extra memory.
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
             common = np.zeros(result[block].shape, dtype=np.int8)
             for level, ancestors in enumerate(column_paths):
                 common += row_paths[block, level, None] == ancestors
@@ -113,9 +113,9 @@ class Taxonomy:
         return result
 
     def row_distances(self, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-        """Distance of each prediction from its truth.
+        """The distance between each ROI's truth and its prediction.
 
-        Args: truth and prediction (rois,) indices into `nodes`.
+        Args: truth, prediction: (rois,) indices into `nodes`.
         Returns: (rois,) int64, in edges. Their mean is the mean hierarchical distance (MHD).
         """
         left, right = self.paths[truth], self.paths[prediction]
@@ -123,28 +123,28 @@ class Taxonomy:
         return self.depths[truth] + self.depths[prediction] - 2 * shared
 
     def distance(self, name: str, other: str) -> int:
-        """Edges between two names; 12, by the competition's rule, when the tree does not hold one of them."""
+        """Edges between two names; 12, by the competition's rule, if the tree lacks either name."""
         if not (self.holds(name) and self.holds(other)):
             return UNKNOWN_DISTANCE
         return int(self.distances([self.node(name)], [self.node(other)])[0, 0])
 
     def membership(self, concepts: Sequence[str] | None = None) -> np.ndarray:
-        """Which concepts lie at or below which node.
+        """Which concepts are at or below each node.
 
-        Args: names of concepts; None for all, in the order of `concepts`.
+        Args: concepts: names of concepts; None for all, in the order of `self.concepts`.
         Returns: (nodes, concepts) bool.
         """
         nodes = self.concept_nodes if concepts is None else [self.node(name) for name in concepts]
-        chosen = np.array(nodes, dtype=np.int64)
-        members = np.zeros((len(self.nodes), len(chosen)), dtype=bool)
-        for level in self.paths[chosen].T:
+        columns = np.array(nodes, dtype=np.int64)
+        members = np.zeros((len(self.nodes), len(columns)), dtype=bool)
+        for level in self.paths[columns].T:
             present = level >= 0
             members[level[present], np.flatnonzero(present)] = True
         return members
 
     @cached_property
     def ranked_ancestors(self) -> np.ndarray:
-        """(nodes, 7) int64: the ancestor of each node, or itself, at each of the seven ranks; -1 where none."""
+        """(nodes, 7) int64: each node's ancestor, or itself, at each of the seven ranks; -1 at a skipped rank."""
         ancestors = np.full((len(self.nodes), len(RANKS)), -1, dtype=np.int64)
         for index, (node, parent) in enumerate(zip(self.nodes, self.parents, strict=True)):
             if parent >= 0:
@@ -154,23 +154,26 @@ class Taxonomy:
         return ancestors
 
     def threshold_rank(self, node: int) -> Rank:
-        """The rank at which a node stands: its own, or for one between the ranks the next below its parent's."""
+        """The rank whose threshold applies to a node: its own; for an intermediate rank, the one below its parent's."""
         return self.nodes[node].rank or self.nodes[self.parents[node]].rank.below
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256, in hexadecimal, of what the metric depends on: the concepts and the ranked names on their paths, and
-        nothing else."""
+        """SHA-256, in hexadecimal, of all that the metric depends on: the concepts, and the names and ranks on their
+        paths."""
         content = [
             [lineage.concept, *(f"{node.rank or ''}:{node.name}" for node in lineage.path)] for lineage in self.lineages
         ]
         return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
 
 
-def _grow(lineages: Sequence[Lineage]) -> tuple[tuple[Node, ...], np.ndarray]:
-    """Nodes in the order of their paths, and each one's parent; InputError when two paths contradict each other."""
+def _build(lineages: Sequence[Lineage]) -> tuple[tuple[Node, ...], np.ndarray]:
+    """The nodes, ordered by their paths, and the index of each one's parent.
+
+    Raises InputError if a name has two places. The result therefore has each name once.
+    """
     paths: dict[str, tuple[Node, ...]] = {}
-    owners: dict[str, str] = {}
+    concepts: dict[str, str] = {}
     for lineage in lineages:
         for length in range(1, len(lineage.path) + 1):
             path = lineage.path[:length]
@@ -178,16 +181,16 @@ def _grow(lineages: Sequence[Lineage]) -> tuple[tuple[Node, ...], np.ndarray]:
             known = paths.setdefault(name, path)
             if known != path:
                 raise InputError(
-                    f"taxonomy: {name} stands at two places: {_written(known)} (by {owners[name]}) and "
-                    f"{_written(path)} (by {lineage.concept}); a tree holds a name once, so correct one of the two "
-                    "lineages in taxonomy.lineages or cache/taxonomy_reference.json"
+                    f"taxonomy: {name} has two places in the tree, expected one: {_joined(known)} (in the lineage of "
+                    f"{concepts[name]}) and {_joined(path)} (in the lineage of {lineage.concept}); correct either "
+                    "lineage in the CSV of taxonomy.lineages or in cache/taxonomy_reference.json"
                 )
-            owners.setdefault(name, lineage.concept)
+            concepts.setdefault(name, lineage.concept)
     ordered = sorted(paths.values(), key=lambda path: [(node.rank or "~", node.name) for node in path])
     index = {path[-1].name: position for position, path in enumerate(ordered)}
     parents = [index[path[-2].name] if len(path) > 1 else -1 for path in ordered]
     return tuple(path[-1] for path in ordered), np.array(parents, dtype=np.int64)
 
 
-def _written(path: Sequence[Node]) -> str:
+def _joined(path: Sequence[Node]) -> str:
     return " > ".join(node.name for node in path)

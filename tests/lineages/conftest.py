@@ -1,4 +1,4 @@
-"""A stand-in for FathomNet's WoRMS: the endpoints of its table, a small tree, and faults on demand."""
+"""A stand-in for FathomNet's WoRMS service, with a small tree and faults on demand."""
 
 import json
 import threading
@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from fathomline.lineages.resolve import TaxonomyConfig
 from tests.taxonomy.conftest import make_lineage
 
-# Two spaces deeper is a child; `name | rank | = accepted name | also: other names`.
+# Indentation marks children; each line is `name | rank | = accepted name | also: other names`.
 TREE = """
 Biota | Superdomain
   Animalia | Kingdom | also: animals
@@ -63,18 +62,18 @@ equipment | Equipment
 
 @dataclass
 class StandIn:
-    """The server's state: what it knows, what goes wrong for whom, and what it was asked."""
+    """The state of the server: its names, its faults, and the requests so far."""
 
     url: str = ""
     nodes: dict[str, dict] = field(default_factory=dict)
     parents: dict[str, str | None] = field(default_factory=dict)
     faults: dict[str, deque] = field(default_factory=lambda: defaultdict(deque))
-    """Name -> what to do with its next requests: a status, `drop`, `cut`, `loading`, a number of seconds as float."""
+    """By name, the faults of its next requests: a status, `drop`, `cut`, `loading`, or a delay in seconds as float."""
     asked: list[str] = field(default_factory=list)
-    most_at_once: int = 0
+    most_concurrent: int = 0
     delay: float = 0.0
-    forged: dict[str, object] = field(default_factory=dict)
-    """Path below the root, unquoted -> the content to answer instead."""
+    overrides: dict[str, object] = field(default_factory=dict)
+    """By unquoted path below the root, the content to answer instead."""
 
     def node(self, name: str, children: list[dict] | None = None) -> dict:
         return self.nodes[name] | ({} if children is None else {"children": children})
@@ -105,28 +104,18 @@ class StandIn:
         for name, node in self.nodes.items():
             node["acceptedAphiaId"] = self.nodes.get(accepted[name], {"aphiaId": 99_999})["aphiaId"]
 
-    def answer(self, words: list[str], query: dict[str, list[str]]) -> tuple[int, object]:
+    def answer(self, words: list[str]) -> tuple[int, object]:
         *endpoint, last = words
         route = "/".join(endpoint)
-        every = sorted({*self.nodes, *(name for node in self.nodes.values() for name in node["alternateNames"])})
+        names = sorted({*self.nodes, *(name for node in self.nodes.values() for name in node["alternateNames"])})
         if route == "query/startswith":
-            return 200, [name for name in every if name.lower().startswith(last.lower())]
+            return 200, [name for name in names if name.lower().startswith(last.lower())]
         if route == "query/contains":
-            return 200, [name for name in every if last.lower() in name.lower()]
+            return 200, [name for name in names if last.lower() in name.lower()]
         if route == "taxa/query/startswith":
-            return 200, [self.find(name) for name in every if name.lower().startswith(last.lower())]
+            return 200, [self.find(name) for name in names if name.lower().startswith(last.lower())]
         if route == "names/aphiaid":
-            named = [node for node in self.nodes.values() if str(node["aphiaId"]) == last]
-            if named:
-                node = named[0]
-                accepted = [one["name"] for one in self.nodes.values() if one["aphiaId"] == node["acceptedAphiaId"]]
-                return 200, {
-                    "aphiaId": int(last),
-                    "name": node["name"],
-                    "acceptedName": accepted[0],
-                    "alternateNames": [],
-                }
-            return 404, {"message": f"Unable to find a name with aphiaId: {last}", "code": 404}
+            return self.answer_aphia_id(int(last))
         node = self.find(last)
         if node is None or route not in ("taxa/info", "taxa/ancestors"):
             return 404, {"message": f"Unable to find `{last}`", "code": 404}
@@ -137,10 +126,19 @@ class StandIn:
             nested = [self.node(name, nested)]
         return 200, nested[0]
 
+    def answer_aphia_id(self, aphia_id: int) -> tuple[int, object]:
+        by_id = {node["aphiaId"]: node for node in self.nodes.values()}
+        if aphia_id not in by_id:
+            return 404, {"message": f"Unable to find a name with aphiaId: {aphia_id}", "code": 404}
+        node = by_id[aphia_id]
+        accepted = by_id[node["acceptedAphiaId"]]
+        names = {"name": node["name"], "acceptedName": accepted["name"], "alternateNames": []}
+        return 200, {"aphiaId": aphia_id} | names
+
 
 def _handler(state: StandIn) -> type[BaseHTTPRequestHandler]:
     lock = threading.Lock()
-    at_once = [0]
+    concurrent = [0]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -148,13 +146,13 @@ def _handler(state: StandIn) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             with lock:
-                at_once[0] += 1
-                state.most_at_once = max(state.most_at_once, at_once[0])
+                concurrent[0] += 1
+                state.most_concurrent = max(state.most_concurrent, concurrent[0])
             try:
                 self._reply()
             finally:
                 with lock:
-                    at_once[0] -= 1
+                    concurrent[0] -= 1
 
         def _reply(self) -> None:
             parts = urlsplit(self.path)
@@ -174,8 +172,8 @@ def _handler(state: StandIn) -> type[BaseHTTPRequestHandler]:
                 return self._send(404, json.dumps({"message": text, "code": 404}).encode())
             if isinstance(fault, int):
                 return self._send(fault, json.dumps({"message": "trouble", "code": fault}).encode())
-            forged = state.forged.get("/".join(words))
-            status, content = (200, forged) if forged is not None else state.answer(words, parse_qs(parts.query))
+            overrides = state.overrides.get("/".join(words))
+            status, content = (200, overrides) if overrides is not None else state.answer(words)
             body = json.dumps(content).encode()
             return self._send(status, body[: len(body) // 2] if fault == "cut" else body)
 
@@ -203,7 +201,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def shutdown_request(self, request) -> None:
-        # A handler that dropped the connection has closed it already.
+        # A handler that drops the connection has already closed it.
         if request.fileno() >= 0:
             super().shutdown_request(request)
 
@@ -221,12 +219,6 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture
-def config() -> Callable[..., TaxonomyConfig]:
-    defaults = {"lineages": None, "offline": False, "refresh": False, "workers": 4, "timeout": 5.0, "retries": 3}
-    return lambda **changed: TaxonomyConfig(**defaults | changed)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ def taxonomy() -> Taxonomy:
 
 def official(name: str, **options) -> pd.DataFrame:
     if not (OFFICIAL / name).exists():
-        pytest.skip(f"{OFFICIAL / name} is not on this machine")
+        pytest.skip(f"{OFFICIAL / name} does not exist; it needs files of the competition")
     return pd.read_csv(OFFICIAL / name, **options)
 
 
@@ -58,15 +58,15 @@ def test_the_tree_has_192_nodes_and_12_of_the_79_are_ancestors(taxonomy):
         ("Asteroidea", "Asteroidea", 0),
     ],
 )
-def test_distances_that_need_no_table(taxonomy, name, other, edges):
+def test_known_distances(taxonomy, name, other, edges):
     assert taxonomy.distance(name, other) == taxonomy.distance(other, name) == edges
 
 
-def test_five_names_stand_between_the_ranks(taxonomy):
-    between = {
+def test_five_names_have_an_intermediate_rank(taxonomy):
+    intermediate = {
         one.concept: one.rank for one in taxonomy.lineages if taxonomy.nodes[taxonomy.node(one.concept)].rank is None
     }
-    assert between == {
+    assert intermediate == {
         "Caridea": "infraorder",
         "Acanthascinae": "subfamily",
         "Actinopterygii": "gigaclass",

@@ -18,40 +18,40 @@ def test_rows_become_lineages(write_table):
     assert {lineage.origin for lineage in lineages.values()} == {"lineages"}
 
 
-def test_names_that_look_like_missing_values_are_names(write_table):
+def test_names_that_look_like_missing_values_are_read_as_names(write_table):
     rows = ["NA,,genus,Animalia,None,null,n/a,nan,NA,", "NULL,,phylum,Animalia,NULL,,,,,"]
     lineages = read_lineage_table(write_table(*rows))
     assert list(lineages["NA"].names.values()) == ["Animalia", "None", "null", "n/a", "nan", "NA"]
     assert lineages["NULL"].accepted_name == "NULL"
 
 
-def test_spaces_capital_ranks_and_float_identifiers_are_forgiven(write_table):
+def test_spaces_capitalised_ranks_and_float_aphia_ids_are_accepted(write_table):
     lineages = read_lineage_table(write_table(" Aves , 1836.0 , Class , Animalia , Chordata , Aves ,,,,"))
     assert lineages["Aves"].aphia_id == 1836
     assert lineages["Aves"].rank == "class"
     assert lineages["Aves"].names[Rank.KINGDOM] == "Animalia"
 
 
-def test_a_concept_under_another_name_than_its_column_is_a_synonym(write_table):
+def test_a_concept_that_differs_from_the_name_at_its_rank_is_a_synonym(write_table):
     lineages = read_lineage_table(write_table("puffin,,genus,Animalia,Chordata,,,,Fratercula,"))
     assert lineages["puffin"].accepted_name == "Fratercula"
 
 
-def test_a_skipped_rank_is_skipped(write_table):
+def test_an_empty_cell_skips_a_rank(write_table):
     lineages = read_lineage_table(write_table("G,,genus,Animalia,P,,,,G,"))
     assert list(lineages["G"].names) == [Rank.KINGDOM, Rank.PHYLUM, Rank.GENUS]
 
 
 @pytest.mark.parametrize("rank", ["suborder", "subspecies", "superfamily", "gigaclass", "tribe", "section", "variety"])
-def test_ranks_between_the_seven_are_taken_as_they_are(write_table, rank):
+def test_intermediate_ranks_are_accepted(write_table, rank):
     assert read_lineage_table(write_table(f"X,,{rank},Animalia,Chordata,,,,,"))["X"].rank == rank
 
 
 FAULTY = {
-    "a duplicate": ([SELACHII, FRATERCULA, SELACHII], "row 4: 'Selachii' stands in row 2 already"),
+    "a duplicate": ([SELACHII, FRATERCULA, SELACHII], "row 4: 'Selachii' is already in row 2"),
     "a bad AphiaID": (["Aves,x12,class,Animalia,Chordata,Aves,,,,"], "row 2: `aphia_id` of 'Aves' is 'x12'"),
     "a negative AphiaID": (["Aves,-2,class,Animalia,Chordata,Aves,,,,"], "is '-2', expected a positive integer"),
-    "a broken AphiaID": (["Aves,12.5,class,Animalia,Chordata,Aves,,,,"], "is '12.5'"),
+    "a fractional AphiaID": (["Aves,12.5,class,Animalia,Chordata,Aves,,,,"], "is '12.5'"),
     "no name": ([",,class,Animalia,Chordata,Aves,,,,"], "row 2: `concept_name` is empty"),
     "no rank": (["Aves,,,Animalia,Chordata,Aves,,,,"], "row 2: `rank` is empty"),
     "an empty column at its rank": (["Aves,,class,Animalia,Chordata,,,,,"], "its column `class` is empty"),
@@ -70,7 +70,7 @@ FAULTY = {
 
 
 @pytest.mark.parametrize("case", FAULTY)
-def test_a_fault_is_named_with_file_and_row(write_table, case):
+def test_an_error_names_the_file_and_the_row(write_table, case):
     rows, fault = FAULTY[case]
     with pytest.raises(InputError) as raised:
         read_lineage_table(write_table(*rows))
@@ -78,13 +78,13 @@ def test_a_fault_is_named_with_file_and_row(write_table, case):
     assert "lineages.csv: " in str(raised.value)
 
 
-def test_all_faults_are_told_at_once(write_table):
+def test_up_to_ten_errors_are_reported_together(write_table):
     with pytest.raises(InputError) as raised:
         read_lineage_table(write_table(*[f"N{number},bad,class,A,B,N{number},,,," for number in range(14)]))
     assert len(str(raised.value).splitlines()) == 11
     assert str(raised.value).endswith("and 4 more")
 
 
-def test_missing_columns_are_named(write_table):
+def test_an_error_names_the_missing_columns(write_table):
     with pytest.raises(InputError, match=r"lineages.csv: lacks the column\(s\) rank, species"):
         read_lineage_table(write_table(header="concept_name,aphia_id,kingdom,phylum,class,order,family,genus"))

@@ -22,7 +22,7 @@ from fathomline.lineages.spelling import key, nearest, spellings, tidy
         "Sebastes diploproa (Lundsten et al., 2014)",
     ],
 )
-def test_the_name_is_among_its_spellings(written):
+def test_the_usual_spelling_is_found(written):
     assert "Sebastes diploproa" in spellings(written)
 
 
@@ -35,14 +35,14 @@ def test_the_name_is_among_its_spellings(written):
         ("Ærgtania søde Müller, 1776", "Ærgtania søde"),
     ],
 )
-def test_authorship_is_left_off_and_a_subgenus_is_not(written, name):
+def test_authorship_is_removed_but_not_a_subgenus(written, name):
     assert name in spellings(written)
 
 
 @pytest.mark.parametrize(
     "written", ["Marine Snow", "SEBASTES DIPLOPROA GILBERT, 1890", "Sebastes Diploproa (Gilbert, 1890)", "Ophiura sp."]
 )
-def test_no_spelling_drops_a_part_that_may_be_no_author(written):
+def test_a_part_that_may_not_be_an_author_is_not_removed(written):
     assert not {"Marine", "SEBASTES", "Sebastes", "Ophiura"} & set(spellings(written))
 
 
@@ -50,12 +50,12 @@ def test_the_most_literal_spelling_comes_first():
     assert spellings("Sebastes diploproa (Gilbert, 1890)")[0] == "Sebastes diploproa (Gilbert, 1890)"
 
 
-def test_case_spaces_and_underscores_do_not_matter():
+def test_names_compare_equal_whatever_their_case_spaces_and_underscores():
     assert key(" sebastes_Diploproa") == key("Sebastes  diploproa")
     assert tidy("_a__b ") == "a b"
 
 
-def test_the_nearest_names_come_best_first_and_nothing_alike_gives_none():
+def test_similar_names_come_best_first_and_dissimilar_ones_not_at_all():
     known = ["Sebastes diploproa", "Sebastes ruberrimus", "Sebastolobus", "Porifera"]
     assert nearest("sebastes diplopora", known)[0] == "Sebastes diploproa"
     assert nearest("Sebastes diplopora", reversed(known)) == nearest("Sebastes diplopora", known)

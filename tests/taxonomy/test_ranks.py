@@ -3,7 +3,7 @@ import pytest
 from fathomline.taxonomy.ranks import RANKS, Rank, rank_or_none
 
 
-def test_the_seven_ranks_go_from_the_root_down():
+def test_the_seven_ranks_are_listed_from_the_root_down():
     assert [rank.value for rank in RANKS] == ["kingdom", "phylum", "class", "order", "family", "genus", "species"]
     assert [rank.depth for rank in RANKS] == [0, 1, 2, 3, 4, 5, 6]
     assert Rank.ORDER.below is Rank.FAMILY
@@ -13,10 +13,10 @@ def test_the_seven_ranks_go_from_the_root_down():
 @pytest.mark.parametrize(
     ("text", "rank"), [("Genus", Rank.GENUS), (" phylum ", Rank.PHYLUM), ("SPECIES", Rank.SPECIES)]
 )
-def test_a_rank_is_read_in_any_case(text, rank):
+def test_a_rank_is_recognised_in_any_case(text, rank):
     assert rank_or_none(text) is rank
 
 
 @pytest.mark.parametrize("text", ["infraorder", "subphylum", "unranked", "", "superclass"])
-def test_ranks_between_the_seven_are_none(text):
+def test_an_intermediate_rank_is_none(text):
     assert rank_or_none(text) is None

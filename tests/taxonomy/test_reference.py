@@ -12,12 +12,12 @@ from fathomline.taxonomy.tree import Taxonomy
 @pytest.fixture
 def taxonomy(make_lineage) -> Taxonomy:
     synonym = make_lineage("Animalia > P > C > O > F > G > G s", concept="H s", aphia_id=12, origin="worms")
-    return Taxonomy([synonym, make_lineage("Animalia > P", concept="Café", between="subphylum", origin="fgvc2025")])
+    return Taxonomy([synonym, make_lineage("Animalia > P", concept="Café", leaf_rank="subphylum", origin="fgvc2025")])
 
 
 @pytest.fixture
 def edited(taxonomy, tmp_path):
-    """Write the reference with one entry changed by hand; the hash stays."""
+    """Write the reference, then change one entry without updating the hash."""
 
     def edit(concept: str, **changes):
         path = tmp_path / "reference.json"
@@ -30,13 +30,13 @@ def edited(taxonomy, tmp_path):
     return edit
 
 
-def test_what_is_written_is_read_back_whole(tmp_path):
+def test_a_written_taxonomy_reads_back_unchanged(tmp_path):
     taxonomy = Taxonomy(fgvc2025.lineages())
     write_reference(taxonomy, tmp_path / "reference.json")
     assert read_reference(tmp_path / "reference.json").lineages == taxonomy.lineages
 
 
-def test_the_file_is_sorted_readable_and_the_same_for_any_order(taxonomy, tmp_path):
+def test_the_file_is_sorted_and_does_not_depend_on_the_order_of_lineages(taxonomy, tmp_path):
     write_reference(taxonomy, tmp_path / "one.json")
     write_reference(Taxonomy(reversed(taxonomy.lineages)), tmp_path / "other.json")
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "other.json").read_bytes()
@@ -56,16 +56,16 @@ def test_an_edited_file_is_refused_until_the_stage_has_run(edited):
     assert list(read_lineages(path)["Café"].names.values()) == ["Animalia", "Q"]
 
 
-def test_an_edit_that_no_distance_depends_on_is_no_edit(edited):
+def test_an_edit_that_changes_no_distance_is_accepted(edited):
     assert read_reference(edited("H s", aphia_id=13)).lineage("H s").aphia_id == 13
 
 
 MALFORMED = {
-    "an unknown key": ({"phylm": "Q"}, "has phylm"),
+    "an unknown key": ({"phylm": "Q"}, "has the unknown key(s) phylm"),
     "an empty name": ({"phylum": ""}, "empty"),
     "a number for a name": ({"class": 7}, "`class` is 7"),
     "no rank": ({"rank": None}, "`rank` is null"),
-    "a foreign origin": ({"origin": "hearsay"}, "`origin` is 'hearsay'"),
+    "an unknown origin": ({"origin": "hearsay"}, "`origin` is 'hearsay'"),
     "a negative AphiaID": ({"aphia_id": -1}, "`aphia_id` is -1"),
     "a boolean AphiaID": ({"aphia_id": True}, "`aphia_id` is True"),
     "a contradiction": ({"species": "G t"}, "its species is 'G t', not 'G s'"),
@@ -73,7 +73,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-def test_a_malformed_entry_is_named(edited, case):
+def test_an_error_names_the_malformed_entry(edited, case):
     changes, fault = MALFORMED[case]
     with pytest.raises(InputError, match=r"reference\.json") as raised:
         read_lineages(edited("H s", **changes))
@@ -84,14 +84,14 @@ def test_a_malformed_entry_is_named(edited, case):
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"hash": "", "concepts": {}}', '{"hash": "", "concepts": {"A": []}}']
 )
-def test_a_file_of_another_form_is_refused(tmp_path, text):
+def test_a_file_of_another_structure_is_refused(tmp_path, text):
     path = tmp_path / "reference.json"
     path.write_text(text)
     with pytest.raises(InputError, match=r"reference\.json"):
         read_lineages(path)
 
 
-def test_a_missing_key_is_named(taxonomy, tmp_path):
+def test_an_error_names_the_missing_key(taxonomy, tmp_path):
     path = tmp_path / "reference.json"
     write_reference(taxonomy, path)
     content = json.loads(path.read_text())
@@ -101,8 +101,8 @@ def test_a_missing_key_is_named(taxonomy, tmp_path):
         read_lineages(path)
 
 
-def test_the_hash_in_the_file_changes_with_a_place(taxonomy, make_lineage, tmp_path):
-    moved = make_lineage("Animalia > Q", concept="Café", between="subphylum")
+def test_the_hash_depends_on_the_place_of_a_concept_and_not_on_its_origin(taxonomy, make_lineage, tmp_path):
+    moved = make_lineage("Animalia > Q", concept="Café", leaf_rank="subphylum")
     write_reference(Taxonomy([moved, taxonomy.lineage("H s")]), tmp_path / "moved.json")
     write_reference(Taxonomy([replace(one, origin="lineages") for one in taxonomy.lineages]), tmp_path / "same.json")
     assert read_reference(tmp_path / "moved.json").hash != taxonomy.hash

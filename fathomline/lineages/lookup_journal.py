@@ -1,4 +1,4 @@
-"""What WoRMS has said so far, on disk, so that an interrupted run goes on where it stopped."""
+"""The lineages that WoRMS has given so far, on disk, so that an interrupted run can resume."""
 
 import json
 from pathlib import Path
@@ -9,34 +9,34 @@ from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.reference import entry_lineage, lineage_entry
 
 
-class Journal:
-    """A file of JSON lines beside the reference: a header, then one lineage a line.
+class LookupJournal:
+    """A file of JSON lines beside the reference: a header, then one lineage per line.
 
-    A killed process can leave half a line at the end: reading stops there, and opening rewrites what is whole.
-    What was noted under another `purpose` (another service, another mode) is forgotten.
+    A killed process can leave an incomplete last line: reading stops there, and opening rewrites the complete lines.
+    A journal with another `purpose` (another service, another mode) is discarded.
     """
 
     def __init__(self, path: Path, purpose: str) -> None:
         self._path = path
         self._header = json.dumps({"purpose": purpose})
         self.lineages: dict[str, Lineage] = self._read()
-        """What an interrupted run had found, by concept."""
+        """What the interrupted run had found, by concept."""
         with written_whole(path) as temporary:
             lines = [self._header, *map(_line, self.lineages.values())]
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
         self._stream = path.open("a", encoding="utf-8")
 
-    def keep(self, lineage: Lineage) -> None:
-        """Note a lineage; once this returns, killing the process does not lose it."""
+    def add(self, lineage: Lineage) -> None:
+        """Append a lineage. Once this returns, killing the process does not lose it."""
         self._stream.write(_line(lineage) + "\n")
         self._stream.flush()
 
     def close(self) -> None:
-        """Leave the file for the next run."""
+        """Close the file and leave it for the next run."""
         self._stream.close()
 
     def remove(self) -> None:
-        """The work is done and written elsewhere."""
+        """Delete the file, because its lineages have been written elsewhere."""
         self.close()
         self._path.unlink(missing_ok=True)
 

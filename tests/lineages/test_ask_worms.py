@@ -1,4 +1,4 @@
-"""A service in trouble, a network that fails, and work that is killed."""
+"""A failing service, a failing network, and killed processes."""
 
 import random
 import socket
@@ -12,7 +12,8 @@ import requests
 from fathomnet.api import SESSION, worms
 
 from fathomline.errors import InputError
-from fathomline.lineages.resolve import resolve, update_reference
+from fathomline.lineages.resolve import TaxonomyConfig, resolve, update_reference
+from fathomline.machine import MachineConfig
 from fathomline.taxonomy.reference import read_reference
 
 NAME = "Pandalus borealis"
@@ -20,17 +21,18 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def asked(stand_in, config):
-    def ask(*names: str, **changed):
-        return resolve(names or [NAME], config(**changed), cached={}, worms_url=stand_in.url)
+def ask(stand_in):
+    def ask(*names: str, **settings):
+        machine = MachineConfig(**{"timeout": 5.0, "retries": 3} | settings)
+        return resolve(names or [NAME], TaxonomyConfig(), cached={}, worms_url=stand_in.url, machine=machine)
 
     return ask
 
 
 @pytest.mark.parametrize("fault", [500, 502, 503, 408, 429, "drop", "cut", "loading"])
-def test_passing_trouble_is_sat_out(asked, stand_in, fault):
+def test_a_request_is_retried_after_a_transient_error(ask, stand_in, fault):
     stand_in.faults[NAME].extend([fault, fault])
-    lineage = asked().taxonomy.lineage(NAME)
+    lineage = ask().taxonomy.lineage(NAME)
     assert [node.name for node in lineage.path][-2:] == ["Pandalus", NAME]
     assert stand_in.asked.count(f"taxa/info/{NAME}") == 3
 
@@ -42,13 +44,13 @@ def test_passing_trouble_is_sat_out(asked, stand_in, fault):
         ("cut", "not JSON or was cut short"),
         ("drop", "no connection"),
         ("loading", "still loading its names"),
-        (0.6, "no answer in time"),
+        (0.6, "no answer within the timeout"),
     ],
 )
-def test_lasting_trouble_ends_with_the_url_and_the_cause(asked, stand_in, fault, cause):
+def test_a_persistent_error_names_the_url_and_the_cause(ask, stand_in, fault, cause):
     stand_in.faults[NAME].extend([fault] * 9)
     with pytest.raises(InputError) as raised:
-        asked(retries=2, timeout=0.2)
+        ask(retries=2, timeout=0.2)
     text = str(raised.value)
     assert stand_in.url in text
     assert cause in text
@@ -58,51 +60,51 @@ def test_lasting_trouble_ends_with_the_url_and_the_cause(asked, stand_in, fault,
 
 
 @pytest.mark.parametrize(("status", "cause"), [(400, "status 400"), (401, "access refused (401)"), (403, "403")])
-def test_a_refusal_is_not_asked_again(asked, stand_in, status, cause):
+def test_a_refused_request_is_not_retried(ask, stand_in, status, cause):
     stand_in.faults[NAME].extend([status] * 9)
     with pytest.raises(InputError) as raised:
-        asked()
+        ask()
     assert cause in str(raised.value)
     assert stand_in.asked.count(f"taxa/info/{NAME}") == 1
 
 
-def test_an_unknown_name_is_not_asked_again(asked, stand_in):
+def test_the_query_for_an_unknown_name_is_not_retried(ask, stand_in):
     with pytest.raises(InputError, match="'Qwxyz'"):
-        asked("Qwxyz")
+        ask("Qwxyz")
     assert stand_in.asked.count("taxa/info/Qwxyz") == 1
 
 
-def test_a_slow_answer_is_waited_for_within_the_timeout(asked, stand_in):
+def test_an_answer_may_take_as_long_as_the_timeout(ask, stand_in):
     stand_in.faults[NAME].append(0.3)
-    assert asked(timeout=2.0).taxonomy.holds(NAME)
+    assert ask(timeout=2.0).taxonomy.holds(NAME)
     assert stand_in.asked.count(f"taxa/info/{NAME}") == 1
 
 
-def test_suggestions_that_fail_do_not_hide_the_refusal(asked, stand_in):
+def test_unknown_names_are_reported_even_if_the_query_for_suggestions_fails(ask, stand_in):
     stand_in.faults["Pand"].extend([500] * 9)
     with pytest.raises(InputError, match="'Pandalus amplu': did you mean 'Pandalus amplus'"):
-        asked("Pandalus amplu")
+        ask("Pandalus amplu")
 
 
 @pytest.mark.parametrize("content", [[], {}, 7, {"name": None}, {"name": "A", "aphiaId": "x"}, None])
-def test_an_answer_of_another_form_is_refused(asked, stand_in, content):
-    stand_in.forged[f"taxa/info/{NAME}"] = content if content is not None else "text"
-    with pytest.raises(InputError, match="not of the form that WoRMS gives"):
-        asked(retries=0)
+def test_an_answer_of_another_structure_is_refused(ask, stand_in, content):
+    stand_in.overrides[f"taxa/info/{NAME}"] = content if content is not None else "text"
+    with pytest.raises(InputError, match="does not have the structure of a WoRMS answer"):
+        ask(retries=0)
 
 
-def test_requests_in_flight_are_limited_and_do_overlap(asked, stand_in):
+def test_requests_are_concurrent_up_to_the_limit(ask, stand_in):
     stand_in.delay = 0.02
-    asked(*[name for name in stand_in.nodes if name.startswith(("Sebastes", "Pand", "Te", "Para"))], workers=3)
-    assert 1 < stand_in.most_at_once <= 3
+    ask(*[name for name in stand_in.nodes if name.startswith(("Sebastes", "Pand", "Te", "Para"))], connections=3)
+    assert 1 < stand_in.most_concurrent <= 3
 
 
-def test_no_network_names_the_url_and_what_to_do(config):
+def test_without_a_network_the_error_names_the_url_and_a_remedy():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/worms"
         with pytest.raises(InputError) as raised:
-            resolve([NAME], config(retries=0), cached={}, worms_url=url)
+            resolve([NAME], TaxonomyConfig(), cached={}, worms_url=url, machine=MachineConfig(retries=0))
     text = str(raised.value)
     assert url in text
     assert "Connection refused" in text
@@ -111,39 +113,39 @@ def test_no_network_names_the_url_and_what_to_do(config):
 
 
 @pytest.mark.parametrize("url", ["ftp://example.org/worms", "example.org", "http://", "http://[", ""])
-def test_an_address_that_is_none_is_refused(config, url):
+def test_an_invalid_address_is_refused(url):
     with pytest.raises(InputError, match="expected an http or https URL"):
-        resolve([NAME], config(), cached={}, worms_url=url)
+        resolve([NAME], TaxonomyConfig(), cached={}, worms_url=url)
 
 
-def test_an_address_without_a_worms_is_told(stand_in, config):
-    with pytest.raises(InputError, match=f"{stand_in.url}/other does not know"):
-        resolve([NAME], config(), cached={}, worms_url=f"{stand_in.url}/other")
+def test_the_error_names_the_address_of_a_service_that_knows_no_name(stand_in):
+    with pytest.raises(InputError, match=f"{stand_in.url}/other does not know them"):
+        resolve([NAME], TaxonomyConfig(), cached={}, worms_url=f"{stand_in.url}/other")
 
 
-def test_the_client_is_left_as_it_was(asked, stand_in):
+def test_the_settings_of_the_fathomnet_client_are_restored(ask, stand_in):
     before, adapters = worms.Worms.ROOT, dict(SESSION.adapters)
-    asked()
+    ask()
     stand_in.faults[NAME].extend([500] * 9)
     with pytest.raises(InputError):
-        asked(retries=0)
+        ask(retries=0)
     assert before != stand_in.url
     assert (worms.Worms.ROOT, dict(SESSION.adapters)) == (before, adapters)
 
 
-def test_without_an_address_the_clients_own_is_asked(stand_in, config, monkeypatch):
+def test_without_an_address_the_default_of_the_client_is_used(stand_in, monkeypatch):
     monkeypatch.setattr(worms.Worms, "ROOT", stand_in.url)
-    assert resolve([NAME], config(), cached={}, worms_url=None).taxonomy.holds(NAME)
+    assert resolve([NAME], TaxonomyConfig(), cached={}, worms_url=None).taxonomy.holds(NAME)
 
 
-def test_a_proxy_does_not_stand_before_this_machine(asked, monkeypatch):
+def test_a_service_on_this_machine_is_not_reached_through_a_proxy(ask, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    assert asked(retries=0).taxonomy.holds(NAME)
+    assert ask(retries=0).taxonomy.holds(NAME)
 
 
-def test_retry_after_is_honoured_up_to_a_limit(monkeypatch):
+def test_retry_after_is_obeyed_up_to_a_limit(monkeypatch):
     from fathomline.lineages import worms as client
 
     response = requests.Response()
@@ -152,7 +154,7 @@ def test_retry_after_is_honoured_up_to_a_limit(monkeypatch):
     response.request = requests.Request("GET", "http://x/").prepare()
     monkeypatch.setattr(SESSION, "request", lambda *arguments, **options: response)
     waits = []
-    service = client.Worms(retries=1)
+    service = client.WormsClient(retries=1)
     monkeypatch.setattr(service._stopped, "wait", waits.append)
     with pytest.raises(client.Unreachable, match="status 503"):
         service.info(NAME)
@@ -162,16 +164,22 @@ def test_retry_after_is_honoured_up_to_a_limit(monkeypatch):
     assert waits == [7.0, client.LONGEST_PAUSE]
 
 
-def test_what_was_found_before_a_failure_is_kept(stand_in, config, tmp_path):
+def test_a_run_after_a_failure_does_not_repeat_finished_lookups(stand_in, tmp_path):
     path = tmp_path / "reference.json"
     names = ["Parazoanthus", NAME, "Sebastes ruberrimus"]
     stand_in.faults["Sebastes ruberrimus"].extend([500] * 2)
-    with pytest.raises(InputError, match="2 of 3 names are known by now and kept"):
-        update_reference(names, config(workers=1, retries=0), path, worms_url=stand_in.url)
+    with pytest.raises(InputError, match="2 of 3 names are looked up and saved"):
+        update_reference(
+            names,
+            TaxonomyConfig(),
+            path,
+            worms_url=stand_in.url,
+            machine=MachineConfig(connections=1, retries=0),
+        )
     assert not path.exists()
     stand_in.faults.clear()
     stand_in.asked.clear()
-    update_reference(names, config(), path, worms_url=stand_in.url)
+    update_reference(names, TaxonomyConfig(), path, worms_url=stand_in.url)
     assert not any(NAME in question for question in stand_in.asked)
     assert read_reference(path).concepts == tuple(sorted(names))
 
@@ -180,26 +188,27 @@ RUN = """
 import sys
 from pathlib import Path
 from fathomline.lineages.resolve import TaxonomyConfig, update_reference
+from fathomline.machine import MachineConfig
 names, path, url, refresh = sys.argv[1].split(","), Path(sys.argv[2]), sys.argv[3], sys.argv[4] == "refresh"
-config = TaxonomyConfig(lineages=None, offline=False, refresh=refresh, workers=2, timeout=5.0, retries=3)
-update_reference(names, config, path, worms_url=url)
+config, machine = TaxonomyConfig(refresh=refresh), MachineConfig(connections=2)
+update_reference(names, config, path, worms_url=url, machine=machine)
 """
 
 KILLS = 5
 
 
 @pytest.mark.parametrize("mode", ["once", "refresh"])
-def test_killed_at_any_moment_and_run_again_it_ends_in_the_same_file(stand_in, config, tmp_path, mode):
-    unfit = ("Biota", "equipment", "Zoantharia", "Morum", "Sebastomus perditus")
-    names = [name for name in stand_in.nodes if not name.startswith(unfit)]
-    whole = tmp_path / "whole.json"
-    update_reference(names, config(refresh=mode == "refresh"), whole, worms_url=stand_in.url)
-    asked_in_one_go = len(stand_in.asked)
+def test_a_run_killed_at_any_moment_resumes_and_writes_the_same_file(stand_in, tmp_path, mode):
+    unusable = ("Biota", "equipment", "Zoantharia", "Morum", "Sebastomus perditus")
+    names = [name for name in stand_in.nodes if not name.startswith(unusable)]
+    expected = tmp_path / "uninterrupted.json"
+    update_reference(names, TaxonomyConfig(refresh=mode == "refresh"), expected, worms_url=stand_in.url)
+    uninterrupted_requests = len(stand_in.asked)
     stand_in.asked.clear()
     stand_in.delay = 0.005
     path = tmp_path / "killed.json"
     command = [sys.executable, "-c", RUN, ",".join(names), str(path), stand_in.url, mode]
-    # After how many of its requests each run is killed; the last one is left to finish.
+    # The number of requests after which each run is killed; the last run may finish.
     moments = [*random.Random(8).sample(range(1, 20), KILLS), float("inf")]
     codes = []
     for moment in moments:
@@ -208,11 +217,11 @@ def test_killed_at_any_moment_and_run_again_it_ends_in_the_same_file(stand_in, c
             while process.poll() is None and len(stand_in.asked) < before + moment:
                 time.sleep(0.001)
             process.kill()
-            _, noise = process.communicate()
-        assert noise == b""
+            _, errors = process.communicate()
+        assert errors == b""
         codes.append(process.returncode)
     assert codes == [-9] * KILLS + [0]
-    assert path.read_bytes() == whole.read_bytes()
-    # Each kill costs at most the names in flight, four requests each: the work is not begun anew.
-    assert len(stand_in.asked) <= asked_in_one_go + KILLS * 2 * 4
-    assert not [left.name for left in tmp_path.iterdir() if left.suffix == ".journal"]
+    assert path.read_bytes() == expected.read_bytes()
+    # Each kill costs at most the two lookups in progress, of four requests each.
+    assert len(stand_in.asked) <= uninterrupted_requests + KILLS * 2 * 4
+    assert not list(tmp_path.glob("*.journal"))
