@@ -50,7 +50,7 @@ def light(random: Generator) -> Pixels:
 
 
 def water(random: Generator, pool: Pixels) -> tuple[Pixels, Pixels]:
-    """Open water lit by `pool`, (HEIGHT, WIDTH, 3), 0 to 255, and its average colour, (3,)."""
+    """Open water lit by `pool`, (HEIGHT, WIDTH, 3), 0 to 255, and its typical colour, (3,)."""
     near, far = (np.array(colour, dtype=np.float32) for colour in WATERS[int(random.integers(len(WATERS)))])
     brightness = np.float32(random.uniform(0.8, 1.2))
     depth = np.linspace(1.12, 0.88, HEIGHT, dtype=np.float32)[:, None, None]
