@@ -1,9 +1,12 @@
-"""One view against three on real frames: ../shared/aquarium, the head of presets/laptop.yaml on frozen features."""
+"""Compare one view with three on the real frames of ../shared/aquarium.
+
+Trains only the head of presets/laptop.yaml, on frozen features.
+"""
 
 import argparse
 
-from benchmarks.recipe import FROZEN, Variant, run_all
-from benchmarks.side_by_side import keep
+from benchmarks.recipe import FROZEN, HEAD_ONLY, Variant, run_all
+from benchmarks.side_by_side import write_table
 
 THREE = (1.0, 3.0, "frame")
 VARIANTS = [
@@ -16,7 +19,7 @@ VARIANTS = [
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    keep("aquarium", "One view against three", run_all("aquarium", VARIANTS, parser.parse_args().seeds))
+    write_table("aquarium", "One view or three", run_all("aquarium", HEAD_ONLY, VARIANTS, parser.parse_args().seeds))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Shuffled, augmented training batches: rows of pixels.npy against loaders that open a PNG for each ROI."""
+"""Compare shuffled, augmented batches from pixels.npy with loaders that open one PNG per ROI."""
 
 import argparse
 import tempfile
@@ -10,9 +10,9 @@ import timm.data
 import torch
 from torchvision import transforms
 
-from benchmarks.frames import write_dataset
-from benchmarks.side_by_side import Contestant, Timing, keep, time_in_turns, timing_table
-from fathomline.config import load_section
+from benchmarks.side_by_side import Contender, Timing, time_alternately, timing_table, write_table
+from benchmarks.synthetic import write_dataset
+from fathomline.config import load_section, with_values
 from fathomline.crop.crop import CropConfig, crop
 from fathomline.download.download import DownloadConfig, download
 from fathomline.machine import MachineConfig
@@ -28,7 +28,7 @@ CONCEPTS = ["Porifera", "Cnidaria", "Mollusca"]
 
 
 class RoiPngs(torch.utils.data.Dataset):
-    """ROI PNGs and their labels, opened one at a time."""
+    """ROI PNGs, opened one at a time, with their labels."""
 
     def __init__(self, crops: Path, transform, concepts: Sequence[str] = CONCEPTS) -> None:
         table = read_crops(crops)
@@ -39,15 +39,15 @@ class RoiPngs(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, place: int):
+    def __getitem__(self, index: int):
         from PIL import Image
 
-        with Image.open(self.paths[place]) as image:
-            return self.transform(image.convert("RGB")), self.labels[place]
+        with Image.open(self.paths[index]) as image:
+            return self.transform(image.convert("RGB")), self.labels[index]
 
 
 def from_pixels(crops: Crops, config: TrainConfig, dtype: torch.dtype) -> int:
-    """One epoch as `train` makes it: floats on a CPU; a GPU gets the bytes and makes floats of them itself."""
+    """One epoch of `train`'s batches: floats on a CPU; bytes for a GPU, which converts them itself."""
     spans, generator = view_spans(crops), torch.Generator().manual_seed(0)
     order = np.random.default_rng(0).permutation(len(crops.annotations))
     done = 0
@@ -62,7 +62,7 @@ def exhaust(loader) -> int:
 
 def torchvision_loader(folder: Path, config: TrainConfig) -> torch.utils.data.DataLoader:
     steps = [
-        transforms.RandomResizedCrop(config.image_size, scale=(config.min_crop**2, 1.0)),
+        transforms.RandomResizedCrop(config.image_size, scale=(config.augment.min_crop**2, 1.0)),
         transforms.RandomHorizontalFlip(),
         transforms.RandomVerticalFlip(),
         transforms.ToTensor(),
@@ -79,7 +79,7 @@ def timm_loader(folder: Path, config: TrainConfig):
         batch_size=BATCH,
         is_training=True,
         use_prefetcher=False,
-        scale=(config.min_crop**2, 1.0),
+        scale=(config.augment.min_crop**2, 1.0),
         hflip=0.5,
         vflip=0.5,
         color_jitter=None,
@@ -90,16 +90,17 @@ def timm_loader(folder: Path, config: TrainConfig):
 
 def measure(folder: Path, config: TrainConfig) -> list[Timing]:
     crops = read_crops(folder)
-    png, of_timm = torchvision_loader(folder, config), timm_loader(folder, config)
-    exhaust(png), exhaust(of_timm)  # their processes start once for a training, not once an epoch
-    return time_in_turns(
+    torchvision, timm_batches = torchvision_loader(folder, config), timm_loader(folder, config)
+    for loader in (torchvision, timm_batches):
+        exhaust(loader)  # starts its processes, which persist over the epochs of a training
+    return time_alternately(
         [
-            Contestant(
+            Contender(
                 "fathomline: pixels.npy, augmented in batches", lambda: from_pixels(crops, config, torch.float32)
             ),
-            Contestant("fathomline: the same as bytes", lambda: from_pixels(crops, config, torch.uint8)),
-            Contestant(f"DataLoader over ROI PNGs, torchvision, {WORKERS} processes", lambda: exhaust(png)),
-            Contestant(f"timm.data.create_loader over ROI PNGs, {WORKERS} processes", lambda: exhaust(of_timm)),
+            Contender("fathomline: the same as bytes", lambda: from_pixels(crops, config, torch.uint8)),
+            Contender(f"DataLoader over ROI PNGs, torchvision, {WORKERS} processes", lambda: exhaust(torchvision)),
+            Contender(f"timm.data.create_loader over ROI PNGs, {WORKERS} processes", lambda: exhaust(timm_batches)),
         ],
         rounds=5,
     )
@@ -107,29 +108,25 @@ def measure(folder: Path, config: TrainConfig) -> list[Timing]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[96, 224], help="sides of the model's input, in pixels")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[96, 224], help="side lengths of the model's input in pixels"
+    )
     sizes = parser.parse_args().sizes
     base = load_section(Path("presets/fathomnet-2025.yaml"), "train", TrainConfig)
     lines: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
         frames, raw = Path(scratch) / "frames", Path(scratch) / "raw"
-        dataset = write_dataset(frames, FRAMES, [(720, 486)], CONCEPTS, seed=0, different=100)
+        dataset = write_dataset(frames, FRAMES, [(720, 486)], CONCEPTS, seed=0, distinct=100)
         images = str(frames / "images")
         download(str(dataset), images, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
         for size in sizes:
             out = Path(scratch) / f"crops-{size}"
             crop(raw, out, CropConfig(views=[1.0], size=size * 8 // 7, square=True, padding="edge"), workers=0)
-            values = {
-                **base.__dict__,
-                "image_size": size,
-                "min_crop": 0.8,
-                "horizontal_flip": True,
-                "vertical_flip": True,
-            }
-            timings = measure(out, TrainConfig(**values))
-            described = f"{size} px: {timings[0].items} ROIs, batches of {BATCH}, random crop and flips."
-            lines += [described, "", *timing_table(timings, "ROI"), ""]
-    keep("batches", "Training batches", lines[:-1])
+            augment = {"min_crop": 0.8, "horizontal_flip": True, "vertical_flip": True}
+            timings = measure(out, with_values(base, image_size=size, augment=augment))
+            introduction = f"{size} px: {timings[0].items} synthetic ROIs, batches of {BATCH}, random crop and flips."
+            lines += [introduction, "", *timing_table(timings, "ROI"), ""]
+    write_table("batches", "Training batches", lines[:-1])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Cutting ROIs: one decode a frame against opening the frame for each of its boxes, as the official script does."""
+"""Compare decoding each frame once with opening it for each box, as the official script does."""
 
 import json
 import shutil
@@ -7,19 +7,19 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.frames import write_dataset
-from benchmarks.side_by_side import Contestant, keep, time_in_turns, timing_table
+from benchmarks.side_by_side import Contender, time_alternately, timing_table, write_table
+from benchmarks.synthetic import write_dataset
 from fathomline.crop.crop import CropConfig, crop
 from fathomline.download.download import DownloadConfig, download
 from fathomline.machine import MachineConfig
 
 FRAMES = 96
 SIZES = [(1920, 1080), (1920, 1080), (720, 486)]
-"""What most of FathomNet's frames are."""
+"""The most common sizes of FathomNet's frames; two thirds are the larger."""
 
 
 def box_by_box(folder: Path, rois: Path) -> int:
-    """What the official script does for each box: open, crop, save."""
+    """For each box, open the frame, crop and save, as the official script does."""
     dataset = json.loads((folder / "dataset.json").read_text())
     names = {image["id"]: image["file_name"] for image in dataset["images"]}
     for annotation in dataset["annotations"]:
@@ -47,17 +47,17 @@ def main() -> None:
             shutil.rmtree(out, ignore_errors=True)
             return box_by_box(frames, out / "rois")
 
-        timings = time_in_turns(
+        timings = time_alternately(
             [
-                Contestant("fathomline: ROIs and one view of 256 px", lambda: ours(0, [1.0])),
-                Contestant("fathomline: ROIs and four views", lambda: ours(0, [1.0, 3.0, 5.0, "frame"])),
-                Contestant("fathomline, one process: ROIs and one view", lambda: ours(1, [1.0])),
-                Contestant("the frame opened for each box: ROIs only", official),
+                Contender("fathomline: ROIs and one view of 256 px", lambda: ours(0, [1.0])),
+                Contender("fathomline: ROIs and four views", lambda: ours(0, [1.0, 3.0, 5.0, "frame"])),
+                Contender("fathomline, one process: ROIs and one view", lambda: ours(1, [1.0])),
+                Contender("the frame opened for each box: ROIs only", official),
             ],
             rounds=5,
         )
-    described = f"{FRAMES} PNG frames of 1920×1080 (two thirds) and 720×486, {timings[0].items} boxes."
-    keep("crop", "Cutting ROIs", [described, "", *timing_table(timings, "ROI")])
+    introduction = f"{FRAMES} synthetic PNG frames of 1920×1080 (two thirds) and 720×486, {timings[0].items} boxes."
+    write_table("crop", "Cutting ROIs", [introduction, "", *timing_table(timings, "ROI")])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fetching frames from a server 50 ms away, against the official script's loop."""
+"""Compare fetching frames from a server 50 ms away with the official script's loop."""
 
 import asyncio
 import multiprocessing
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.frames import write_dataset
-from benchmarks.side_by_side import Contestant, keep, time_in_turns, timing_table
+from benchmarks.side_by_side import Contender, time_alternately, timing_table, write_table
+from benchmarks.synthetic import write_dataset
 from fathomline.download.download import DownloadConfig, download
 from fathomline.machine import MachineConfig
 
@@ -20,11 +20,11 @@ FRAMES = 600
 LATENCY = 0.050
 WORKERS = 16
 SIZE = (96, 54)
-"""Small frames: the wire's latency is measured here, not its width."""
+"""Small frames, because this measures the effect of latency, not of bandwidth."""
 
 
 class FarAway(SimpleHTTPRequestHandler):
-    """Answers as late as a server on another continent, on connections that stay open."""
+    """Answers with the latency of a server on another continent, over persistent connections."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -49,7 +49,7 @@ def serve(folder: str, ports: multiprocessing.Queue) -> None:
 
 
 def official_loop(urls: list[str], folder: Path) -> int:
-    """The official script's way: one httpx client, a semaphore, the body written in place, nothing checked."""
+    """Fetch as the official script does: one httpx client, a semaphore, bodies written in place, no checks."""
 
     async def fetch(client: httpx.AsyncClient, limit: asyncio.Semaphore, url: str) -> None:
         async with limit:
@@ -77,7 +77,7 @@ def main() -> None:
         server = context.Process(target=serve, args=(str(frames), ports), daemon=True)
         server.start()
         base = f"http://127.0.0.1:{ports.get()}"
-        dataset = write_dataset(frames, FRAMES, [SIZE], ["Porifera"], seed=0, different=16, base_url=base)
+        dataset = write_dataset(frames, FRAMES, [SIZE], ["Porifera"], seed=0, distinct=16, base_url=base)
         urls = [f"{base}/images/{number}.png" for number in range(FRAMES)]
         settings = DownloadConfig(allow_private_hosts=True)
         machine = MachineConfig(connections=WORKERS)
@@ -91,21 +91,21 @@ def main() -> None:
             return official_loop(urls, out)
 
         try:
-            timings = time_in_turns(
+            timings = time_alternately(
                 [
-                    Contestant("fathomline: decoded, hashed, flushed, renamed, journaled", ours),
-                    Contestant("the official loop: written in place", official),
+                    Contender("fathomline: decoded, hashed, flushed, renamed, journaled", ours),
+                    Contender("the official loop: written in place", official),
                 ],
                 rounds=7,
             )
         finally:
             server.terminate()
     ideal = LATENCY * FRAMES / WORKERS
-    described = (
-        f"{FRAMES} frames, {LATENCY * 1000:.0f} ms latency, {WORKERS} connections. latency × frames / connections is "
-        f"{ideal:.2f} s; fathomline's median is {timings[0].median / ideal - 1:.0%} above it."
+    introduction = (
+        f"{FRAMES} synthetic frames, {LATENCY * 1000:.0f} ms latency, {WORKERS} connections. The minimum, latency × "
+        f"frames / connections, is {ideal:.2f} s; fathomline's median is {timings[0].median / ideal - 1:.0%} above it."
     )
-    keep("download", "Fetching frames", [described, "", *timing_table(timings, "frame")])
+    write_table("download", "Fetching frames", [introduction, "", *timing_table(timings, "frame")])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""All that `evaluate` does after the model's forward pass, on as many ROIs as the competition has."""
+"""Measure `evaluate` on synthetic logits for as many ROIs as the competition has."""
 
 import argparse
 import sys
@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from benchmarks.scale import ROOT, watched
-from benchmarks.side_by_side import keep
+from benchmarks.scale import ROOT, measured
+from benchmarks.side_by_side import write_table
 from fathomline.config import load_section
 from fathomline.decide.evaluate import EvaluateConfig, evaluate
 from fathomline.files import write_json
@@ -22,8 +22,8 @@ from fathomline.taxonomy.tree import Taxonomy
 ROIS, FRAMES, PICTURES = 23_699, 8_980, 200
 
 
-def judge(folder: Path) -> None:
-    """Evaluate made-up logits of all the competition's ROIs, and write every table and the report to `folder`."""
+def evaluate_synthetic(folder: Path) -> None:
+    """Evaluate synthetic logits for all ROIs of the competition, and write every table and the report to `folder`."""
     taxonomy = Taxonomy(lineages())
     classes, generator = list(taxonomy.concepts), np.random.default_rng(0)
     labels = generator.integers(len(classes), size=ROIS)
@@ -48,8 +48,8 @@ def judge(folder: Path) -> None:
     history = folder / "history.csv"
     history.write_text("epoch,validation_mhd\n1,2.0\n")
     config = load_section(ROOT / "presets/fathomnet-2025-best.yaml", "evaluate", EvaluateConfig)
-    stored = {"plain": logits, "degraded": logits[:, ::-1]}
-    views = {view: dict.fromkeys(("none", "mirror", "flips"), of_view) for view, of_view in stored.items()}
+    by_view = {"plain": logits, "degraded": logits[:, ::-1]}
+    views = {view: dict.fromkeys(("none", "mirror", "flips"), stored) for view, stored in by_view.items()}
     result = evaluate(views, "plain", annotations, classes, taxonomy, config, "labels")
     tables = all_tables(result, taxonomy, [history])
     write_tables(folder, tables)
@@ -60,18 +60,19 @@ def judge(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--into", type=Path, help="do the work once and write to this folder, which exists")
+    parser.add_argument("--into", type=Path, help="existing folder to evaluate into, without measuring")
     arguments = parser.parse_args()
     if arguments.into:
-        judge(arguments.into)
+        evaluate_synthetic(arguments.into)
         return
     with tempfile.TemporaryDirectory() as scratch:
-        seconds, peak = watched([sys.executable, "-m", "benchmarks.evaluate", "--into", scratch], ROOT)
+        seconds, peak = measured([sys.executable, "-m", "benchmarks.evaluate", "--into", scratch], ROOT)
         size = (Path(scratch) / "report.html").stat().st_size
         mhd = pd.read_json(Path(scratch) / "metrics.json", typ="series")["mhd"]
     lines = [
-        f"{ROIS:,} ROIs on {FRAMES:,} frames, 79 concepts, two views, MHD {mhd:.2f}; every table and the report, the "
-        "start of Python included.",
+        f"Synthetic logits for {ROIS:,} ROIs on {FRAMES:,} frames, 79 concepts, two views and three sets of "
+        f"orientations, MHD {mhd:.2f}, with the `evaluate` section of `presets/fathomnet-2025-best.yaml`: every table "
+        "and the report, including the start of Python.",
         "",
         "| | |",
         "|---|---:|",
@@ -79,7 +80,7 @@ def main() -> None:
         f"| peak memory, MiB | {peak / 2**20:.0f} |",
         f"| report.html, MB | {size / 1e6:.1f} |",
     ]
-    keep("evaluate", "Evaluating, the model aside", lines)
+    write_table("evaluate", "Evaluation without the model", lines)
 
 
 if __name__ == "__main__":

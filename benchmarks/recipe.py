@@ -1,4 +1,4 @@
-"""The recipe of presets/laptop.yaml on real images of ../shared, which a newcomer's machine does not have."""
+"""Train and score the recipe of presets/laptop.yaml on the real images of ../shared, which is not in the repository."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fathomline.config import load_section
+from fathomline.config import load_section, with_values
 from fathomline.crop.crop import CropConfig, crop
 from fathomline.decide.averaging import averaged_by_set
 from fathomline.decide.compare import compare_decoders
@@ -37,58 +37,66 @@ SHARED = ROOT.parent / "shared"
 PRESET = ROOT / "presets/laptop.yaml"
 CACHE = ROOT / "cache/benchmarks"
 HELD_OUT = (0, 1, 2)
-AT_HAND = {
+LOCAL_WEIGHTS = {
     "pretrained": str(SHARED / "weights/mobilenetv2_100_in1k.safetensors"),
     "backbone_options": {"pad_type": "same"},
     "normalization": "half",
 }
-"""The hub's weights of the preset cannot be fetched everywhere; these were converted from another training."""
+"""Used in place of the preset's weights, which come from the model hub; these were converted from TensorFlow Lite."""
+
+WEIGHTS = "MobileNetV2 from ImageNet weights (`pad_type: same`, `normalization: half`)"
 
 FROZEN = {"frozen": True, "image_size": 112, "epochs": 60, "lr": 0.003}
-"""Heads learn faster than backbones, and what is not adapted to small pictures wants larger ones."""
+"""A head takes a higher learning rate than a backbone, and a frozen backbone needs larger pictures."""
+
+
+HEAD_ONLY = "training only the head on frozen features at 112 px for 60 epochs with learning rate 0.003"
 
 
 @dataclass(frozen=True)
-class World:
+class SplitCrops:
     """A data set, cropped and split."""
 
     crops: Crops
     taxonomy: Taxonomy
     rows: tuple[np.ndarray, np.ndarray]
+    """Rows to train on, and held-out rows."""
 
 
-def prepare(name: str, views: Sequence[float | str], square: bool = False) -> World:
-    """Crop ../shared/<name> as the preset does, but for `views` and `square`, and hold out three of ten folds."""
+def prepare(name: str, views: Sequence[float | str], square: bool = False) -> SplitCrops:
+    """Crop ../shared/<name> with the preset, except for `views` and `square`, and hold out three of ten folds."""
     raw, out = CACHE / f"raw-{name}", CACHE / f"crops-{name}-{len(views)}{'-square' if square else ''}"
     source = SHARED / name
     if not source.exists():
-        sys.exit(f"{source} is not on this machine; this benchmark needs its images")
+        sys.exit(f"{source}: no such folder; this benchmark needs its images")
     if not raw.exists():
         images = str(source / "images")
         download(str(source / "train.json"), images, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
     if not (out / "annotations.csv").exists():
-        crop(raw, out, replace(load_section(PRESET, "crop", CropConfig), views=list(views), square=square), None)
+        crop(raw, out, replace(load_section(PRESET, "crop", CropConfig), views=list(views), square=square), workers=0)
     crops = read_crops(out)
     folds = assign_folds(crops.annotations, SplitConfig(folds=10)).set_index("annotation_id")
     held_out = folds.loc[crops.annotations["annotation_id"], "fold"].isin(HELD_OUT).to_numpy()
     concepts = set(crops.annotations["label"])
     lineages = read_lineage_table(source / "lineages.csv")
     taxonomy = Taxonomy(lineage for name, lineage in sorted(lineages.items()) if name in concepts)
-    return World(crops, taxonomy, (np.flatnonzero(~held_out), np.flatnonzero(held_out)))
+    return SplitCrops(crops, taxonomy, (np.flatnonzero(~held_out), np.flatnonzero(held_out)))
 
 
-def run(world: World, changes: dict, seed: int) -> dict:
-    """Train once; every decoder on the held-out ROIs, and each ROI's distance by the preset's, by set of transforms."""
-    config = replace(load_section(PRESET, "train", TrainConfig), **{**AT_HAND, **changes}, seed=seed)
-    classes = list(world.taxonomy.concepts)
+def run(data: SplitCrops, changes: dict, seed: int) -> dict:
+    """Train once, then score the held-out ROIs.
+
+    Returns: for each set of orientations and for `auto`, the table of all decoders, and under `<set>_distances` and
+        `<set>_degraded_distances` each ROI's distance with the preset's decoder; and how the training went.
+    """
+    config = with_values(load_section(PRESET, "train", TrainConfig), **{**LOCAL_WEIGHTS, **changes}, seed=seed)
+    classes = list(data.taxonomy.concepts)
     start = time.perf_counter()
-    trained = train(world.crops, world.rows, world.taxonomy, classes, config)
+    trained = train(data.crops, data.rows, data.taxonomy, classes, config)
     seconds = time.perf_counter() - start
-    labels = world.crops.labels(classes)[world.rows[1]]
-    groups = world.crops.annotations["frame_id"].to_numpy()[world.rows[1]]
     thresholds = load_section(PRESET, "evaluate", EvaluateConfig).thresholds
-    decoder = Decoder(world.taxonomy, classes, "tree", thresholds)
-    views = predicted(world, trained, config)
+    decoder = Decoder(data.taxonomy, classes, "tree", thresholds)
+    views = predicted(data, trained, config)
     result = {
         "seconds": seconds,
         "threads": torch.get_num_threads(),
@@ -96,77 +104,82 @@ def run(world: World, changes: dict, seed: int) -> dict:
         "epochs": config.epochs,
         "chosen": [],
     }
-    for asked in (*views["plain"], "auto"):
-        headline = views[config.select_on]
-        chosen = choose_transforms(asked, headline, labels, groups, decoder, "risk", calibrate=True)
-        judged = cross_fitted(headline, labels, groups, chosen.of_parts)
-        table = compare_decoders(judged, decoder)
-        result[asked] = table[["calibrated", "decoder", "candidates", "thresholds", "mhd", "accuracy"]].to_dict(
-            "records"
-        )
-        for view, options in views.items():
-            seen = rows_of_parts(options, groups, chosen.of_parts)
-            answers = judged.decode("risk", decoder, calibrate=True, fit=False, view=seen)
-            distances = world.taxonomy.row_distances(decoder.class_nodes[labels], answers).tolist()
-            result[f"{asked}_distances" if view == "plain" else f"{asked}_{view}_distances"] = distances
-        if asked == "auto":
-            result["chosen"] = [*chosen.of_parts, chosen.for_new_rois]
+    for transforms in (*views["plain"], "auto"):
+        result |= scored(data, views, config.validation.select_on, transforms, decoder)
     return result
 
 
-def predicted(world: World, trained: Trained, config: TrainConfig) -> dict[str, dict[str, np.ndarray]]:
-    """By view, `plain` and where asked for `degraded`, then by set of transforms: (held out, classes) logits."""
+def scored(
+    data: SplitCrops, views: dict[str, dict[str, np.ndarray]], headline: str, transforms: str, decoder: Decoder
+) -> dict:
+    """The part of `run`'s result for one set of orientations, chosen and calibrated on the `headline` view."""
+    labels = data.crops.labels(decoder.classes)[data.rows[1]]
+    groups = data.crops.annotations["frame_id"].to_numpy()[data.rows[1]]
+    chosen = choose_transforms(transforms, views[headline], labels, groups, decoder, "risk", calibrate=True)
+    judged = cross_fitted(views[headline], labels, groups, chosen.of_parts)
+    table = compare_decoders(judged, decoder)
+    columns = ["calibrated", "decoder", "candidates", "thresholds", "mhd", "accuracy"]
+    result = {transforms: table[columns].to_dict("records")}
+    for view, options in views.items():
+        logits = rows_of_parts(options, groups, chosen.of_parts)
+        answers = judged.decode("risk", decoder, calibrate=True, fit=False, view=logits)
+        distances = data.taxonomy.row_distances(decoder.class_nodes[labels], answers).tolist()
+        result[f"{transforms}_distances" if view == "plain" else f"{transforms}_{view}_distances"] = distances
+    if transforms == "auto":
+        result["chosen"] = [*chosen.of_parts, chosen.for_new_rois]
+    return result
+
+
+def predicted(data: SplitCrops, trained: Trained, config: TrainConfig) -> dict[str, dict[str, np.ndarray]]:
+    """Held-out logits (rois, classes), by view (`plain`, and `degraded` if configured) and by set of orientations."""
     classifier = trained.model.classifier.to(memory_format=torch.channels_last)
     remaining = {"plain": None}
-    if config.degraded_size is not None:
-        remaining["degraded"] = view_spans(world.crops) * degraded_scale(world.crops, config.degraded_size)
+    if config.validation.degraded_size is not None:
+        remaining["degraded"] = view_spans(data.crops) * degraded_scale(data.crops, config.validation.degraded_size)
     names = tuple(ORIENTATIONS)
     return {
         view: averaged_by_set(
             predict_logits(
                 classifier,
-                world.crops.pixels,
-                world.rows[1],
+                data.crops.pixels,
+                data.rows[1],
                 config.image_size,
                 orientations=names,
-                remaining=of_view,
+                remaining=pixels,
             ),
             names,
         )
-        for view, of_view in remaining.items()
+        for view, pixels in remaining.items()
     }
 
 
-def figure(result: dict, transforms: str, decoder: str, candidates: str, calibrated: bool, name: str = "mhd") -> float:
+def score(result: dict, transforms: str, decoder: str, candidates: str, column: str = "mhd") -> float:
+    """An uncalibrated score from the table of decoders."""
     table = pd.DataFrame(result[transforms])
-    chosen = table[
-        (table["decoder"] == decoder) & (table["candidates"] == candidates) & (table["calibrated"] == calibrated)
-    ]
-    return float(chosen.iloc[0][name])
+    rows = table[(table["decoder"] == decoder) & (table["candidates"] == candidates) & ~table["calibrated"]]
+    return float(rows.iloc[0][column])
 
 
-def line(name: str, results: list[dict], groups: np.ndarray, transforms: str) -> str:
+def table_row(name: str, results: list[dict], groups: np.ndarray, transforms: str) -> str:
     """Means over seeds; the interval resamples groups, with each ROI's distance averaged over the seeds."""
     distances = np.mean([result[f"{transforms}_distances"] for result in results], axis=0)
     low, high = bootstrap_interval(distances, groups)
-    of_seeds = [np.mean(result[f"{transforms}_distances"]) for result in results]
-    columns = [
-        np.mean([figure(result, transforms, "argmax", "labels", False) for result in results]),
-        np.mean([figure(result, transforms, "risk", "tree", False) for result in results]),
-    ]
-    plain = np.mean([np.mean(result["none_distances"]) for result in results])
-    accuracy = np.mean([figure(result, transforms, "argmax", "labels", False, "accuracy") for result in results])
+    by_seed = [np.mean(result[f"{transforms}_distances"]) for result in results]
+    one_orientation = np.mean([np.mean(result["none_distances"]) for result in results])
+    uncalibrated = np.mean([score(result, transforms, "risk", "tree") for result in results])
+    argmax = np.mean([score(result, transforms, "argmax", "labels") for result in results])
+    accuracy = np.mean([score(result, transforms, "argmax", "labels", "accuracy") for result in results])
     slowest = max(results, key=lambda result: result["seconds"])
-    spread = f"{min(of_seeds):.3f} to {max(of_seeds):.3f}" if len(results) > 1 else "one seed"
+    spread = f"{min(by_seed):.3f} to {max(by_seed):.3f}" if len(results) > 1 else "one seed"
     return (
-        f"| {name} | **{distances.mean():.3f}** [{low:.3f}, {high:.3f}] | {spread} | {plain:.3f} | {columns[1]:.3f} | "
-        f"{columns[0]:.3f} | {accuracy:.3f} | {slowest['seconds']:.0f} ({slowest['threads']}) |"
+        f"| {name} | **{distances.mean():.3f}** [{low:.3f}, {high:.3f}] | {spread} | {one_orientation:.3f} | "
+        f"{uncalibrated:.3f} | {argmax:.3f} | {accuracy:.3f} | {slowest['seconds']:.0f} ({slowest['threads']}) |"
     )
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One line of a table: how it differs from the preset."""
+    """One row of a table: its differences from the preset."""
 
     name: str
     changes: dict
@@ -174,29 +187,33 @@ class Variant:
     square: bool = False
 
 
-def run_all(data: str, variants: Sequence[Variant], seeds: Sequence[int]) -> list[str]:
-    """Train each variant with each seed, and describe what came out. Runs that are done are kept in cache/benchmarks/:
-    called again, it goes on."""
-    kept = CACHE / f"{data}.json"
-    done = json.loads(kept.read_text()) if kept.exists() else {}
-    lines, transforms = [], load_section(PRESET, "evaluate", EvaluateConfig).test_time_augmentation
+def run_all(name: str, training: str, variants: Sequence[Variant], seeds: Sequence[int]) -> list[str]:
+    """Train each variant with each seed on ../shared/<name>; returns the table, introduced by how they are trained.
+
+    Finished runs are stored in cache/benchmarks/, so an interrupted benchmark resumes after the last of them.
+    """
+    store = CACHE / f"{name}.json"
+    done = json.loads(store.read_text()) if store.exists() else {}
+    rows, transforms = [], load_section(PRESET, "evaluate", EvaluateConfig).test_time_augmentation
     for variant in variants:
-        world = prepare(data, variant.views, variant.square)
+        data = prepare(name, variant.views, variant.square)
         for seed in seeds:
             if f"{variant.name}, {seed}" not in done:
-                done[f"{variant.name}, {seed}"] = run(world, variant.changes, seed)
-                kept.write_text(json.dumps(done))
-        groups = world.crops.annotations["frame_id"].to_numpy()[world.rows[1]]
+                done[f"{variant.name}, {seed}"] = run(data, variant.changes, seed)
+                store.write_text(json.dumps(done))
+        groups = data.crops.annotations["frame_id"].to_numpy()[data.rows[1]]
         results = [result for key, result in done.items() if key.rsplit(", ", 1)[0] == variant.name]
-        lines.append(line(variant.name, results, groups, transforms))
+        rows.append(table_row(variant.name, results, groups, transforms))
     return [
-        f"{len(world.rows[0])} ROIs of {len(world.taxonomy.concepts)} concepts to train on, {len(world.rows[1])} held "
-        "out: folds 0 to 2 of ten that never share an image. Training never sees them, though their arg-max MHD "
-        "chooses the epoch. MHD by risk over the tree, calibrated on other images and averaged over the transforms "
-        f"that other images choose (`{transforms}`): the mean over the seeds with a 95 % interval over images, and "
-        "the least and greatest of the seeds. Then the same in one orientation, without calibration, and by arg-max.",
+        f"{len(data.rows[0])} ROIs of {len(data.taxonomy.concepts)} concepts to train on, {len(data.rows[1])} held "
+        f"out: folds 0 to 2 of ten that never share an image. `presets/laptop.yaml` with {WEIGHTS}, {training}.",
         "",
-        "| | MHD | seeds | one orientation | uncalibrated | arg-max | accuracy | seconds, most (threads) |",
+        "MHD by risk over the tree, calibrated on other images and averaged over the transforms that other images "
+        f"choose (`{transforms}`): mean over the seeds, 95 % interval over images, minimum and maximum over the seeds. "
+        "Then MHD in one orientation, without calibration, and by arg-max. The held-out ROIs are not trained on, but "
+        "their arg-max MHD chooses the epoch.",
+        "",
+        "| | MHD | seeds | one orientation | uncalibrated | arg-max | accuracy | longest training in s (threads) |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
-        *lines,
+        *rows,
     ]

@@ -1,4 +1,4 @@
-"""Time contestants in turns, in one run on one machine, and keep the table."""
+"""Time contenders alternately within one run on one machine, and write the table."""
 
 import os
 import platform
@@ -13,8 +13,8 @@ FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """One way to do the job. `run` does it once, from the start, and says how many items it did."""
+class Contender:
+    """One implementation of a job. `run` does the job once from scratch and returns the number of items."""
 
     name: str
     run: Callable[[], int]
@@ -22,7 +22,7 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds that the rounds of one contestant took, and the items of a round."""
+    """The seconds of each round of one contender, and the items per round."""
 
     name: str
     seconds: tuple[float, ...]
@@ -33,23 +33,23 @@ class Timing:
         return statistics.median(self.seconds)
 
 
-def time_in_turns(contestants: Sequence[Contestant], rounds: int) -> list[Timing]:
-    """Run each contestant `rounds` times, one after the other in each round, so that none has the quiet minute."""
-    seconds: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}
+def time_alternately(contenders: Sequence[Contender], rounds: int) -> list[Timing]:
+    """Run every contender once per round, so that other load on the machine affects all of them."""
+    seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     items: dict[str, int] = {}
     for _ in range(rounds):
-        for contestant in contestants:
+        for contender in contenders:
             start = time.perf_counter()
-            items[contestant.name] = contestant.run()
-            seconds[contestant.name].append(time.perf_counter() - start)
+            items[contender.name] = contender.run()
+            seconds[contender.name].append(time.perf_counter() - start)
     return [Timing(name, tuple(taken), items[name]) for name, taken in seconds.items()]
 
 
 def timing_table(timings: Sequence[Timing], unit: str) -> list[str]:
-    """Markdown; the last column says how many times as long as the first contestant each one took."""
+    """Lines of Markdown; the last column is the time per item relative to the first contender."""
     first = timings[0].median / timings[0].items
     lines = [
-        f"| | {unit}s a second | seconds, median (least to most) | times the first |",
+        f"| | {unit}s per second | seconds, median (min to max) | relative time |",
         "|---|---:|---:|---:|",
     ]
     for timing in timings:
@@ -59,8 +59,8 @@ def timing_table(timings: Sequence[Timing], unit: str) -> list[str]:
     return lines
 
 
-def keep(name: str, title: str, lines: Sequence[str]) -> None:
-    """Print the lines, and keep them as `benchmarks/<name>.md` with the command, the day and the machine."""
+def write_table(name: str, title: str, lines: Sequence[str]) -> None:
+    """Print the lines and write them to `benchmarks/<name>.md` with the command, the date and the machine."""
     heading = [
         f"# {title}",
         "",
@@ -79,9 +79,9 @@ def _machine() -> str:
 
 
 def _processor() -> str:
-    described = Path("/proc/cpuinfo")
-    if described.exists():
-        for line in described.read_text(encoding="utf-8").splitlines():
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()

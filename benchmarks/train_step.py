@@ -1,4 +1,4 @@
-"""A training step: ours from pixels.npy, the same model fed from memory, and a plain loop over ROI PNGs."""
+"""Compare a training step from pixels.npy with the same step from memory and with a plain loop over ROI PNGs."""
 
 import argparse
 import tempfile
@@ -15,9 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from benchmarks.batches import WORKERS, RoiPngs
-from benchmarks.frames import write_dataset
-from benchmarks.side_by_side import Contestant, Timing, keep, time_in_turns, timing_table
-from fathomline.config import load_section
+from benchmarks.side_by_side import Contender, Timing, time_alternately, timing_table, write_table
+from benchmarks.synthetic import write_dataset
+from fathomline.config import load_section, with_values
 from fathomline.crop.crop import CropConfig, crop
 from fathomline.download.download import DownloadConfig, download
 from fathomline.lineages.fgvc2025 import lineages
@@ -34,35 +34,35 @@ from fathomline.train.distributed import ALONE
 from fathomline.train.inputs import Inputs, PixelInputs
 from fathomline.train.loss import HierarchicalLoss
 from fathomline.train.trainer import Run, Task
-from tests.colored_crops import with_values
 
 ROUNDS = 5
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
-"""Dense bf16 operations a second by the makers' data sheets."""
+"""Dense bf16 operations per second according to the manufacturers' data sheets."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class MemoryInputs:
-    """Batches that lie ready on the device, given out in turns: what no way to load data can be faster than."""
+    """Batches prepared on the device and served cyclically: the upper bound for any data loader."""
 
     prepared: Sequence[Tensor]
-    given: list[int]
+    served: int = 0
 
     def batch(self, rows: np.ndarray, generator: torch.Generator) -> Tensor:
-        self.given[0] += 1
-        return self.prepared[self.given[0] % len(self.prepared)]
+        batch = self.prepared[self.served % len(self.prepared)]
+        self.served += 1
+        return batch
 
     def logits(self, classifier: Classifier, rows: np.ndarray, *, degraded: bool) -> np.ndarray:
         return np.zeros((len(rows), classifier.head.out_features), dtype=np.float32)
 
 
-def our_epoch(crops: Crops, taxonomy: Taxonomy, config: TrainConfig, prepared: Sequence[Tensor] | None) -> Contestant:
-    """Epochs of the loop that `train` runs, over all ROIs; from `prepared` batches where they are given."""
+def our_epoch(crops: Crops, taxonomy: Taxonomy, config: TrainConfig, prepared: Sequence[Tensor] | None) -> Contender:
+    """Epochs of the loop that `train` runs, over all ROIs; from `prepared` batches if they are given."""
     classes = list(taxonomy.concepts)
     classifier = build(design(config, views=1, classes=len(classes)))
     classifier.to(best_device(), memory_format=torch.channels_last)
     pixels: Inputs = PixelInputs(crops.pixels, view_spans(crops), None, config, best_device())
-    inputs = pixels if prepared is None else MemoryInputs(prepared, [0])
+    inputs = pixels if prepared is None else MemoryInputs(prepared)
     nodes = np.array([taxonomy.node(name) for name in classes])
     rows = np.arange(len(crops.annotations))
     run = Run(classifier, Task(inputs, crops.labels(classes), rows, rows[:2], taxonomy, nodes), config, ALONE)
@@ -72,11 +72,11 @@ def our_epoch(crops: Crops, taxonomy: Taxonomy, config: TrainConfig, prepared: S
         run.epoch(len(run.history) + 1)
         return run.steps * run.batch_size
 
-    return Contestant(name, epoch)
+    return Contender(name, epoch)
 
 
-def plain_epoch(folder: Path, taxonomy: Taxonomy, config: TrainConfig, loss: HierarchicalLoss) -> Contestant:
-    """The loop that the project was started from: a DataLoader over PNGs, and a number asked for at each step."""
+def plain_epoch(folder: Path, taxonomy: Taxonomy, config: TrainConfig, loss: HierarchicalLoss) -> Contender:
+    """A plain PyTorch loop: a DataLoader over PNGs, and the loss read at each step, which waits for the device."""
     device = best_device()
     steps = [
         transforms.Resize((config.image_size, config.image_size)),
@@ -92,7 +92,7 @@ def plain_epoch(folder: Path, taxonomy: Taxonomy, config: TrainConfig, loss: Hie
         persistent_workers=True,
     )
     model = timm.create_model(config.backbone, num_classes=len(taxonomy.concepts)).to(device).train()
-    optimizer = torch.optim.AdamW(model.parameters(), config.lr, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(model.parameters(), config.lr, weight_decay=config.optimizer.weight_decay)
 
     def epoch() -> int:
         total, done = 0.0, 0
@@ -106,11 +106,11 @@ def plain_epoch(folder: Path, taxonomy: Taxonomy, config: TrainConfig, loss: Hie
             done += len(labels)
         return done
 
-    return Contestant(f"a plain loop: DataLoader over ROI PNGs, {WORKERS} processes", epoch)
+    return Contender(f"a plain loop: DataLoader over ROI PNGs, {WORKERS} processes", epoch)
 
 
 def loss_share(loss: HierarchicalLoss, classes: int, config: TrainConfig, step_seconds: float) -> str:
-    """What the terms that know the taxonomy add to a step, on the logits of a batch."""
+    """The time that the taxonomy terms of the loss add to a step, measured on the logits of a batch."""
     device = next(loss.buffers()).device
     logits = torch.randn(config.batch_size, classes, device=device, requires_grad=True)
     labels = torch.randint(classes, (config.batch_size,), device=device)
@@ -125,21 +125,21 @@ def loss_share(loss: HierarchicalLoss, classes: int, config: TrainConfig, step_s
             taken.append(time.perf_counter() - start)
         return float(np.median(taken))
 
-    whole = seconds(lambda: loss(logits, labels).total)
-    alone = seconds(lambda: torch.nn.functional.cross_entropy(logits, labels))
+    full = seconds(lambda: loss(logits, labels).total)
+    cross_entropy = seconds(lambda: torch.nn.functional.cross_entropy(logits, labels))
     return (
-        f"Loss and its gradient on a batch: {1000 * whole:.2f} ms with the taxonomy's terms, {1000 * alone:.2f} ms "
-        f"cross-entropy alone; the difference is {(whole - alone) / step_seconds:.2%} of a step."
+        f"Loss and gradient of a batch: {1000 * full:.2f} ms with the taxonomy terms, {1000 * cross_entropy:.2f} ms "
+        f"with cross-entropy alone; the difference is {(full - cross_entropy) / step_seconds:.2%} of a step."
     )
 
 
 def arithmetic_share(config: TrainConfig, classes: int, images_per_second: float) -> str:
-    """Operations of a step, forward and backward, and the share of the chip's peak where that is known."""
+    """Operations of a forward and backward pass, and the fraction of the chip's peak if that is known."""
     classifier = build(design(config, views=1, classes=classes))
     with FlopCounterMode(display=False) as counter:
         classifier(torch.zeros(1, 1, 3, config.image_size, config.image_size)).sum().backward()
     operations = counter.get_total_flops()
-    text = f"{operations / 1e9:.2f} GFLOP an image and step, {operations * images_per_second / 1e12:.3f} TFLOP/s"
+    text = f"{operations / 1e9:.2f} GFLOP per image and step, {operations * images_per_second / 1e12:.3f} TFLOP/s"
     if torch.cuda.is_available():
         chip = torch.cuda.get_device_name()
         peak = next((value for name, value in PEAKS.items() if name in chip), None)
@@ -148,7 +148,7 @@ def arithmetic_share(config: TrainConfig, classes: int, images_per_second: float
 
 
 def measure(folder: Path, config: TrainConfig, taxonomy: Taxonomy) -> tuple[list[Timing], str]:
-    keep_freed_memory()  # as `train` does on a CPU; the plain loop in the same process has the good of it, too
+    keep_freed_memory()  # as `train` does on a CPU; the plain loop benefits too, as it runs in the same process
     crops = read_crops(folder)
     counts = np.bincount(crops.labels(list(taxonomy.concepts)), minlength=len(taxonomy.concepts))
     nodes = np.array([taxonomy.node(name) for name in taxonomy.concepts])
@@ -159,14 +159,14 @@ def measure(folder: Path, config: TrainConfig, taxonomy: Taxonomy) -> tuple[list
         source.batch(np.arange(start, start + config.batch_size) % len(crops.annotations), generator)
         for start in range(0, 8 * config.batch_size, config.batch_size)
     ]
-    contestants = [
+    contenders = [
         our_epoch(crops, taxonomy, config, None),
         our_epoch(crops, taxonomy, config, prepared),
         plain_epoch(folder, taxonomy, config, loss),
     ]
-    for contestant in contestants:
-        contestant.run()  # processes start, kernels are chosen and compiled
-    timings = time_in_turns(contestants, ROUNDS)
+    for contender in contenders:
+        contender.run()  # starts processes and compiles kernels
+    timings = time_alternately(contenders, ROUNDS)
     step = timings[0].median / (timings[0].items / config.batch_size)
     images = timings[0].items / timings[0].median
     notes = [loss_share(loss, len(taxonomy.concepts), config, step), arithmetic_share(config, len(nodes), images)]
@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument("--backbone", default="vit_base_patch16_224" if cuda else "mobilenetv2_100")
     parser.add_argument("--image-size", type=int, default=224 if cuda else 96)
     parser.add_argument("--batch-size", type=int, default=128 if cuda else 32)
-    parser.add_argument("--rois", type=int, default=6400 if cuda else 640, help="ROIs of an epoch, about")
+    parser.add_argument("--rois", type=int, default=6400 if cuda else 640, help="approximate number of ROIs per epoch")
     arguments = parser.parse_args()
     config = with_values(
         load_section(Path("presets/fathomnet-2025.yaml"), "train", TrainConfig),
@@ -195,17 +195,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         frames, raw, out = (Path(scratch) / name for name in ("frames", "raw", "crops"))
         concepts = list(taxonomy.concepts)
-        dataset = write_dataset(frames, round(arguments.rois / 2.64), [(720, 486)], concepts, seed=0, different=100)
+        dataset = write_dataset(frames, round(arguments.rois / 2.64), [(720, 486)], concepts, seed=0, distinct=100)
         images = str(frames / "images")
         download(str(dataset), images, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
         side = config.image_size * 8 // 7
         crop(raw, out, CropConfig(views=[1.0], size=side, square=True, padding="edge"), workers=0)
         timings, notes = measure(out, config, taxonomy)
-    described = (
-        f"{config.backbone} at {config.image_size} px, batches of {config.batch_size}, random crop and flips, "
-        f"{len(taxonomy.concepts)} classes, {'bf16 and compiled on CUDA' if cuda else 'fp32 on a CPU'}."
+    introduction = (
+        f"{config.backbone} with random weights at {config.image_size} px, batches of {config.batch_size} synthetic "
+        f"ROIs, random crop and flips, {len(taxonomy.concepts)} classes, expected distance and rank loss, "
+        f"{'bf16 and compiled on CUDA' if cuda else 'fp32 on a CPU'}."
     )
-    keep("train_step", "A training step", [described, "", *timing_table(timings, "ROI"), "", *notes.split("\n")])
+    write_table(
+        "train_step", "A training step", [introduction, "", *timing_table(timings, "ROI"), "", *notes.split("\n")]
+    )
 
 
 if __name__ == "__main__":

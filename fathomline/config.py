@@ -6,7 +6,7 @@ A parameter is declared once: type, range, default and documentation are those o
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
@@ -76,6 +76,20 @@ def parse_section(values: object, path: Path, name: str, cls: type[Section]) -> 
         return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         raise InputError("\n".join(_faults(path, name, cls, error))) from None
+
+
+def with_values(values: Section, **changes: object) -> Section:
+    """A copy of a section with other values; a dict holds those of a section within it: `augment={"blur": 1.0}`.
+
+    A dotted key does, too: `**{"augment.blur": 1.0}`.
+    """
+    changed: dict[str, object] = {}
+    for key, value in changes.items():
+        name, _, rest = key.partition(".")
+        current = changed.get(name, getattr(values, name))
+        nested = {rest: value} if rest else value
+        changed[name] = replace(current, **nested) if is_dataclass(current) else value
+    return replace(values, **changed)
 
 
 def subsection(cls: type, key: str) -> type | None:

@@ -1,1 +1,1 @@
-"""The embedded FathomNet: drawn frames, a COCO file and a WoRMS, served over loopback HTTP."""
+"""An embedded FathomNet: drawn frames, their COCO files and a WoRMS, served over HTTP on this machine."""

@@ -1,16 +1,17 @@
-"""The parts that organisms are made of: outlines with a ridge, as data, before anything is drawn.
+"""The parts of an organism as data: outlines with a ridge, before anything is drawn.
 
-Coordinates are in body lengths, x to the right and y down, so that a heading of -pi/2 points up.
+Coordinates are in body lengths, x to the right and y down; a heading of -pi/2 points up.
 """
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Points = NDArray[np.float64]
-"""(points, 2), x and y."""
+"""(points, 2) float64, x and y."""
 
 Colour = tuple[float, float, float]
 """Red, green and blue, 0 to 255."""
@@ -19,10 +20,10 @@ UP = -np.pi / 2
 SIDES = (-1.0, 1.0)
 
 SQUARE = np.array([-1.0, 1.0])
-"""Times a direction with x and y swapped: the direction to its right."""
+"""Multiplied by a direction with x and y swapped, it gives the direction to the right."""
 
 CAP = np.array([[0.5, 0.87], [0.87, 0.5], [1.0, 0.0], [0.87, -0.5], [0.5, -0.87]])
-"""The points of a round end: shares of the half width along the spine and across it."""
+"""The points of a round end, as fractions of the half width along and across the spine."""
 
 
 @dataclass(frozen=True)
@@ -31,26 +32,36 @@ class Part:
 
     outline: Points
     ridge: Points
-    """Where each point of the outline meets the top of the part; as long as `outline`."""
+    """The point on the ridge that each point of the outline rises to; as long as `outline`."""
 
     colour: Colour
     alpha: float = 1.0
-    """0 is glass, 1 is opaque."""
+    """0 is transparent, 1 is opaque."""
 
     roundness: float = 1.0
-    """0 is flat, 1 as round as a tube."""
+    """0 is flat, 1 is as round as a tube."""
 
     mark: bool = False
-    """Painted on what lies beneath, without a surface of its own, and cut off at its rim."""
+    """Painted on the parts beneath it and clipped to their outlines; has no relief of its own."""
 
 
-def path(start, angle: float, length: float, bend: float = 0.0, sway: float = 0.0, count: int = 12) -> Points:
-    """A curve from `start` at that `angle`, turning by `bend` radians on its way and swaying by `sway`; (count, 2)."""
+class Look(TypedDict, total=False):
+    """The fields of a `Part` that say how its surface looks."""
+
+    alpha: float
+    roundness: float
+    mark: bool
+
+
+def path(
+    start: ArrayLike, angle: float, length: float, bend: float = 0.0, sway: float = 0.0, count: int = 12
+) -> Points:
+    """A curve that leaves `start` at `angle`, turns by `bend` radians in total and sways by `sway`; (count, 2)."""
     along, wave = _along(count)
-    turned = angle + bend * along + sway * wave
+    headings = angle + bend * along + sway * wave
     curve = np.empty((count, 2))
     curve[0] = start
-    curve[1:, 0], curve[1:, 1] = np.cos(turned[:-1]), np.sin(turned[:-1])
+    curve[1:, 0], curve[1:, 1] = np.cos(headings[:-1]), np.sin(headings[:-1])
     curve[1:] *= length / (count - 1)
     return curve.cumsum(axis=0)
 
@@ -61,26 +72,26 @@ def _along(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return along, np.sin(2 * np.pi * along)
 
 
-def direction(curve: Points, place: int = -1) -> float:
-    """The direction in which a curve arrives at a point, in radians."""
-    step = curve[place] - curve[place - 1]
+def direction(curve: Points, index: int = -1) -> float:
+    """The direction in which a curve reaches the point at `index`, in radians."""
+    step = curve[index] - curve[index - 1]
     return float(np.arctan2(step[1], step[0]))
 
 
 def taper(start: float, end: float, count: int = 12) -> NDArray[np.float64]:
-    """Widths that go evenly from `start` to `end`; (count,)."""
+    """Widths that change linearly from `start` to `end`; (count,)."""
     return np.linspace(start, end, count)
 
 
 def profile(stations: list[tuple[float, float]], count: int = 24) -> NDArray[np.float64]:
-    """Widths along a body, smooth between the given (place 0 to 1, width); (count,)."""
-    places, widths = zip(*stations, strict=True)
-    coarse = np.interp(np.linspace(-0.1, 1.1, count + 4), places, widths)
+    """Widths along a body, smoothed between `stations`, pairs of position (0 to 1) and width; (count,)."""
+    positions, widths = zip(*stations, strict=True)
+    coarse = np.interp(np.linspace(-0.1, 1.1, count + 4), positions, widths)
     return np.convolve(coarse, [0.1, 0.2, 0.4, 0.2, 0.1], mode="valid")
 
 
-def limb(spine: Points, widths, colour: Colour, **look) -> Part:
-    """A tube along `spine` (n, 2) with full `widths` (n,) and round ends."""
+def limb(spine: Points, widths: ArrayLike, colour: Colour, **look: Unpack[Look]) -> Part:
+    """A tube with round ends along `spine` (n, 2); `widths`, a number or (n,), are diameters."""
     tangent = _tangents(spine)
     half = np.broadcast_to(np.asarray(widths) / 2, len(spine))[:, None]
     across = tangent[:, ::-1] * SQUARE * half
@@ -99,12 +110,14 @@ def _tangents(spine: Points) -> Points:
     return tangent / np.maximum(np.sqrt((tangent * tangent).sum(axis=1)), 1e-9)[:, None]
 
 
-def blob(centre, radii, colour: Colour, turn: float = 0.0, count: int = 24, **look) -> Part:
-    """An ellipse with the two `radii`, turned by `turn` radians."""
-    outline = _circle(count) * radii
+def blob(
+    centre: ArrayLike, radii: ArrayLike, colour: Colour, turn: float = 0.0, count: int = 24, **look: Unpack[Look]
+) -> Part:
+    """An ellipse with `radii` (x, y), turned by `turn` radians."""
+    outline = _circle(count) * np.asarray(radii)
     if turn:
         outline = outline @ rotation(turn)
-    return _around(centre, outline + centre, colour, look)
+    return _around(centre, outline + np.asarray(centre), colour, look)
 
 
 @cache
@@ -113,38 +126,52 @@ def _circle(count: int) -> Points:
     return np.stack([np.cos(around), np.sin(around)], axis=1)
 
 
-def _around(centre, outline: Points, colour: Colour, look: dict) -> Part:
+def _around(centre: ArrayLike, outline: Points, colour: Colour, look: Look) -> Part:
+    """A part that rises to a single point, its centre."""
     ridge = np.empty_like(outline)
     ridge[:] = centre
     return Part(outline, ridge, colour, **look)
 
 
-def dot(centre, radius: float, colour: Colour, **look) -> Part:
-    """A small ball, or as a mark a small spot."""
+def dot(centre: ArrayLike, radius: float, colour: Colour, **look: Unpack[Look]) -> Part:
+    """A small ball, or a small spot if it is a mark."""
     return blob(centre, (radius, radius), colour, count=10, **look)
 
 
-def sheet(outline: Points, colour: Colour, **look) -> Part:
+def sheet(outline: Points, colour: Colour, **look: Unpack[Look]) -> Part:
     """A thin membrane: a fin, a leaf, a veil."""
-    return _around(outline.mean(axis=0), outline, colour, {"roundness": 0.25} | look)
+    return _around(outline.mean(axis=0), outline, colour, Look(roundness=0.25) | look)
 
 
-def feather(spine: Points, widths, teeth: int, colour: Colour, lean: float = 0.6, **look) -> Part:
-    """A plume: `teeth` barbs a side along `spine`, `widths` (n,) across from tip to tip, leaning forward."""
+def feather(
+    spine: Points, widths: ArrayLike, teeth: int, colour: Colour, lean: float = 0.6, **look: Unpack[Look]
+) -> Part:
+    """A plume along `spine` (n, 2) with `teeth` barbs on each side that lean forward by `lean` times their length.
+
+    `widths`, a number or (n,), are measured from tip to tip.
+    """
     along = np.linspace(0, 1, 2 * teeth + 1)
-    places = np.linspace(0, 1, len(spine))
-    centre = np.stack([np.interp(along, places, spine[:, axis]) for axis in (0, 1)], axis=1)
+    positions = np.linspace(0, 1, len(spine))
+    centre = np.stack([np.interp(along, positions, spine[:, axis]) for axis in (0, 1)], axis=1)
     tangent = _tangents(centre)
-    half = np.interp(along, places, np.broadcast_to(widths, len(spine)))[:, None] / 2
+    half = np.interp(along, positions, np.broadcast_to(widths, len(spine)))[:, None] / 2
     reach = np.where(np.arange(len(along)) % 2 == 1, 1.0, 0.22)[:, None] * half
     across = tangent[:, ::-1] * SQUARE * reach
     forward = tangent * reach * lean
     outline = np.concatenate([centre + across + forward, (centre - across + forward)[::-1]])
-    return Part(outline, np.concatenate([centre, centre[::-1]]), colour, **({"roundness": 0.5} | look))
+    return Part(outline, np.concatenate([centre, centre[::-1]]), colour, **(Look(roundness=0.5) | look))
 
 
-def burst(centre, inner: float, outer, spikes: int, colour: Colour, turn: float = 0.0, **look) -> Part:
-    """A ball of spikes from radius `inner` to `outer`, a number or (spikes,)."""
+def burst(
+    centre: ArrayLike,
+    inner: float,
+    outer: ArrayLike,
+    spikes: int,
+    colour: Colour,
+    turn: float = 0.0,
+    **look: Unpack[Look],
+) -> Part:
+    """A ball of spikes from radius `inner` to radius `outer`, a number or (spikes,)."""
     around = turn + np.linspace(0, 2 * np.pi, 2 * spikes, endpoint=False)
     radius = np.full(2 * spikes, inner, dtype=float)
     radius[1::2] = outer
@@ -158,39 +185,45 @@ def rotation(angle: float) -> NDArray[np.float64]:
     return np.array([[cosine, sine], [-sine, cosine]])
 
 
-def moved(parts: list[Part], matrix: NDArray[np.float64], offset=(0.0, 0.0)) -> list[Part]:
-    """The same parts after a linear map of row vectors and a shift."""
-    # One product for all the points: parts are many and small.
+def moved(parts: list[Part], matrix: NDArray[np.float64], offset: tuple[float, float] = (0.0, 0.0)) -> list[Part]:
+    """The same parts, with `matrix` (2, 2) applied to their row vectors and `offset` added."""
+    # One product for all points is faster, as the parts are many and small.
     points = np.concatenate([points for part in parts for points in (part.outline, part.ridge)]) @ matrix + offset
-    result, first = [], 0
+    result, start = [], 0
     for part in parts:
-        middle = first + len(part.outline)
-        last = middle + len(part.ridge)
+        middle = start + len(part.outline)
+        end = middle + len(part.ridge)
         result.append(
-            Part(points[first:middle], points[middle:last], part.colour, part.alpha, part.roundness, part.mark)
+            Part(points[start:middle], points[middle:end], part.colour, part.alpha, part.roundness, part.mark)
         )
-        first = last
+        start = end
     return result
 
 
 def bounds(parts: list[Part]) -> tuple[float, float, float, float]:
-    """The least x and y and the greatest x and y of all parts that are not marks."""
+    """Minimum x, minimum y, maximum x and maximum y of all parts except marks."""
     points = np.concatenate([part.outline for part in parts if not part.mark])
-    return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return left, top, right, bottom
 
 
 def tinted(colour: Colour, factor: float, towards: Colour = (255.0, 255.0, 255.0)) -> Colour:
-    """`colour` moved by the share `factor` towards another, white unless given."""
-    return tuple(channel + (other - channel) * factor for channel, other in zip(colour, towards, strict=True))
+    """`colour` mixed with `towards`; `factor` 0 leaves it as it is, 1 replaces it."""
+    red, green, blue = (channel + (other - channel) * factor for channel, other in zip(colour, towards, strict=True))
+    return red, green, blue
 
 
 def shaded(colour: Colour, factor: float) -> Colour:
-    """`colour` made darker or lighter by a factor."""
-    return tuple(min(255.0, channel * factor) for channel in colour)
+    """`colour` with its channels multiplied by `factor` and capped at 255."""
+    red, green, blue = (min(255.0, channel * factor) for channel in colour)
+    return red, green, blue
 
 
 def varied(random: np.random.Generator, colour: Colour, amount: float = 0.12) -> Colour:
-    """`colour` as one individual has it: lightness by up to about `amount`, each channel by a third of that."""
+    """The colour of one individual: lightness varies with a standard deviation of `amount`, each channel of a third."""
     lightness = 1 + random.normal(0, amount)
-    channels = 1 + random.normal(0, amount / 3, 3)
-    return tuple(float(np.clip(value * lightness * one, 0, 255)) for value, one in zip(colour, channels, strict=True))
+    factors = 1 + random.normal(0, amount / 3, 3)
+    red, green, blue = (
+        float(np.clip(channel * lightness * factor, 0, 255)) for channel, factor in zip(colour, factors, strict=True)
+    )
+    return red, green, blue

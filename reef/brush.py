@@ -1,4 +1,4 @@
-"""Parts to pixels: fill the outlines enlarged, shade them as surfaces, and shrink them to smooth edges."""
+"""Turn parts into pixels: draw them enlarged, shrink them to smooth their edges, and shade them as surfaces."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,22 +9,25 @@ from reef.anatomy import Part
 Pixels = NDArray[np.float32]
 
 LIGHT = np.array([-0.28, -0.58, 0.77], dtype=np.float32)
-"""Towards the lamps of the vehicle: above, a little left, and behind the camera. Length 1."""
+"""Unit vector towards the vehicle's lamps: above, slightly left of and behind the camera."""
 
 CONTOUR_PIXELS = 1.6
-"""Distance between the steps in which a drawn relief rises; the smoothing that follows bridges it."""
+"""Distance between the steps of a drawn relief, small enough for blurring to smooth them out."""
 
-MOST_CONTOURS = 24
+MAX_CONTOURS = 24
 
 
 def enlargement(width: int, height: int) -> int:
-    """How many times larger to draw a tile: more where an edge is a larger share of what is seen."""
+    """How many times larger to draw a tile: more for small tiles, where edges are more visible."""
     longest = max(width, height)
     return 4 if longest < 90 else 3 if longest < 200 else 2
 
 
 def draw(parts: list[Part], width: int, height: int) -> Pixels:
-    """The shaded parts, in pixels of the tile; (height, width, 4) float32, 0 to 255, not premultiplied."""
+    """Draw and shade parts, given in pixels of the tile.
+
+    Returns RGBA, (height, width, 4) float32, 0 to 255, not premultiplied.
+    """
     times = enlargement(width, height)
     size = (width * times, height * times)
     colour, alpha, relief = Image.new("RGB", size), Image.new("L", size), Image.new("L", size)
@@ -34,10 +37,13 @@ def draw(parts: list[Part], width: int, height: int) -> Pixels:
     colour.putalpha(alpha)
     flat = np.asarray(colour.reduce(times), dtype=np.float32)
     rounded = relief.filter(ImageFilter.BoxBlur(times * 0.7)).reduce(times)
-    return _shade(flat, np.asarray(rounded, dtype=np.float32) / 255)
+    return _shade(flat, np.asarray(rounded, dtype=np.float32) / np.float32(255))
 
 
-def _fill(part: Part, times: int, colour: ImageDraw, alpha: ImageDraw, relief: ImageDraw) -> None:
+def _fill(
+    part: Part, times: int, colour: ImageDraw.ImageDraw, alpha: ImageDraw.ImageDraw, relief: ImageDraw.ImageDraw
+) -> None:
+    """Draw one part, enlarged, on all three layers; the relief rises in steps from the rim to the ridge."""
     outline, ridge = part.outline * times, part.ridge * times
     corners = outline.ravel().tolist()
     fill = tuple(int(channel) for channel in part.colour)
@@ -47,7 +53,7 @@ def _fill(part: Part, times: int, colour: ImageDraw, alpha: ImageDraw, relief: I
     colour.polygon(corners, fill=(*fill, 255))
     alpha.polygon(corners, fill=int(255 * part.alpha))
     rise = float(np.abs(outline - ridge).max()) / (CONTOUR_PIXELS * times)
-    contours = 1 if rise < 0.4 else min(max(int(rise), 2), MOST_CONTOURS)
+    contours = 1 if rise < 0.4 else min(max(int(rise), 2), MAX_CONTOURS)
     for step in range(contours):
         inwards = (step + 0.5) / contours
         surface = 1 - part.roundness * (1 - np.sqrt(1 - (1 - inwards) ** 2))
@@ -56,7 +62,7 @@ def _fill(part: Part, times: int, colour: ImageDraw, alpha: ImageDraw, relief: I
 
 
 def _shade(flat: Pixels, relief: Pixels) -> Pixels:
-    """Light a flat picture (h, w, 4) by its relief (h, w), which is how much the surface faces the camera, 0 to 1."""
+    """Light a flat picture (h, w, 4) by its relief (h, w): how much the surface faces the camera, 0 to 1."""
     down, right = np.gradient(relief)
     steep = np.sqrt(np.maximum(1 - relief * relief, 0)) / np.maximum(np.hypot(down, right), 1e-4)
     lit = relief * LIGHT[2] - steep * (right * LIGHT[0] + down * LIGHT[1])
@@ -64,6 +70,6 @@ def _shade(flat: Pixels, relief: Pixels) -> Pixels:
     strength = 0.5 + 0.7 * np.clip(lit, 0, 1)
     shaded = flat.copy()
     shaded[..., :3] = np.minimum(flat[..., :3] * strength[..., None] + shine[..., None], 255)
-    # Thin tissue seen edge on is denser: glassy bodies get their bright rims from this.
+    # Thin tissue is denser when seen edge-on; this gives glassy bodies their bright rims.
     shaded[..., 3] = np.minimum(flat[..., 3] * (1 + 0.55 * (1 - relief)), 255)
     return shaded

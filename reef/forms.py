@@ -1,7 +1,7 @@
-"""Which organisms the reef can draw, and where each stands in the taxonomy.
+"""The organisms that the reef can draw, and the taxon of each.
 
-A form is a species as it looks. Its phylum gives the body plan, class and order the arrangement and proportions,
-genus the colours, species a mark. A concept of a higher rank is drawn as any form of its clade.
+A form is the appearance of one species. Phylum determines the body plan, class and order the arrangement and
+proportions, genus the colours, species a mark. A concept of a higher rank is drawn as any form of its clade.
 """
 
 from collections.abc import Callable
@@ -18,29 +18,29 @@ from reef.taxa import by_name
 
 @dataclass(frozen=True)
 class Form:
-    """One way an organism can look."""
+    """The appearance of one kind of organism."""
 
     clade: str
-    """The deepest name of the reef's WoRMS that this form belongs to."""
+    """The name of the deepest taxon in the reef's WoRMS that this form belongs to."""
 
     plan: Callable[[Generator], list[Part]]
-    """Draws lots for one individual and returns its parts, the hindmost first."""
+    """Poses one individual at random and returns its parts, from back to front."""
 
     swims: bool = False
-    """In open water; otherwise on the seabed."""
+    """True: in open water. False: on the seabed."""
 
     tilt: float = 0.15
-    """Standard deviation of its turn, in radians."""
+    """Standard deviation of its orientation in radians; pi: any orientation is equally likely."""
 
     flat: bool = False
-    """Lies on the seabed, so that a slanting camera sees it foreshortened."""
+    """Lies flat on the seabed, so a slanting camera sees it foreshortened."""
 
     bulk: float = 1.0
     """Its usual box area, relative to the reef's median."""
 
 
-LYING = {"flat": True, "tilt": pi}
-SWIMMING = {"swims": True, "tilt": 0.2}
+_lying = partial(Form, flat=True, tilt=pi)
+_swimming = partial(Form, swims=True, tilt=0.2)
 
 FORMS: tuple[Form, ...] = (
     Form("Asbestopluma monticola", partial(sponges.twig, colour=(214, 204, 178), branches=6, bottlebrush=False)),
@@ -52,12 +52,12 @@ FORMS: tuple[Form, ...] = (
     Form("Paragorgia arborea", partial(cnidarians.sea_fan, colour=(206, 58, 70), stoutness=0.085, tips=0.85), bulk=2.6),
     Form("Paragorgia", partial(cnidarians.sea_fan, colour=(232, 150, 92), stoutness=0.055, tips=0.7), bulk=2.2),
     Form("Pennatula phosphorea", partial(cnidarians.sea_pen, colour=(190, 52, 58)), tilt=0.25),
-    Form("Hippasteria", partial(echinoderms.star, colour=(222, 92, 48), waist=0.62, knobs=0.026), **LYING),
-    Form("Hippasteria", partial(echinoderms.star, colour=(226, 132, 84), waist=0.56, knobs=0.034), **LYING),
-    Form("Asteroidea", partial(echinoderms.star, colour=(196, 44, 36), waist=0.42, knobs=0.014), **LYING),
-    Form("Asteroidea", partial(echinoderms.sun_star, colour=(216, 126, 62), arms=15), **LYING, bulk=1.3),
-    Form("Ophiuroidea", partial(echinoderms.brittle_star, colour=(206, 150, 104), banded=False), **LYING, bulk=1.2),
-    Form("Ophiuroidea", partial(echinoderms.brittle_star, colour=(178, 92, 78), banded=True), **LYING, bulk=1.2),
+    _lying("Hippasteria", partial(echinoderms.star, colour=(222, 92, 48), waist=0.62, knobs=0.026)),
+    _lying("Hippasteria", partial(echinoderms.star, colour=(226, 132, 84), waist=0.56, knobs=0.034)),
+    _lying("Asteroidea", partial(echinoderms.star, colour=(196, 44, 36), waist=0.42, knobs=0.014)),
+    _lying("Asteroidea", partial(echinoderms.sun_star, colour=(216, 126, 62), arms=15), bulk=1.3),
+    _lying("Ophiuroidea", partial(echinoderms.brittle_star, colour=(206, 150, 104), banded=False), bulk=1.2),
+    _lying("Ophiuroidea", partial(echinoderms.brittle_star, colour=(178, 92, 78), banded=True), bulk=1.2),
     Form("Florometra serratissima", partial(echinoderms.feather_star, colour=(200, 156, 92)), bulk=1.3),
     Form("Strongylocentrotus fragilis", partial(echinoderms.urchin, colour=(226, 134, 112)), tilt=pi, bulk=0.75),
     Form("Scotoplanes globosa", partial(echinoderms.sea_pig, colour=(226, 204, 200), plumpness=0.40, whips=4)),
@@ -81,12 +81,10 @@ FORMS: tuple[Form, ...] = (
     Form("Pandalus platyceros", partial(arthropods.shrimp, colour=(214, 78, 48), spots=True, glass=0.0), bulk=0.8),
     Form("Caridea", partial(arthropods.shrimp, colour=(168, 36, 40), spots=False, glass=0.0), bulk=0.8),
     Form("Caridea", partial(arthropods.shrimp, colour=(220, 190, 176), spots=False, glass=1.0), bulk=0.7),
-    Form("Sebastes diploproa", partial(chordates.rockfish, colour=(222, 112, 104), mark="belly", eye=0.06), **SWIMMING),
-    Form("Sebastes", partial(chordates.rockfish, colour=(220, 92, 52), mark="bands", eye=0.04), **SWIMMING, bulk=1.3),
-    Form(
-        "Sebastes", partial(chordates.rockfish, colour=(124, 118, 92), mark="blotches", eye=0.04), **SWIMMING, bulk=1.3
-    ),
-    Form("Actinopterygii", partial(chordates.long_fish, colour=(150, 146, 142), depth=0.15), **SWIMMING, bulk=1.2),
+    _swimming("Sebastes diploproa", partial(chordates.rockfish, colour=(222, 112, 104), mark="belly", eye=0.06)),
+    _swimming("Sebastes", partial(chordates.rockfish, colour=(220, 92, 52), mark="bands", eye=0.04), bulk=1.3),
+    _swimming("Sebastes", partial(chordates.rockfish, colour=(124, 118, 92), mark="blotches", eye=0.04), bulk=1.3),
+    _swimming("Actinopterygii", partial(chordates.long_fish, colour=(150, 146, 142), depth=0.15), bulk=1.2),
     Form("Actinopterygii", partial(chordates.flatfish, colour=(146, 116, 82)), flat=True, tilt=0.6),
     Form("Bathochordaeus", partial(chordates.larvacean, colour=(186, 212, 228)), swims=True, tilt=0.4, bulk=1.4),
     Form("Serpulidae", partial(annelids.tube_worms, crown=(222, 70, 62)), bulk=0.8),
@@ -95,5 +93,5 @@ FORMS: tuple[Form, ...] = (
 
 @cache
 def forms_of(concept: str) -> tuple[Form, ...]:
-    """The forms that a careful annotator may call `concept`: those of its clade."""
+    """The forms that may carry the label `concept`: those of its clade."""
     return tuple(form for form in FORMS if concept in {taxon.name for taxon in by_name()[form.clade].path})

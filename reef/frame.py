@@ -1,4 +1,4 @@
-"""Draw a scene: the organisms into the water, back to front, and the picture as PNG."""
+"""Draw a scene back to front: water, seabed, stones and organisms; then encode it as PNG."""
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -10,24 +10,26 @@ from reef.scene import HEIGHT, SOFTNESS, WIDTH, Body, Scene, stream
 from reef.water import expose, lay_seabed, light, snow, water
 
 MARGIN = 5
-"""Pixels around a body's box for its blur to fade in."""
+"""Pixels around a body's box that leave room for its blur."""
 
 ABSORPTION = np.array([0.55, 0.16, 0.15], dtype=np.float32)
-"""Of red, green and blue over the longest distance: water swallows red first."""
+"""Absorption of red, green and blue over the longest distance; water absorbs red most."""
 
 VEIL = 0.34
-"""Share of a body's own light that the water replaces by its own over the longest distance."""
+"""Fraction of a body's light that the water replaces with its own over the longest distance."""
 
 
 def render(scene: Scene, seed: int, subset: str, image_id: int) -> bytes:
-    """The scene as a PNG of WIDTH x HEIGHT pixels."""
+    """Draw the scene as a PNG of WIDTH x HEIGHT pixels."""
     random = stream(seed, subset, image_id, 2)
     pool = light(random)
     frame, haze = water(random, pool)
     if scene.horizon < HEIGHT:
         lay_seabed(random, frame, pool, scene.horizon)
     lamps = 0.62 + 0.56 * pool
-    organisms = sorted((one.body for one in scene.individuals), key=lambda body: body.box[1] + body.box[3])
+    organisms = sorted(
+        (individual.body for individual in scene.individuals), key=lambda body: body.box[1] + body.box[3]
+    )
     for body in (*scene.stones, *organisms):
         _paint(frame, body, lamps, haze)
     snow(random, frame, SOFTNESS[subset])
@@ -35,6 +37,7 @@ def render(scene: Scene, seed: int, subset: str, image_id: int) -> bytes:
 
 
 def _paint(frame: Pixels, body: Body, lamps: Pixels, haze: Pixels) -> None:
+    """Blend a body into `frame`, lit by `lamps` (HEIGHT, WIDTH, 1) and tinted by `haze`, the colour of the water."""
     left, top, width, height = body.box
     left, top = max(left - MARGIN, 0), max(top - MARGIN, 0)
     right, bottom = min(left + width + 2 * MARGIN, WIDTH), min(top + height + 2 * MARGIN, HEIGHT)
@@ -50,12 +53,13 @@ def _paint(frame: Pixels, body: Body, lamps: Pixels, haze: Pixels) -> None:
 
 
 def _blurred(tile: Pixels, blur: float) -> Pixels:
-    """A tile out of focus, its colours premultiplied by its alpha."""
+    """The tile out of focus, with colours premultiplied by alpha."""
     picture = Image.fromarray(tile.astype(np.uint8), "RGBA").convert("RGBa")
     return np.asarray(picture.filter(ImageFilter.GaussianBlur(blur)), dtype=np.float32)
 
 
 def _shadow(frame: Pixels, body: Body) -> None:
+    """Darken the seabed around the foot of a body."""
     left, top, width, height = body.box
     x = np.arange(max(left - width // 4, 0), min(left + width + width // 4, WIDTH), dtype=np.float32)
     depth = max(height // 5, 4)

@@ -1,4 +1,4 @@
-"""Write a PNG in a third of the time that general writers take, at the same size for frames with noise."""
+"""Encode noisy frames as PNG in a third of the time that a general encoder takes, at the same size."""
 
 import struct
 import zlib
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 AVERAGE = 3
-"""PNG's filter that predicts a byte as the mean of those to the left and above: the best one against noise."""
+"""The PNG filter that predicts a byte as the mean of its left and upper neighbours: the best one for noise."""
 
 
 def encode(picture: NDArray[np.uint8]) -> bytes:
-    """An RGB picture (height, width, 3) as the bytes of a PNG file."""
+    """Encode an RGB picture, (height, width, 3) uint8, as a PNG file."""
     height, width, _ = picture.shape
     padded = np.zeros((height + 1, 3 * (width + 1)), dtype=np.uint16)
     padded[1:, 3:] = picture.reshape(height, 3 * width)
@@ -21,7 +21,7 @@ def encode(picture: NDArray[np.uint8]) -> bytes:
     rows = np.empty((height, 1 + 3 * width), dtype=np.uint8)
     rows[:, 0] = AVERAGE
     rows[:, 1:] = padded[1:, 3:] - predicted
-    # Noise never repeats, so zlib need not search for repetitions.
+    # Noise never repeats, so searching for repetitions would waste time.
     deflate = zlib.compressobj(1, strategy=zlib.Z_HUFFMAN_ONLY)
     data = deflate.compress(rows.tobytes()) + deflate.flush()
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)

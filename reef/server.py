@@ -1,4 +1,4 @@
-"""Serve a reef over HTTP on a loopback port, as FathomNet and its WoRMS service do on the internet."""
+"""Serve a reef over HTTP on a loopback port, with the URLs of FathomNet and its WoRMS service."""
 
 import json
 import re
@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from reef import worms
 from reef.reef import SUBSETS, Reef
+from reef.worms_service import answer
 
 Response = tuple[int, str, bytes]
 """Status, content type, body."""
@@ -18,15 +18,15 @@ IMAGE_PATH = re.compile(rf"/images/({'|'.join(SUBSETS)})/([0-9]{{6}})\.png", re.
 
 
 class _Server(ThreadingHTTPServer):
-    # As many downloads as there are workers connect at once; the default would refuse the sixth.
+    # All download workers connect simultaneously; the default backlog of 5 would refuse some.
     request_queue_size = 128
 
 
 @contextmanager
 def serve(reef: Reef) -> Iterator[str]:
-    """Serve `reef` on a free loopback port while the context lasts; yields `http://127.0.0.1:PORT`.
+    """Serve `reef` on a free loopback port while the context is open; yields `http://127.0.0.1:PORT`.
 
-    Below it lie `/train.json`, `/test.json`, `/images/<subset>/<six digits>.png` and the name service, `/worms/`.
+    Paths: `/train.json`, `/test.json`, `/images/<subset>/<six digits>.png`, and the name service below `/worms/`.
     """
     server = _Server(("127.0.0.1", 0), _handler(reef))
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True, name="reef")
@@ -40,15 +40,15 @@ def serve(reef: Reef) -> Iterator[str]:
 
 
 def respond(reef: Reef, url: str) -> Response:
-    """What the reef answers to a GET of `url`, a path with or without a query."""
+    """The response to a GET of `url`, a path with or without a query."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return _not_found(url)
     if parts.path.startswith("/worms/"):
-        # The client of FathomNet puts an empty segment before the endpoint's own path.
+        # FathomNet's client inserts an extra slash before the endpoint's path.
         quoted = parts.path.removeprefix("/worms/").lstrip("/").split("/")
-        return _json(*worms.answer([unquote(segment) for segment in quoted], dict(parse_qsl(parts.query))))
+        return _json(*answer([unquote(segment) for segment in quoted], dict(parse_qsl(parts.query))))
     for subset in SUBSETS:
         if parts.path == f"/{subset}.json":
             return _json(200, reef.coco(subset))
@@ -69,7 +69,7 @@ def _json(status: int, content: object) -> Response:
 def _handler(reef: Reef) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # Headers and body leave in two packets; without this the second waits 40 ms for the first's receipt.
+        # Headers and body are two packets; without this the second waits 40 ms for the acknowledgement of the first.
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
@@ -90,10 +90,10 @@ def _handler(reef: Reef) -> type[BaseHTTPRequestHandler]:
             try:
                 super().handle()
             except ConnectionError:
-                # A client that hangs up early is its own affair.
+                # The client closed the connection early, which is not an error here.
                 self.close_connection = True
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Say nothing: the stage that asks reports what came."""
+            """Log nothing: `download` reports its own progress and errors."""
 
     return Handler

@@ -1,11 +1,11 @@
-"""The reef's taxa: the part of WoRMS it knows, and the 26 concepts its frames are labelled with."""
+"""The reef's taxa: an excerpt of WoRMS, and the 26 concepts that label its frames."""
 
 from dataclasses import dataclass, field
 from functools import cache
 
 REEF_APHIA_IDS = 990_000_001
-"""Where the reef's own AphiaIDs begin, far above any that WoRMS has given out: a node whose real AphiaID is not
-written below is numbered from here, in the order of the tree."""
+"""The first of the reef's own AphiaIDs, far above any that WoRMS has assigned. Nodes without an AphiaID below are
+numbered from here in the order of the tree."""
 
 TREE = """
 Superdomain Biota 1
@@ -124,7 +124,7 @@ Superdomain Biota 1
                 Genus Asbestopluma
                   Species Asbestopluma monticola
 """
-"""One node a line, indented below its parent: rank, name, AphiaID where it is known for sure, alternate names."""
+"""One node per line, indented below its parent: rank, name, AphiaID if known for certain, alternate names."""
 
 CONCEPT_WEIGHTS: dict[str, float] = {
     "Actinopterygii": 2.0,
@@ -154,11 +154,11 @@ CONCEPT_WEIGHTS: dict[str, float] = {
     "Serpulidae": 0.7,
     "Strongylocentrotus fragilis": 2.4,
 }
-"""How often each concept is met beyond its fair share. Three are not among the competition's 79 names, so that a
-resolver has to ask: Aurelia aurita, Bathochordaeus and Octopoda."""
+"""Relative frequencies in the half of the individuals that is drawn by weight. Aurelia aurita, Bathochordaeus and
+Octopoda are not among the competition's 79 names, so resolving them requires WoRMS."""
 
 CONCEPTS: tuple[str, ...] = tuple(sorted(CONCEPT_WEIGHTS))
-"""The category names, in the order of their ids, which start at 1."""
+"""The category names in order of id; ids start at 1."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Taxon:
 
     name: str
     rank: str
-    """Capitalised, as WoRMS writes it: one of the seven, or between them."""
+    """Capitalised as in WoRMS: one of the seven ranks, or one between them."""
 
     aphia_id: int
     alternate_names: tuple[str, ...]
@@ -179,18 +179,18 @@ class Taxon:
 
     @property
     def path(self) -> "tuple[Taxon, ...]":
-        """From the root down to this taxon itself."""
+        """The taxa from the root down to this one, inclusive."""
         return (*self.parent.path, self) if self.parent else (self,)
 
     @property
     def subtree(self) -> "tuple[Taxon, ...]":
-        """This taxon and all below it, a parent before its children."""
+        """This taxon and all its descendants, parents before children."""
         return (self, *(taxon for child in self.children for taxon in child.subtree))
 
 
 @cache
 def root() -> Taxon:
-    """The root of the reef's WoRMS, with all below it."""
+    """The root of the reef's WoRMS, with its descendants."""
     trail: list[Taxon] = []
     for number, line in enumerate(TREE.strip("\n").split("\n")):
         text, _, alternates = line.partition("|")
@@ -208,7 +208,7 @@ def root() -> Taxon:
 
 @cache
 def by_name() -> dict[str, Taxon]:
-    """Every name the reef's WoRMS knows, accepted or alternate, to its taxon."""
+    """The taxon of every accepted or alternate name in the reef's WoRMS."""
     taxa = root().subtree
     names = {alternate: taxon for taxon in taxa for alternate in taxon.alternate_names}
     return names | {taxon.name: taxon for taxon in taxa}

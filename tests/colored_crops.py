@@ -1,4 +1,4 @@
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -69,17 +69,6 @@ def config() -> TrainConfig:
         validation=ValidationConfig(degraded_size=None),
         lora=LoraConfig(alpha=8.0),
     )
-
-
-def with_values(config: TrainConfig, **values) -> TrainConfig:
-    """`config` with other values. Those of a section come as a dict, `augment={"blur": 1.0}`, or as "augment.blur"."""
-    changes: dict[str, object] = {}
-    for key, value in values.items():
-        name, _, rest = key.partition(".")
-        current = changes.get(name, getattr(config, name))
-        nested = {rest: value} if rest else value
-        changes[name] = replace(current, **nested) if is_dataclass(current) else value
-    return replace(config, **changes)
 
 
 @pytest.fixture

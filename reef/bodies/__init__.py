@@ -1,1 +1,1 @@
-"""The body plans, one module a phylum: each draws lots for a pose and returns the parts, the hindmost first."""
+"""The body plans, one module per phylum. Each poses an individual at random and returns its parts, back to front."""

@@ -20,7 +20,7 @@ from reef.anatomy import (
 
 
 def tube_worms(random: Generator, crown: Colour) -> list[Part]:
-    """Serpulids: one to three winding chalk tubes, each with a feathery crown and a stopper."""
+    """Serpulids: one to three winding chalky tubes, each with a feathery crown and an operculum."""
     parts: list[Part] = []
     number = int(random.integers(1, 4))
     for worm in range(number):
@@ -39,6 +39,6 @@ def tube_worms(random: Generator, crown: Colour) -> list[Part]:
             parts.append(feather(radiole, taper(0.035, 0.06, 8), 9, shaded(plume, random.uniform(0.8, 1.1)), lean=0.7))
             parts.append(limb(radiole, 0.012, tinted(plume, 0.45)))
         parts.append(blob(mouth, (0.06, 0.045), shaded(chalk, 0.6)))
-        stopper = path(mouth, heading + 0.9, 0.13, count=4)
-        parts.append(limb(stopper, taper(0.02, 0.07, 4), tinted(plume, 0.3)))
+        operculum = path(mouth, heading + 0.9, 0.13, count=4)
+        parts.append(limb(operculum, taper(0.02, 0.07, 4), tinted(plume, 0.3)))
     return parts

@@ -1,13 +1,15 @@
-"""Arthropoda: jointed legs, in a crab or a shrimp."""
+"""Arthropoda: crabs and shrimps."""
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from reef.anatomy import (
     SIDES,
     UP,
     Colour,
     Part,
+    Points,
     blob,
     direction,
     dot,
@@ -22,14 +24,14 @@ from reef.anatomy import (
 )
 
 
-def _leg(root, angles: list[float], lengths: list[float]) -> np.ndarray:
-    """The joints of a leg, (segments + 1, 2), from each segment's angle and length."""
+def _leg(root: tuple[float, float], angles: list[float], lengths: list[float]) -> Points:
+    """The joints of a leg, (segments + 1, 2), given the angle and length of each segment."""
     steps = np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.asarray(lengths)[:, None]
-    return np.concatenate([[root], root + np.cumsum(steps, axis=0)])
+    return np.concatenate([[root], np.asarray(root) + np.cumsum(steps, axis=0)])
 
 
 def crab(random: Generator, colour: Colour) -> list[Part]:
-    """A tanner crab from above: a heart of a carapace, four pairs of long legs with pale joints, two claws."""
+    """A tanner crab from above: a heart-shaped carapace, four pairs of long legs with pale joints, two claws."""
     shell = varied(random, colour)
     parts: list[Part] = []
     for side in SIDES:
@@ -59,7 +61,10 @@ def crab(random: Generator, colour: Colour) -> list[Part]:
 
 
 def shrimp(random: Generator, colour: Colour, spots: bool, glass: float) -> list[Part]:
-    """A shrimp from the side: a carapace with a beak, a bent ringed tail, `spots` white or none."""
+    """A shrimp from the side: a carapace with a rostrum, a bent ringed tail, white `spots` or none.
+
+    `glass` is 0 for an opaque shrimp, 1 for the most transparent one.
+    """
     shell = varied(random, colour)
     back = path((-0.1, 0), np.pi + 0.05, 0.52, -random.uniform(0.7, 1.7), count=14)
     widths = profile([(0, 0.2), (0.4, 0.17), (0.8, 0.09), (1, 0.06)], 14)
@@ -72,27 +77,27 @@ def shrimp(random: Generator, colour: Colour, spots: bool, glass: float) -> list
     carapace = path((-0.16, 0), -0.06, 0.46, 0.0, count=14)
     parts.append(limb(carapace, profile([(0, 0.2), (0.4, 0.23), (0.8, 0.13), (1, 0.04)], 14), shell, alpha=opacity))
     parts.append(sheet(np.array([[0.12, -0.11], [0.3, -0.1], [0.46, -0.14], [0.3, -0.05]]), shaded(shell, 0.9)))
-    for place, size in ((-0.1, 0.028), (0.02, 0.02)) if glass else ():
-        parts.append(blob((place, -0.02), (size * 2, size), (190, 60, 40), alpha=0.7, mark=True))
-    for place in (back[3], back[10]) if spots else ():
-        for shift in (-0.05, 0.05):
-            parts.append(dot(np.add(place, (0.0, shift)), 0.03, (252, 246, 238), mark=True))
+    for x, size in ((-0.1, 0.028), (0.02, 0.02)) if glass else ():
+        parts.append(blob((x, -0.02), (size * 2, size), (190, 60, 40), alpha=0.7, mark=True))
     if spots:
+        for centre in (back[3], back[10]):
+            for shift in (-0.05, 0.05):
+                parts.append(dot(np.add(centre, (0.0, shift)), 0.03, (252, 246, 238), mark=True))
         parts.append(limb(np.array([[-0.08, -0.05], [0.16, -0.045]]), 0.022, (250, 238, 226), alpha=0.85, mark=True))
     parts.append(dot((0.27, -0.055), 0.034, (20, 16, 18), roundness=0.7))
     parts.append(dot((0.278, -0.065), 0.01, (240, 236, 226), mark=True))
     return parts
 
 
-def _appendages(random: Generator, shell: Colour, back: np.ndarray, widths: np.ndarray) -> list[Part]:
-    """Two antennae, five legs, five paddles and a tail fan."""
+def _appendages(random: Generator, shell: Colour, back: Points, widths: NDArray[np.float64]) -> list[Part]:
+    """Two antennae, five legs, five swimmerets and a tail fan."""
     parts: list[Part] = []
     for bend in (-0.5, 0.35):
         antenna = path((0.3, -0.03), random.normal(-0.35, 0.25), random.uniform(0.3, 0.5), bend)
         parts.append(limb(antenna, taper(0.012, 0.005), tinted(shell, 0.25), alpha=0.8))
-    for place in np.linspace(0.0, 0.26, 5):
+    for x in np.linspace(0.0, 0.26, 5):
         knee = random.uniform(0.11, 0.16)
-        leg = _leg((place, 0.06), [-UP - 0.35 + place, -UP + 0.5 + random.normal(0, 0.15)], [knee, knee * 1.2])
+        leg = _leg((x, 0.06), [-UP - 0.35 + x, -UP + 0.5 + random.normal(0, 0.15)], [knee, knee * 1.2])
         parts.append(limb(leg, 0.018, shaded(shell, 0.85)))
     for place in range(2, 11, 2):
         paddle = path(back[place] + (0, widths[place] * 0.35), -UP + 0.5, 0.11, 0.5, count=5)

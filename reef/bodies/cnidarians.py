@@ -1,4 +1,4 @@
-"""Cnidaria: bells, anemones, fans and pens."""
+"""Cnidaria: jellyfish, anemones, sea fans and sea pens."""
 
 import numpy as np
 from numpy.random import Generator
@@ -8,6 +8,7 @@ from reef.anatomy import (
     UP,
     Colour,
     Part,
+    Points,
     blob,
     direction,
     dot,
@@ -24,7 +25,7 @@ from reef.anatomy import (
 
 
 def medusa(random: Generator, colour: Colour) -> list[Part]:
-    """A moon jelly: a shallow glass bell, four horseshoe gonads, frilled arms and a fringe."""
+    """A moon jelly: a shallow transparent bell, four horseshoe-shaped gonads, frilled arms and a fringe."""
     jelly, gonad = varied(random, colour, 0.06), varied(random, (226, 150, 205), 0.1)
     height, tip = random.uniform(0.26, 0.42), random.uniform(0.12, 0.34)
     around = np.linspace(0, 2 * np.pi, 60, endpoint=False)
@@ -72,11 +73,14 @@ def pompom(random: Generator, colour: Colour) -> list[Part]:
 
 
 def sea_fan(random: Generator, colour: Colour, stoutness: float, tips: float) -> list[Part]:
-    """A gorgonian: branches in one plane, `stoutness` times as thick as they are long, with swollen `tips`."""
+    """A gorgonian, branching in one plane from a stem of width `stoutness`.
+
+    `tips` is the radius of the swollen tips, relative to the width of their branch.
+    """
     flesh = varied(random, colour)
     parts: list[Part] = []
 
-    def grow(start: np.ndarray, heading: float, length: float, width: float, order: int) -> None:
+    def grow(start: Points, heading: float, length: float, width: float, order: int) -> None:
         branch = path(start, heading, length, random.normal(0, 0.35), random.normal(0, 0.2), 7)
         shade = shaded(flesh, 0.72 + 0.09 * order)
         if order < 4:
@@ -95,7 +99,7 @@ def sea_fan(random: Generator, colour: Colour, stoutness: float, tips: float) ->
 
 
 def sea_pen(random: Generator, colour: Colour) -> list[Part]:
-    """A sea pen: a fleshy stalk and a quill of leaves, white polyps along their edges."""
+    """A sea pen: a fleshy stalk and two rows of leaves with white polyps along their edges."""
     flesh = varied(random, colour)
     axis = path((0, 0), UP, 1.0, random.normal(0, 0.35), random.normal(0, 0.1), 24)
     parts: list[Part] = []

@@ -1,4 +1,4 @@
-"""Echinodermata: five rays, in a star, a feather, a ball or a sausage."""
+"""Echinodermata: sea stars, brittle stars, feather stars, urchins and sea cucumbers."""
 
 import numpy as np
 from numpy.random import Generator
@@ -22,7 +22,10 @@ from reef.anatomy import (
 
 
 def star(random: Generator, colour: Colour, waist: float, knobs: float) -> list[Part]:
-    """A cushion star from above: five short arms, notched to `waist`, with plates or `knobs` of that radius."""
+    """A cushion star from above: five short arms, covered with `knobs` of that radius.
+
+    `waist` is the radius between the arms, relative to that at their tips.
+    """
     flesh = varied(random, colour)
     half = np.pi / 5
     around = np.linspace(0, 2 * np.pi, 120, endpoint=False)
@@ -49,7 +52,7 @@ def star(random: Generator, colour: Colour, waist: float, knobs: float) -> list[
 
 
 def sun_star(random: Generator, colour: Colour, arms: int) -> list[Part]:
-    """A star of many slender arms with a bristling outline."""
+    """A star with many slender arms and a bristly outline."""
     flesh = varied(random, colour)
     parts: list[Part] = []
     start = random.uniform(0, 1)
@@ -66,7 +69,7 @@ def sun_star(random: Generator, colour: Colour, arms: int) -> list[Part]:
 
 
 def brittle_star(random: Generator, colour: Colour, banded: bool) -> list[Part]:
-    """A small round disc with five whip arms."""
+    """A small round disc with five whip-like arms."""
     flesh, disc = varied(random, colour), random.uniform(0.085, 0.12)
     start, parts = random.uniform(0, 2), []
     for number in range(5):
@@ -109,7 +112,7 @@ def feather_star(random: Generator, colour: Colour) -> list[Part]:
 
 
 def urchin(random: Generator, colour: Colour) -> list[Part]:
-    """A fragile pink urchin: a low test bristling with spines."""
+    """A fragile pink urchin: a low test covered with spines."""
     flesh = varied(random, colour)
     turn = random.uniform(0, 1, 5)
     spines = [
@@ -137,7 +140,7 @@ def urchin(random: Generator, colour: Colour) -> list[Part]:
 
 
 def sea_pig(random: Generator, colour: Colour, plumpness: float, whips: int) -> list[Part]:
-    """A sea pig from the side: a plump glassy body on tube feet, with `whips` papillae on its back."""
+    """A sea pig from the side: a plump, glassy body on tube feet, with `whips` long papillae on its back."""
     flesh = varied(random, colour, 0.08)
     spine = path((-0.4, 0.02), 0.0, 0.8, random.normal(0, 0.18), random.normal(0, 0.1), 16)
     parts: list[Part] = []
@@ -164,7 +167,7 @@ def sea_pig(random: Generator, colour: Colour, plumpness: float, whips: int) -> 
 
 
 def sea_cucumber(random: Generator, colour: Colour, slimness: float, papillae: int) -> list[Part]:
-    """A crawling sea cucumber from above: a flattened sausage with a hem, and rows of papillae."""
+    """A crawling sea cucumber from above: a flattened, fringed body with rows of papillae."""
     flesh = varied(random, colour)
     spine = path((-0.5, 0), 0.0, 1.0, random.normal(0, 0.5), random.normal(0, 0.25), 20)
     widths = profile([(0, 0.55), (0.2, 0.95), (0.75, 1.0), (1, 0.6)], 20) * slimness

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.random import Generator
 
 from reef.anatomy import (
+    SIDES,
     UP,
     Colour,
     Part,
@@ -21,7 +22,10 @@ from reef.anatomy import (
 
 
 def octopus(random: Generator, colour: Colour, warts: float, web: float) -> list[Part]:
-    """An octopus at rest: a sack of a mantle, two eyes, eight arms in a `web` of that reach, skin with `warts`."""
+    """An octopus at rest: a sack-like mantle, two eyes, eight arms.
+
+    `warts`, 0 to 1, is their density on the skin; `web`, 0 to 1, how far the web reaches along the arms.
+    """
     skin = varied(random, colour)
     parts: list[Part] = []
     headings = np.linspace(-0.25, np.pi + 0.25, 8) + random.normal(0, 0.1, 8)
@@ -37,8 +41,10 @@ def octopus(random: Generator, colour: Colour, warts: float, web: float) -> list
     for arm in arms:
         shade = varied(random, skin, 0.05)
         parts.append(limb(arm, taper(0.125, 0.02, 18), shade))
-        side = np.add(arm[3:], (0.0, 0.022))
-        parts += [dot(side[place], 0.017 - 0.001 * place, tinted(shade, 0.55), alpha=0.85) for place in range(0, 13, 2)]
+        suckers = np.add(arm[3:], (0.0, 0.022))
+        parts += [
+            dot(suckers[place], 0.017 - 0.001 * place, tinted(shade, 0.55), alpha=0.85) for place in range(0, 13, 2)
+        ]
     sack = path((0, 0.02), UP + random.normal(0, 0.3), 0.42, random.normal(0, 0.5), count=14)
     parts.append(limb(sack, profile([(0, 0.24), (0.3, 0.22), (0.72, 0.4), (1, 0.24)], 14), skin))
     for _ in range(int(60 * warts)):
@@ -46,8 +52,8 @@ def octopus(random: Generator, colour: Colour, warts: float, web: float) -> list
         parts.append(
             dot(place, random.uniform(0.008, 0.02), tinted(skin, random.uniform(0.2, 0.7)), alpha=0.8, mark=True)
         )
-    for side in (-0.1, 0.1):
-        eye = sack[3] + (side, 0.0)
+    for x in (-0.1, 0.1):
+        eye = sack[3] + (x, 0.0)
         parts.append(dot(eye, 0.052, tinted(skin, 0.12)))
         parts.append(dot(eye, 0.03, (236, 214, 160)))
         parts.append(blob(eye, (0.024, 0.009), (18, 14, 16), roundness=0.1))
@@ -55,7 +61,7 @@ def octopus(random: Generator, colour: Colour, warts: float, web: float) -> list
 
 
 def umbrella_octopus(random: Generator, colour: Colour) -> list[Part]:
-    """A finned deep-sea octopus: arms joined to their tips by a bell of skin, an ear fin either side."""
+    """A finned deep-sea octopus: arms joined to their tips by a bell of skin, an ear-like fin on each side."""
     skin = varied(random, colour)
     parts: list[Part] = []
     open_to = random.uniform(0.34, 0.5)
@@ -67,13 +73,13 @@ def umbrella_octopus(random: Generator, colour: Colour) -> list[Part]:
         heading = float(np.arctan2(tip[1], tip[0]))
         arm = path((tip[0] * 0.25, -0.02), heading, float(np.hypot(*tip)) * 0.98, random.normal(0, 0.2), count=10)
         parts.append(limb(arm, taper(0.09, 0.03, 10), skin))
-    for side in (-1, 1):
+    for side in SIDES:
         fin = path((side * 0.12, -0.2), UP + side * 1.0, 0.24, side * 0.5, count=8)
         parts.append(limb(fin, profile([(0, 0.06), (0.6, 0.14), (1, 0.05)], 8), tinted(skin, 0.12), roundness=0.5))
     parts.append(
         limb(path((0, 0.06), UP, 0.36, random.normal(0, 0.15), count=10), profile([(0, 0.36), (1, 0.28)], 10), skin)
     )
-    for side in (-0.11, 0.11):
-        parts.append(dot((side, -0.06), 0.045, tinted(skin, 0.35)))
-        parts.append(dot((side, -0.06), 0.03, (24, 22, 34), roundness=0.6))
+    for x in (-0.11, 0.11):
+        parts.append(dot((x, -0.06), 0.045, tinted(skin, 0.35)))
+        parts.append(dot((x, -0.06), 0.03, (24, 22, 34), roundness=0.6))
     return parts

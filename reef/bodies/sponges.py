@@ -1,4 +1,4 @@
-"""Porifera: things that stand and filter."""
+"""Porifera: twigs, goblets and crusts."""
 
 import numpy as np
 from numpy.random import Generator
@@ -23,7 +23,10 @@ from reef.anatomy import (
 
 
 def twig(random: Generator, colour: Colour, branches: int, bottlebrush: bool) -> list[Part]:
-    """A carnivorous sponge: a stiff axis with a brush of filaments, in `branches` side branches or none."""
+    """A carnivorous sponge: a stiff axis with filaments on both sides, and `branches` side branches.
+
+    `bottlebrush` makes the filaments long and dense.
+    """
     pale, stem = varied(random, colour), varied(random, shaded(colour, 0.62))
     axis = path((0, 0), UP, 1.0, random.normal(0, 0.15), random.normal(0, 0.12))
     brush = taper(0.24, 0.16) if bottlebrush else taper(0.10, 0.07)
@@ -43,7 +46,7 @@ def twig(random: Generator, colour: Colour, branches: int, bottlebrush: bool) ->
 
 
 def goblet(random: Generator, colour: Colour) -> list[Part]:
-    """A glass sponge: a vase with a dark mouth and a fringe of spicules."""
+    """A glass sponge: a vase with a dark opening and a fringe of spicules."""
     wall = varied(random, colour)
     belly, mouth = random.uniform(0.6, 0.82), random.uniform(0.46, 0.6)
     axis = path((0, 0), UP, 1.0, random.normal(0, 0.15))

@@ -1,4 +1,4 @@
-"""Not alive: the stones that organisms lie among and that nobody labels."""
+"""Stones on the seabed, which carry no labels."""
 
 import numpy as np
 from numpy.random import Generator
@@ -7,7 +7,7 @@ from reef.anatomy import Colour, Part, shaded, varied
 
 
 def stone(random: Generator, colour: Colour) -> list[Part]:
-    """A boulder, worn or sharp, its foot in the sand."""
+    """A boulder, rounded or angular, with its foot in the sand."""
     grey = varied(random, colour)
     around = np.linspace(0, 2 * np.pi, 22, endpoint=False)
     rough = 1 + random.normal(0, 0.06, 22) + random.uniform(0, 0.16) * np.cos(3 * around + random.uniform(0, 6))
@@ -15,7 +15,7 @@ def stone(random: Generator, colour: Colour) -> list[Part]:
     ridge = outline * random.uniform(0.05, 0.4) - (random.normal(0, 0.06), 0.08)
     parts = [Part(outline, ridge, grey)]
     for _ in range(6):
-        # Facets: the same stone seen through a window, tilted by a ridge of its own.
+        # A facet is a small copy of the outline, tilted by a ridge of its own.
         middle = outline[random.integers(0, 22)] * random.uniform(0.2, 0.7)
         facet = outline * random.uniform(0.2, 0.42) + middle
         parts.append(Part(facet, ridge * 0.2 + middle, shaded(grey, random.uniform(0.72, 1.2)), 0.5, mark=True))

@@ -5,12 +5,12 @@ import torch
 from safetensors.torch import save_file
 from timm.layers import DropPath
 
+from fathomline.config import with_values
 from fathomline.errors import InputError
 from fathomline.model.backbone import build, save_memory, set_training
 from fathomline.model.classifier import Classifier
 from fathomline.train.adapters import add_adapters
 from fathomline.train.design import design
-from tests.colored_crops import with_values
 
 
 def test_an_unknown_backbone_is_named_with_some_that_are_known(config):

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.multiprocessing import start_processes
 
+from fathomline.config import with_values
 from fathomline.model import batching
 from fathomline.model.backbone import build
 from fathomline.model.batching import batch_size
@@ -22,7 +23,7 @@ from fathomline.model.transforms import moved
 from fathomline.train.design import design
 from fathomline.train.distributed import joined
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES, weights, with_values
+from tests.colored_crops import CLASSES, weights
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 two_gpus = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch.nn import functional
 
+from fathomline.config import with_values
 from fathomline.model import degrade
 from fathomline.model.degrade import degraded, degraded_scale, multiplied_to, resized_to, view_spans
 from fathomline.model.transforms import whole
 from fathomline.train.augment import augmented
 from fathomline.train.inputs import PixelInputs
-from tests.colored_crops import with_values
 
 MEDIAN = np.sqrt(60.0 * 80.0)
 

@@ -1,8 +1,4 @@
-import io
-
-import numpy as np
 import pytest
-from PIL import Image
 
 from reef.reef import Reef
 from reef.server import serve
@@ -27,11 +23,3 @@ def test(reef):
 def base_url(reef):
     with serve(reef) as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-def pixels():
-    def decoded(png: bytes) -> np.ndarray:
-        return np.asarray(Image.open(io.BytesIO(png)), dtype=int)
-
-    return decoded

@@ -1,4 +1,4 @@
-"""What a frame shows is what its annotations say."""
+"""A frame shows what its annotations say."""
 
 import io
 from dataclasses import replace
@@ -15,14 +15,18 @@ from reef.taxa import CONCEPTS, by_name
 SEED = 9
 
 
-def change(scene, image_id, pixels):
-    """How far each pixel is from the same frame without organisms, (360, 640)."""
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)), dtype=int)
+
+
+def change(scene, image_id):
+    """The largest difference of each pixel's channels from the same frame without organisms, (360, 640)."""
     full = pixels(render(scene, SEED, "train", image_id))
     empty = pixels(render(replace(scene, individuals=()), SEED, "train", image_id))
     return np.abs(full - empty).max(axis=2)
 
 
-def test_a_frame_is_a_small_png_of_640_by_360_in_colour(reef):
+def test_a_frame_is_a_small_colour_png_of_640_by_360(reef):
     png = reef.frame("train", 1)
     image = Image.open(io.BytesIO(png))
     assert (image.format, image.mode, image.size) == ("PNG", "RGB", (640, 360))
@@ -30,13 +34,13 @@ def test_a_frame_is_a_small_png_of_640_by_360_in_colour(reef):
 
 
 @pytest.mark.parametrize("image_id", [1, 2, 3, 4, 5])
-def test_each_box_holds_its_organism_and_fits_it(image_id, pixels):
+def test_each_box_fits_its_organism(image_id):
     scene = compose(SEED, "train", image_id)
     for individual in scene.individuals:
-        # Shadows change the picture around an organism too, so it swims for this test.
+        # A shadow would change pixels outside the box, so the organism swims here.
         body = replace(individual.body, grounded=False, blur=0.3, distance=0.1)
         alone = replace(scene, individuals=(replace(individual, body=body),))
-        rows, columns = np.nonzero(change(alone, image_id, pixels) > 8)
+        rows, columns = np.nonzero(change(alone, image_id) > 8)
         left, top, width, height = individual.body.box
         slack = 4 + 0.06 * max(width, height)
         assert columns.min() == pytest.approx(left, abs=slack)
@@ -45,9 +49,9 @@ def test_each_box_holds_its_organism_and_fits_it(image_id, pixels):
         assert rows.max() + 1 == pytest.approx(top + height, abs=slack)
 
 
-def test_nothing_but_noise_changes_far_from_the_boxes(pixels):
+def test_organisms_change_no_pixel_far_from_their_boxes():
     scene = compose(SEED, "train", 4)
-    changed = change(scene, 4, pixels)
+    changed = change(scene, 4)
     for individual in scene.individuals:
         left, top, width, height = individual.body.box
         changed[
@@ -57,7 +61,7 @@ def test_nothing_but_noise_changes_far_from_the_boxes(pixels):
     assert changed.max() == 0
 
 
-def test_every_concept_can_be_drawn_and_a_clade_as_more_forms_than_its_members():
+def test_every_concept_has_a_form_and_a_clade_has_more_forms_than_its_members():
     for concept in CONCEPTS:
         assert forms_of(concept)
     assert set(forms_of("Scotoplanes globosa")) < set(forms_of("Scotoplanes")) < set(forms_of("Holothuroidea"))

@@ -1,4 +1,4 @@
-"""The reef is a data set in FathomNet's form, and a function of its seed."""
+"""The reef is a data set in FathomNet's form, determined by its seed."""
 
 from collections import Counter, defaultdict
 from statistics import median
@@ -13,7 +13,7 @@ def boxes(coco):
     return [annotation["bbox"] for annotation in coco["annotations"]]
 
 
-def test_a_frame_is_the_same_bytes_in_every_reef_of_its_seed_whatever_was_drawn_before():
+def test_a_frame_depends_on_its_seed_and_id_but_not_on_the_size_of_the_reef_or_the_order_of_drawing():
     one, other = Reef(frames=10, seed=3), Reef(frames=20, seed=3)
     forwards = [one.frame("train", image_id) for image_id in (1, 2, 3)]
     backwards = [other.frame("train", image_id) for image_id in (3, 2, 1)]
@@ -21,17 +21,17 @@ def test_a_frame_is_the_same_bytes_in_every_reef_of_its_seed_whatever_was_drawn_
     assert len(set(forwards)) == 3
 
 
-def test_another_seed_or_subset_gives_another_frame():
+def test_a_frame_differs_between_seeds_and_between_subsets():
     frames = {Reef(10, 3).frame("train", 1), Reef(10, 4).frame("train", 1), Reef(10, 3).frame("test", 1)}
     assert len(frames) == 3
 
 
-def test_the_annotations_are_the_same_in_every_reef_of_their_seed(reef, test):
+def test_annotations_depend_on_the_seed(reef, test):
     assert Reef(reef.frames, reef.seed).coco("test") == test
     assert boxes(Reef(reef.frames, reef.seed + 1).coco("test")) != boxes(test)
 
 
-def test_a_larger_reef_begins_with_the_smaller(train):
+def test_a_larger_reef_starts_with_the_annotations_of_a_smaller_one(train):
     small = Reef(frames=24, seed=2025).coco("train")
     assert small["annotations"] == train["annotations"][: len(small["annotations"])]
 
@@ -43,13 +43,13 @@ def test_test_frames_are_a_fifth_of_the_training_frames_but_at_least_two(frames,
     assert len(reef.image_ids("train")) == frames
 
 
-def test_a_frame_outside_the_subset_is_a_key_error(reef):
+def test_a_frame_outside_the_subset_raises_a_key_error(reef):
     for image_id in (0, 65):
         with pytest.raises(KeyError, match="1 to 64"):
             reef.frame("test", image_id)
 
 
-def test_coco_has_the_keys_of_fathomnet(train):
+def test_coco_has_the_keys_that_fathomnet_writes(train):
     assert set(train) == {"info", "images", "licenses", "annotations", "categories"}
     assert train["images"][0] == {
         "id": 1,
@@ -77,14 +77,16 @@ def test_categories_are_numbered_alphabetically_from_one(train, test):
     assert test["categories"] == train["categories"]
 
 
-def test_annotation_ids_count_from_one_and_follow_the_frames(train, test):
+def test_annotation_ids_count_from_one_and_every_frame_has_annotations(train, test):
     for coco in (train, test):
         ids = [annotation["id"] for annotation in coco["annotations"]]
         assert ids == list(range(1, len(ids) + 1))
-        assert {annotation["image_id"] for annotation in coco["annotations"]} == {one["id"] for one in coco["images"]}
+        assert {annotation["image_id"] for annotation in coco["annotations"]} == {
+            image["id"] for image in coco["images"]
+        }
 
 
-def test_boxes_lie_inside_their_frames_and_areas_are_theirs(train, test):
+def test_boxes_lie_inside_their_frames_and_areas_match_them(train, test):
     for annotation in train["annotations"] + test["annotations"]:
         left, top, width, height = annotation["bbox"]
         assert left >= 0
@@ -96,17 +98,17 @@ def test_boxes_lie_inside_their_frames_and_areas_are_theirs(train, test):
         assert annotation["area"] == width * height
 
 
-def test_boxes_hardly_cover_each_other(train):
+def test_fewer_than_three_percent_of_boxes_overlap_another_by_more_than_30_percent(train):
     by_frame = defaultdict(list)
     for annotation in train["annotations"]:
         by_frame[annotation["image_id"]].append(annotation["bbox"])
-    worst = [
+    largest = [
         max(overlap(one, other) for other in frame if other is not one)
         for frame in by_frame.values()
         for one in frame
         if len(frame) > 1
     ]
-    assert sum(share > 0.3 for share in worst) < 0.03 * len(worst)
+    assert sum(share > 0.3 for share in largest) < 0.03 * len(largest)
 
 
 def overlap(one, other):
@@ -115,15 +117,15 @@ def overlap(one, other):
     return max(width, 0) * max(height, 0) / min(one[2] * one[3], other[2] * other[3])
 
 
-def test_test_categories_are_held_back_and_labels_tell_them(reef, test, train):
+def test_test_annotations_have_no_category_but_labels_returns_it(reef, test, train):
     assert all(annotation["category_id"] is None for annotation in test["annotations"])
     assert list(reef.labels("test")) == [annotation["id"] for annotation in test["annotations"]]
     names = {category["id"]: category["name"] for category in train["categories"]}
-    told = {annotation["id"]: names[annotation["category_id"]] for annotation in train["annotations"]}
-    assert reef.labels("train") == told
+    expected = {annotation["id"]: names[annotation["category_id"]] for annotation in train["annotations"]}
+    assert reef.labels("train") == expected
 
 
-def test_every_concept_is_in_twelve_individuals_and_eight_frames_of_the_default_training_set(train):
+def test_every_concept_has_twelve_individuals_in_eight_frames_of_the_default_training_set(train):
     frames = defaultdict(list)
     for annotation in train["annotations"]:
         frames[annotation["category_id"]].append(annotation["image_id"])
@@ -132,12 +134,12 @@ def test_every_concept_is_in_twelve_individuals_and_eight_frames_of_the_default_
     assert min(len(set(ids)) for ids in frames.values()) >= 8
 
 
-def test_every_concept_is_in_the_smallest_training_set_and_in_forty_test_frames():
+def test_eight_training_frames_or_forty_test_frames_show_every_concept():
     assert set(Reef(frames=8, seed=5).labels("train").values()) == set(CONCEPTS)
     assert set(Reef(frames=200, seed=5).labels("test").values()) == set(CONCEPTS)
 
 
-def test_common_concepts_are_a_few_times_as_common_as_rare_ones(reef):
+def test_the_most_common_concept_is_two_to_six_times_as_common_as_the_rarest(reef):
     counts = Counter(reef.labels("train").values()).values()
     assert 2 < max(counts) / min(counts) < 6
 
@@ -148,12 +150,12 @@ def test_frames_hold_one_to_six_individuals(train):
     assert sum(counts) / len(counts) == pytest.approx(3.375)
 
 
-def test_test_animals_are_about_half_the_size_of_training_animals_as_in_the_competition(train):
+def test_test_animals_have_about_half_the_area_of_training_animals_as_in_the_competition(train):
     test = Reef(frames=640, seed=2025).coco("test")
     assert median(annotation["area"] for annotation in train["annotations"]) == pytest.approx(4950, rel=0.15)
     assert median(annotation["area"] for annotation in test["annotations"]) == pytest.approx(2500, rel=0.2)
 
 
-def test_sizes_spread_over_more_than_an_order_of_magnitude(train):
+def test_box_areas_span_more_than_an_order_of_magnitude(train):
     areas = sorted(annotation["area"] for annotation in train["annotations"])
     assert areas[len(areas) * 95 // 100] > 10 * areas[len(areas) * 5 // 100]

@@ -1,4 +1,4 @@
-"""The reef is served as FathomNet and its WoRMS service are, checked with FathomNet's own client."""
+"""The reef is served as FathomNet and its WoRMS service are; FathomNet's own client checks this."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 from reef.server import respond, serve
 from reef.taxa import root
 
-ASK = """
+CLIENT = """
 import json, sys
 from fathomnet.api import worms
 
@@ -67,9 +67,9 @@ QUESTIONS = [
 
 @pytest.fixture(scope="module")
 def answers(base_url):
-    """What FathomNet's client makes of the reef's WoRMS, by question. It reads its URL when imported."""
-    asked = subprocess.run(
-        [sys.executable, "-c", ASK],
+    """The results of FathomNet's client, by question. It runs in a process of its own as it reads its URL on import."""
+    done = subprocess.run(
+        [sys.executable, "-c", CLIENT],
         input=json.dumps(QUESTIONS),
         env=os.environ | {"FATHOMNET_WORMS_API_URL": f"{base_url}/worms", "NO_PROXY": "127.0.0.1"},
         capture_output=True,
@@ -77,7 +77,7 @@ def answers(base_url):
         check=True,
         timeout=60,
     )
-    return dict(zip(QUESTIONS, json.loads(asked.stdout), strict=True))
+    return dict(zip(QUESTIONS, json.loads(done.stdout), strict=True))
 
 
 def chain(node):
@@ -88,19 +88,19 @@ def chain(node):
     return names
 
 
-def test_info_gives_name_rank_and_ids(answers):
+def test_info_has_name_rank_and_ids(answers):
     info = answers["get_info", "Sebastes diploproa"]
     assert (info["name"], info["rank"]) == ("Sebastes diploproa", "Species")
     assert info["aphiaId"] == info["acceptedAphiaId"]
     assert info["alternateNames"] == ["splitnose rockfish"]
 
 
-def test_a_synonym_leads_to_its_accepted_taxon(answers):
+def test_a_synonym_resolves_to_its_accepted_taxon(answers):
     assert answers["get_info", "Medusa aurita"]["name"] == "Aurelia aurita"
     assert answers["get_synonyms_for_name", "Medusa aurita"] == ["Aurelia aurita", "Medusa aurita", "moon jelly"]
 
 
-def test_ancestors_nest_from_the_root_through_ranks_between_the_seven(answers):
+def test_ancestors_nest_from_the_root_and_include_ranks_between_the_seven(answers):
     assert chain(answers["get_ancestors", "Caridea"]) == [
         ("Superdomain", "Biota"),
         ("Kingdom", "Animalia"),
@@ -116,7 +116,7 @@ def test_ancestors_nest_from_the_root_through_ranks_between_the_seven(answers):
     ]
 
 
-def test_descendants_children_and_parent_are_neighbours_in_the_tree(answers):
+def test_descendants_children_and_parent_follow_the_tree(answers):
     assert chain(answers["get_descendants", "Sebastes"]) == [("Genus", "Sebastes"), ("Species", "Sebastes diploproa")]
     assert [child["name"] for child in answers["get_children", "Scotoplanes"]] == ["Scotoplanes globosa"]
     assert answers["get_children", "Scotoplanes globosa"] == []
@@ -137,7 +137,7 @@ def test_taxa_are_found_by_prefix_rank_and_parent(answers):
     assert [taxon["name"] for taxon in below] == ["Scotoplanes", "Scotoplanes globosa"]
 
 
-def test_names_are_listed_accepted_and_alternate_alike(answers):
+def test_name_lists_hold_accepted_and_alternate_names(answers):
     assert answers["get_ancestors_names", "Octopoda"][:2] == ["Biota", "Animalia"]
     assert answers["get_ancestors_names", "Octopoda"][-1] == "Octopoda"
     assert answers["find_names_by_prefix", "Octopo"] == ["Octopoda", "Octopodidae", "Octopodiformes", "Octopodoidea"]
@@ -161,12 +161,12 @@ def test_names_are_listed_accepted_and_alternate_alike(answers):
         ("get_parent", "Biota"),
     ],
 )
-def test_the_unknown_is_a_client_error(answers, question):
+def test_an_unknown_name_or_id_is_a_client_error(answers, question):
     assert "Client error (404)" in answers[question]["error"]
 
 
 @pytest.mark.parametrize("function", ["find_taxa_by_prefix", "get_ancestors_names", "find_names_containing"])
-def test_a_search_that_finds_nothing_is_an_empty_list(answers, function):
+def test_a_search_without_a_match_returns_an_empty_list(answers, function):
     assert answers[function, UNKNOWN] == []
 
 
@@ -183,7 +183,7 @@ def get(connection, path, method="GET"):
     return response, response.read()
 
 
-def test_frames_are_where_the_annotations_say_relative_to_themselves(base_url, connection, reef):
+def test_a_coco_url_is_relative_to_the_coco_file(base_url, connection, reef):
     response, body = get(connection, "/test.json")
     assert response.headers["Content-Type"] == "application/json"
     coco = json.loads(body)
@@ -196,27 +196,27 @@ def test_frames_are_where_the_annotations_say_relative_to_themselves(base_url, c
     assert body == reef.frame("test", 7)
 
 
-def test_frames_fetched_at_once_are_the_frames_fetched_one_by_one(base_url, reef):
+def test_frames_fetched_in_parallel_are_the_frames_that_the_reef_draws(base_url, reef):
     ids = range(1, 9)
     with ThreadPoolExecutor(4) as pool:
         fetched = list(pool.map(lambda image_id: urlopen(f"{base_url}/images/test/{image_id:06d}.png").read(), ids))
     assert fetched == [reef.frame("test", image_id) for image_id in ids]
 
 
-def test_one_connection_serves_many_requests_errors_included(connection):
+def test_a_connection_stays_open_after_errors(connection):
     for path, status in (("/train.jsn", 404), ("/worms/names/count", 200), ("/nowhere", 404), ("/worms//names", 200)):
         response, _ = get(connection, path)
         assert response.status == status
         assert not response.will_close
 
 
-def test_head_gives_the_length_without_the_body(connection, reef):
+def test_head_returns_the_length_without_the_body(connection, reef):
     response, body = get(connection, "/images/train/000002.png", method="HEAD")
     assert body == b""
     assert int(response.headers["Content-Length"]) == len(reef.frame("train", 2))
 
 
-def test_the_body_of_a_404_has_the_form_of_the_service(reef):
+def test_a_404_has_the_same_body_as_from_fathomnet(reef):
     status, _, body = respond(reef, "/worms//taxa/info/Finding%20Nemo")
     assert status == 404
     assert json.loads(body) == {"message": "Unable to find `Finding Nemo`", "code": 404}
@@ -250,12 +250,15 @@ def test_a_malformed_path_is_not_found(reef, path):
     assert respond(reef, path)[0] == 404
 
 
-def test_wrong_page_numbers_are_a_client_error(reef):
+def test_a_page_limit_that_is_no_number_is_a_client_error(reef):
     assert respond(reef, "/worms/names?limit=many")[0] == 400
+
+
+def test_a_page_beyond_the_last_name_is_empty(reef):
     assert json.loads(respond(reef, "/worms/names?offset=100000")[2])["items"] == []
 
 
-def test_two_reefs_can_be_served_at_once_and_ports_are_given_back(reef):
+def test_two_reefs_can_be_served_simultaneously_and_their_ports_are_closed_afterwards(reef):
     with serve(reef) as one, serve(reef) as other:
         assert one != other
         assert one.startswith("http://127.0.0.1:")

@@ -1,4 +1,4 @@
-"""The reef's taxa are real ones, placed as the competition places them."""
+"""The reef's taxa are real, with the lineages that the competition uses."""
 
 import csv
 from itertools import pairwise
@@ -15,7 +15,7 @@ LINEAGES = Path(__file__).parents[3] / "shared" / "competition" / "lineages_79.c
 @pytest.fixture(scope="module")
 def competition():
     if not LINEAGES.exists():
-        pytest.skip(f"{LINEAGES} is not at hand: the competition's lineages are not part of the project")
+        pytest.skip(f"{LINEAGES} is missing; the competition's lineages are not part of the project")
     with LINEAGES.open(encoding="utf-8") as stream:
         return {row["concept_name"]: row for row in csv.DictReader(stream)}
 
@@ -24,7 +24,7 @@ def seven_names(concept):
     return {taxon.rank.lower(): taxon.name for taxon in by_name()[concept].path if taxon.rank.lower() in RANKS}
 
 
-def test_concepts_of_the_competition_have_its_lineages(competition):
+def test_concepts_shared_with_the_competition_have_its_lineages(competition):
     shared = [concept for concept in CONCEPTS if concept in competition]
     assert len(shared) == 23
     for concept in shared:
@@ -32,19 +32,19 @@ def test_concepts_of_the_competition_have_its_lineages(competition):
         assert seven_names(concept) == {rank: row[rank] for rank in RANKS if row[rank]}
 
 
-def test_three_concepts_are_unknown_to_the_competition_so_that_a_resolver_must_ask(competition):
+def test_three_concepts_are_not_in_the_competition_so_resolving_them_requires_worms(competition):
     assert set(CONCEPTS) - set(competition) == {"Aurelia aurita", "Bathochordaeus", "Octopoda"}
 
 
-def test_new_concepts_agree_with_the_competition_where_they_share_ancestors(competition):
+def test_other_concepts_have_the_same_parents_as_the_competition_for_shared_ancestors(competition):
     parents = {}
     for row in competition.values():
         names = [row[rank] for rank in RANKS if row[rank]]
         parents |= dict(zip(names[1:], names[:-1], strict=True))
     for concept in ("Aurelia aurita", "Bathochordaeus", "Octopoda"):
         names = list(seven_names(concept).values())
-        for above, below in pairwise(names):
-            assert parents.get(below, above) == above
+        for parent, child in pairwise(names):
+            assert parents.get(child, parent) == parent
 
 
 def test_concepts_are_26_accepted_names_in_alphabetical_order():
@@ -76,12 +76,12 @@ def test_two_concepts_have_a_rank_between_the_seven():
         ("Paragorgia", "Paragorgia arborea"),
     ],
 )
-def test_some_concepts_are_ancestors_of_others(chain):
+def test_concepts_that_are_ancestors_of_others_lie_on_their_paths(chain):
     path = [taxon.name for taxon in by_name()[chain[-1]].path]
     assert [name for name in path if name in CONCEPTS] == list(chain)
 
 
-def test_every_node_has_a_name_and_an_aphia_id_of_its_own():
+def test_names_and_aphia_ids_are_unique():
     taxa = root().subtree
     assert len({taxon.name for taxon in taxa}) == len(taxa)
     assert len({taxon.aphia_id for taxon in taxa}) == len(taxa)
@@ -89,7 +89,7 @@ def test_every_node_has_a_name_and_an_aphia_id_of_its_own():
     assert by_name()["Scotoplanes"].aphia_id >= REEF_APHIA_IDS
 
 
-def test_no_alternate_name_is_the_name_of_another_taxon():
+def test_an_alternate_name_belongs_to_one_taxon_only():
     accepted = {taxon.name for taxon in root().subtree}
     alternates = [alternate for taxon in root().subtree for alternate in taxon.alternate_names]
     assert len(set(alternates)) == len(alternates)

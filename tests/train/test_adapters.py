@@ -5,12 +5,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from fathomline.config import with_values
 from fathomline.model.backbone import build, save_memory
 from fathomline.model.classifier import Classifier
 from fathomline.train.adapters import AdapterGradients, add_adapters, merge_adapters, trainable_weights
 from fathomline.train.design import design
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES, with_values
+from tests.colored_crops import CLASSES
 
 
 @pytest.fixture

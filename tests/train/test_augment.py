@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from fathomline.config import with_values
 from fathomline.model.transforms import whole
 from fathomline.train.augment import augmented
-from tests.colored_crops import with_values
 
 CPU = torch.device("cpu")
 ROWS = np.arange(64)

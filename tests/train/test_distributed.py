@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.multiprocessing import ProcessRaisedException, start_processes
 
+from fathomline.config import with_values
 from fathomline.errors import InputError
 from fathomline.train import features, inputs
 from fathomline.train import train as trainer
@@ -26,7 +27,7 @@ from fathomline.train.distributed import ALONE, Processes, joined
 from fathomline.train.history import Trained
 from fathomline.train.resume import ResumePoint, load_point, resume_point
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES, ON_ONE_CORE, flip_a_bit, with_values
+from tests.colored_crops import CLASSES, ON_ONE_CORE, flip_a_bit
 from tests.crops import with_views
 
 Outcome = tuple[list[dict], dict[str, torch.Tensor]]

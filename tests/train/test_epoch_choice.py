@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fathomline.config import with_values
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES, weights, with_values
+from tests.colored_crops import CLASSES, weights
 
 
 class Scores:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from fathomline.config import with_values
 from fathomline.model.backbone import build
 from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import degraded, degraded_scale, view_spans
@@ -15,7 +16,7 @@ from fathomline.train.design import design
 from fathomline.train.distributed import ALONE
 from fathomline.train.features import _key, frozen_inputs
 from fathomline.train.inputs import FeatureInputs
-from tests.colored_crops import Breakdown, flip_a_bit, with_one_other_pixel, with_values
+from tests.colored_crops import Breakdown, flip_a_bit, with_one_other_pixel
 from tests.crops import with_views
 
 

@@ -5,12 +5,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from fathomline.config import with_values
 from fathomline.model.backbone import build
 from fathomline.model.degrade import degraded_scale, view_spans
 from fathomline.model.inference import predict_logits
 from fathomline.train.design import design
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES, weights, with_values
+from tests.colored_crops import CLASSES, weights
 
 
 def equal(first, second) -> bool:

@@ -3,11 +3,12 @@ import pytest
 import torch
 from torch.nn import functional
 
+from fathomline.config import with_values
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.train.loss import HierarchicalLoss
-from tests.colored_crops import CLASSES, with_values
+from tests.colored_crops import CLASSES
 
 
 @pytest.fixture

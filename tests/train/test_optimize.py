@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fathomline.config import with_values
 from fathomline.errors import InputError
 from fathomline.model.backbone import build
 from fathomline.model.classifier import Classifier
 from fathomline.train.design import design
 from fathomline.train.optimize import Optimization, parameter_groups
-from tests.colored_crops import with_values
 
 
 @pytest.fixture

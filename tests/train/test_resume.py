@@ -6,10 +6,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from fathomline.config import with_values
 from fathomline.train.history import Epoch
 from fathomline.train.resume import ResumePoint, load_point, resume_point, save_point
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES, flip_a_bit, weights, with_one_other_pixel, with_values
+from tests.colored_crops import CLASSES, flip_a_bit, weights, with_one_other_pixel
 
 
 @pytest.fixture

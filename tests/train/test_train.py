@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from fathomline.config import with_values
 from fathomline.errors import InputError
 from fathomline.model.backbone import build
 from fathomline.model.classifier import Classifier
@@ -14,7 +15,7 @@ from fathomline.train.design import design
 from fathomline.train.loss import HierarchicalLoss
 from fathomline.train.optimize import Optimization
 from fathomline.train.train import train
-from tests.colored_crops import CLASSES, weights, with_values
+from tests.colored_crops import CLASSES, weights
 from tests.crops import with_views
 
 

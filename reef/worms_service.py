@@ -1,4 +1,4 @@
-"""The reef's WoRMS: what each endpoint of FathomNet's name server answers, out of the taxa the reef knows."""
+"""The reef's WoRMS: the endpoints of FathomNet's name service, answered from the reef's taxa."""
 
 from collections.abc import Callable
 from functools import cache
@@ -6,14 +6,19 @@ from functools import cache
 from reef.taxa import Taxon, by_name, root
 
 Query = dict[str, str]
-"""The parameters after the `?` of a URL, the last one where a name comes twice."""
+"""The parameters after the `?` of a URL; the last one counts if a name is repeated."""
 
-PAGE = 100
-"""Names on a page where the client does not say."""
+Answer = tuple[int, object]
+"""HTTP status and JSON content."""
+
+Json = dict[str, object]
+
+DEFAULT_PAGE = 100
+"""Names on a page if the client sets no `limit`."""
 
 
-def answer(segments: list[str], query: Query) -> tuple[int, object]:
-    """The status and the JSON content for a path below the service's root, split at its slashes and unquoted."""
+def answer(segments: list[str], query: Query) -> Answer:
+    """Answer a request; `segments` are the unquoted parts of its path below the service's root."""
     *words, last = segments or [""]
     if segments == ["names"]:
         return _page(query)
@@ -37,7 +42,7 @@ def answer(segments: list[str], query: Query) -> tuple[int, object]:
     return _missing(last) if found is None else (200, found)
 
 
-def _missing(name: str) -> tuple[int, object]:
+def _missing(name: str) -> Answer:
     return 404, {"message": f"Unable to find `{name}`", "code": 404}
 
 
@@ -51,7 +56,7 @@ def _path(name: str) -> tuple[Taxon, ...]:
     return taxon.path if taxon else ()
 
 
-def _node(taxon: Taxon) -> dict:
+def _node(taxon: Taxon) -> Json:
     return {
         "name": taxon.name,
         "rank": taxon.rank,
@@ -61,21 +66,21 @@ def _node(taxon: Taxon) -> dict:
     }
 
 
-def _ancestors(taxon: Taxon, query: Query) -> dict:
-    nested: dict = {}
+def _ancestors(taxon: Taxon, query: Query) -> Json:
+    nested: Json = {}
     for ancestor in reversed(taxon.path):
         nested = _node(ancestor) | {"children": [nested] if nested else []}
     return nested
 
 
-def _descendants(taxon: Taxon, query: Query) -> dict:
+def _descendants(taxon: Taxon, query: Query) -> Json:
     return _node(taxon) | {"children": [_descendants(child, query) for child in taxon.children]}
 
 
 def _descendant_names(taxon: Taxon, query: Query) -> list[str]:
-    names = {below.name for below in taxon.subtree}
+    names = {descendant.name for descendant in taxon.subtree}
     if query.get("accepted", "false").lower() != "true":
-        names |= {alternate for below in taxon.subtree for alternate in below.alternate_names}
+        names |= {alternate for descendant in taxon.subtree for alternate in descendant.alternate_names}
     return sorted(names)
 
 
@@ -90,12 +95,12 @@ ENDPOINTS_OF_A_TAXON: dict[str, Callable[[Taxon, Query], object]] = {
     "children": lambda taxon, query: [child.name for child in taxon.children] or None,
     "descendants": _descendant_names,
 }
-"""The endpoints that end in a name, accepted or alternate, and answer 404 where it is unknown. None is 404 too."""
+"""The endpoints whose path ends with an accepted or alternate name. An unknown name or a result of None means 404."""
 
 
-def _page(query: Query) -> tuple[int, object]:
+def _page(query: Query) -> Answer:
     try:
-        limit, offset = int(query.get("limit", PAGE)), int(query.get("offset", 0))
+        limit, offset = int(query.get("limit", DEFAULT_PAGE)), int(query.get("offset", 0))
     except ValueError:
         return 400, {"message": "`limit` and `offset` must be whole numbers", "code": 400}
     limit, offset = max(limit, 0), max(offset, 0)
@@ -103,7 +108,7 @@ def _page(query: Query) -> tuple[int, object]:
     return 200, {"items": items, "limit": limit, "offset": offset, "total": len(_names())}
 
 
-def _names_by_aphia_id(text: str) -> tuple[int, object]:
+def _names_by_aphia_id(text: str) -> Answer:
     for taxon in root().subtree:
         if str(taxon.aphia_id) == text:
             alternates = list(taxon.alternate_names)
@@ -112,12 +117,12 @@ def _names_by_aphia_id(text: str) -> tuple[int, object]:
     return _missing(text)
 
 
-def _taxa_by_prefix(prefix: str, query: Query) -> tuple[int, object]:
+def _taxa_by_prefix(prefix: str, query: Query) -> Answer:
     parent = by_name().get(query["parent"]) if "parent" in query else root()
     taxa = parent.subtree if parent else ()
-    wanted = query.get("rank")
+    rank = query.get("rank")
     return 200, [
         _node(taxon)
         for taxon in sorted(taxa, key=lambda taxon: taxon.name)
-        if taxon.name.lower().startswith(prefix.lower()) and wanted in (None, taxon.rank)
+        if taxon.name.lower().startswith(prefix.lower()) and rank in (None, taxon.rank)
     ]

@@ -1,4 +1,4 @@
-"""Frames like the sea's and boxes like FathomNet's, made up from a seed."""
+"""Synthetic frames with boxes like FathomNet's, generated from a seed."""
 
 import json
 from pathlib import Path
@@ -7,13 +7,13 @@ import numpy as np
 from PIL import Image
 
 MEDIAN_AREA = 4950
-"""Pixels; the median box of the competition's training set."""
+"""Square pixels; the median box of the competition's training set."""
 
-BOXES_A_FRAME = 23_699 / 8_980
+BOXES_PER_FRAME = 23_699 / 8_980
 
 
-def scene(width: int, height: int, generator: np.random.Generator) -> Image.Image:
-    """Soft shapes under sensor noise: about as hard to compress as a frame of a remotely operated vehicle."""
+def picture(width: int, height: int, generator: np.random.Generator) -> Image.Image:
+    """Soft shapes with sensor noise: about as hard to compress as a frame from a remotely operated vehicle."""
     coarse = generator.integers(0, 160, (height // 60 + 2, width // 60 + 2, 3), dtype=np.uint8)
     soft = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC), dtype=np.int16)
     noise = generator.integers(0, 8, (height, width, 1), dtype=np.int16)
@@ -21,9 +21,9 @@ def scene(width: int, height: int, generator: np.random.Generator) -> Image.Imag
 
 
 def boxes(width: int, height: int, generator: np.random.Generator) -> list[list[float]]:
-    """One box or more, 2.6 on average, of lognormal area."""
+    """One or more boxes, 2.6 on average, with lognormal areas: x, y, width and height in pixels."""
     found = []
-    for _ in range(1 + generator.poisson(BOXES_A_FRAME - 1)):
+    for _ in range(1 + generator.poisson(BOXES_PER_FRAME - 1)):
         area = MEDIAN_AREA * np.exp(generator.normal() * 1.2)
         aspect = np.exp(generator.normal() * 0.3)
         w, h = min((area * aspect) ** 0.5, width - 1), min((area / aspect) ** 0.5, height - 1)
@@ -39,13 +39,13 @@ def write_dataset(
     concepts: list[str],
     *,
     seed: int,
-    different: int | None = None,
+    distinct: int | None = None,
     base_url: str | None = None,
 ) -> Path:
-    """Write `frames` PNGs of `sizes` in turns and their COCO file to `folder`; returns the file.
+    """Write `frames` PNGs, cycling through `sizes`, and their COCO file to `folder`; returns the COCO file.
 
-    Only `different` frames are drawn, all by default; the others are copies of them. With `base_url`, images have a
-    `coco_url` under it.
+    Only `distinct` frames are drawn, by default all; the others are copies of them. With `base_url`, each image has a
+    `coco_url` below it.
     """
     generator = np.random.default_rng(seed)
     (folder / "images").mkdir(parents=True, exist_ok=True)
@@ -55,8 +55,8 @@ def write_dataset(
         width, height = sizes[number % len(sizes)]
         name = f"{number}.png"
         path = folder / "images" / name
-        if number < (different or frames):
-            scene(width, height, generator).save(path, compress_level=6)
+        if number < (distinct or frames):
+            picture(width, height, generator).save(path, compress_level=6)
             drawn.append(path.read_bytes())
         else:
             path.write_bytes(drawn[number % len(drawn)])
@@ -66,12 +66,12 @@ def write_dataset(
         images.append(image)
         annotations += [
             {
-                "id": len(annotations) + place,
+                "id": len(annotations) + offset,
                 "image_id": number,
                 "category_id": int(generator.integers(len(concepts))),
                 "bbox": box,
             }
-            for place, box in enumerate(boxes(width, height, generator))
+            for offset, box in enumerate(boxes(width, height, generator))
         ]
     categories = [{"id": number, "name": name} for number, name in enumerate(concepts)]
     file = folder / "dataset.json"
