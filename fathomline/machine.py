@@ -19,4 +19,4 @@ class MachineConfig:
     """Seconds to wait for a server to connect or to send more bytes before the request counts as failed."""
 
     retries: Annotated[int, Interval(ge=0, le=20)] = 5
-    """How often to repeat a request after a transient error: a broken connection, or a status such as 408, 429 or 5xx."""
+    """How often to repeat a request after a transient error: a broken connection, or status 408, 429 or 5xx."""
