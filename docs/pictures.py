@@ -1,4 +1,4 @@
-"""Take the README's pictures of reports/report.html, with Chromium: `python docs/pictures.py` after `make demo`."""
+"""Take the README's pictures of reports/report.html with Chromium: run `python docs/pictures.py` after `make demo`."""
 
 import shutil
 import sys
@@ -16,9 +16,9 @@ HEIGHT = 640
 
 def main() -> None:
     if CHROMIUM is None:
-        sys.exit("no Chromium here: install it, for example by `apt install chromium`")
+        sys.exit(f"found none of {', '.join(NAMES)} on the PATH; install one, for example with `apt install chromium`")
     if not REPORT.exists():
-        sys.exit(f"{REPORT} is not there; run `make demo` first")
+        sys.exit(f"{REPORT} does not exist; run `make demo` first")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
         page = browser.new_page(viewport={"width": 1200, "height": HEIGHT}, reduced_motion="reduce")

@@ -1,7 +1,7 @@
-"""Weights & Biases: the only place that knows of it. No failure here ever fails a training."""
+"""Tracking with Weights & Biases (W&B). Only this module imports it, and its failures never fail a stage."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,17 +16,18 @@ from fathomline.progress import warning
 @section
 class TrackingConfig:
     mode: Literal["offline", "online", "disabled"] = "offline"
-    """`offline`: runs are kept in wandb/ for `wandb sync`; `online`: sent as they go (needs `wandb login`)."""
+    """Where runs are recorded: `offline` in wandb/, `online` on the W&B server, `disabled` nowhere. `wandb sync`
+    uploads offline runs; `online` needs `wandb login`."""
 
     project: Annotated[str, MinLen(1)] = "fathomline"
-    """W&B project."""
+    """Name of the W&B project."""
 
     entity: str | None = None
-    """W&B team or user; null for the default of the account."""
+    """W&B team or user; null: the default of the account."""
 
 
 class Tracker:
-    """One W&B run, or nothing when tracking is off or broke down."""
+    """One W&B run. Every method does nothing when tracking is disabled or after W&B has failed once."""
 
     def __init__(self, run: Any = None) -> None:
         self._run = run
@@ -37,25 +38,28 @@ class Tracker:
         step: int | None,
         histograms: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
-        """Add a point at `step` to each named curve, and a histogram of each named list; None and empty lists are
-        left out. Without a step, after what is there."""
+        """Add a point at `step` to each named curve, and a histogram of each named list.
+
+        Skips values that are None and empty lists. If `step` is None, W&B uses the next one.
+        """
 
         def log() -> None:
             import wandb
 
-            drawn = {name: wandb.Histogram(list(values)) for name, values in (histograms or {}).items() if values}
-            self._run.log({name: value for name, value in values.items() if value is not None} | drawn, step=step)
+            points = {name: value for name, value in values.items() if value is not None}
+            lists = {name: wandb.Histogram(list(each)) for name, each in (histograms or {}).items() if each}
+            self._run.log(points | lists, step=step)
 
         self._try("log", log)
 
-    def summarize(self, values: Mapping[str, Any]) -> None:
-        """Set figures of the run as a whole."""
+    def summarize(self, values: Mapping[str, object]) -> None:
+        """Set values in the run's summary."""
         self._try("summary", lambda: self._run.summary.update(dict(values)))
 
-    def confuse(self, name: str, pairs: pd.DataFrame) -> None:
-        """Chart how often each `truth` was answered with each `prediction`; `pairs` has one row an ROI."""
+    def log_confusion(self, name: str, pairs: pd.DataFrame) -> None:
+        """Log a confusion matrix. `pairs` has one row per ROI and the columns `truth` and `prediction`."""
 
-        def confuse() -> None:
+        def log_confusion() -> None:
             import wandb
 
             names = sorted({*pairs["truth"], *pairs["prediction"]})
@@ -63,27 +67,27 @@ class Tracker:
             chart = wandb.plot.confusion_matrix(y_true=truth, preds=prediction, class_names=names, title=name)
             self._run.log({name: chart})
 
-        self._try("chart", confuse)
+        self._try("chart", log_confusion)
 
-    def show(self, name: str, table: pd.DataFrame, pictures: Sequence[Path]) -> None:
-        """Show `table` with a picture before each row; one that cannot be read leaves its cell empty."""
+    def log_table(self, name: str, table: pd.DataFrame, pictures: Sequence[Path]) -> None:
+        """Log `table` with one picture before each row; the cell is empty if the picture cannot be read."""
 
-        def show() -> None:
+        def log_table() -> None:
             import wandb
 
-            shown = wandb.Table(columns=["picture", *table.columns])
+            logged = wandb.Table(columns=["picture", *table.columns])
             for picture, row in zip(pictures, table.itertuples(index=False), strict=True):
                 try:
-                    cell = wandb.Image(str(picture))
+                    cell: wandb.Image | None = wandb.Image(str(picture))
                 except (OSError, SyntaxError):  # Pillow raises the latter for a PNG with a broken chunk
                     cell = None
-                shown.add_data(cell, *row)
-            self._run.log({name: shown})
+                logged.add_data(cell, *row)
+            self._run.log({name: logged})
 
-        self._try("table", show)
+        self._try("table", log_table)
 
-    def keep(self, kind: str, files: Sequence[Path], metadata: Mapping[str, Any]) -> None:
-        """Keep copies of `files` with the run, as an artifact of this kind with `metadata`."""
+    def keep(self, kind: str, files: Sequence[Path], metadata: Mapping[str, object]) -> None:
+        """Store copies of `files` with the run, as one artifact of type `kind`."""
 
         def keep() -> None:
             import wandb
@@ -96,16 +100,17 @@ class Tracker:
         self._try("artifact", keep)
 
     def finish(self, exit_code: int) -> None:
+        """End the run; W&B shows it as failed unless `exit_code` is 0."""
         self._try("finish", lambda: self._run.finish(exit_code=exit_code))
 
-    def _try(self, what: str, action) -> None:
+    def _try(self, what: str, action: Callable[[], object]) -> None:
         if self._run is None:
             return
         try:
             action()
-        # W&B raises whatever its service, disk or network raises; a training is worth more than its log.
+        # W&B passes on any error of its service, the disk or the network. None of them may end a training.
         except Exception as error:
-            warning(f"W&B {what} failed and tracking stops here: {_first_line(error)}")
+            warning(f"W&B {what} failed, so tracking stops here: {_first_line(error)}")
             self._run = None
 
 
@@ -116,13 +121,16 @@ def tracked_run(
     *,
     name: str | None,
     group: str | None,
-    params: Mapping[str, Any],
+    params: Mapping[str, object],
     identity: str | None = None,
 ) -> Iterator[Tracker]:
-    """A W&B run around a training.
+    """Track the body of a `with` statement as one W&B run, marked as failed if the body raises.
 
-    Args: folder that gets `wandb/`; name and group of the run, None for W&B's own; params to file with the run;
-        identity, W&B's id of the run: one that is there already is gone on with.
+    Args:
+        folder: where `wandb/` is created.
+        name, group: of the run; None leaves them to W&B.
+        params: recorded with the run.
+        identity: W&B's id of the run. A run that already has it is resumed; None starts a new one.
     """
     tracker = Tracker(_start(config, folder, name, group, params, identity))
     try:
@@ -138,35 +146,30 @@ def _start(
     folder: Path,
     name: str | None,
     group: str | None,
-    params: Mapping[str, Any],
+    params: Mapping[str, object],
     identity: str | None,
-):
+) -> Any:
+    """The W&B run, or None if tracking is disabled or W&B cannot start."""
     if config.mode == "disabled":
         return None
-    # Crash reports go to W&B's own servers, offline or not, and its console lines bury the stage's one.
+    # W&B sends crash reports to its servers even offline, and its console output hides the stage's own line.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     os.environ.setdefault("WANDB_SILENT", "true")
-    # Copies of what is kept wait beside the run until it is sent, not in the home folder.
+    # Store copies of artifacts beside the run until it is uploaded, not in the home folder.
     os.environ.setdefault("WANDB_DATA_DIR", str(folder / "wandb"))
     try:
         import wandb
 
         folder.mkdir(parents=True, exist_ok=True)
-        settings = wandb.Settings(
-            console="off",
-            save_code=False,
-            silent=True,
-            login_timeout=15,
-            init_timeout=30,
-        )
+        settings = wandb.Settings(console="off", save_code=False, silent=True, login_timeout=15, init_timeout=30)
         run = wandb.init(
             mode=config.mode,
             project=config.project,
             entity=config.entity,
             dir=str(folder),
             id=identity,
-            # Offline, W&B cannot look whether the run is there, and says so at length: `WANDB_RESUME=allow wandb sync`
-            # joins them.
+            # Offline, W&B cannot check whether the run exists and prints a long warning; `WANDB_RESUME=allow wandb
+            # sync` joins the parts.
             resume="allow" if identity and config.mode == "online" else None,
             name=name,
             group=group,
@@ -175,9 +178,9 @@ def _start(
         )
         run.define_metric("validation_mhd", summary="min")
         return run
-    # See Tracker._try: whatever W&B raises, the training goes on.
+    # As in Tracker._try: no W&B error may end a training.
     except Exception as error:
-        warning(f"W&B could not start and this run is not tracked: {_first_line(error)}")
+        warning(f"W&B could not start, so this run is not tracked: {_first_line(error)}")
         return None
 
 

@@ -1,1 +1,1 @@
-"""Tables for people and for `dvc plots`."""
+"""The report: an HTML page, and tables for spreadsheets and `dvc plots`."""

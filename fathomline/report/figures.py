@@ -1,66 +1,36 @@
-"""The report's charts, each drawn from the table that a CSV holds.
+"""The report's charts, each drawn from one of the report's tables.
 
-Names are data: charts identify a taxon by the index of its node, and show its name through `plain` only.
+Charts identify a taxon by the index of its node. Its name is only a label, and must pass through `chart_label`.
 """
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from fathomline.report.labels import ROOT, WHOLE_TREE, chart_label, node_id
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 
 SCALE = "Cividis"
-"""Reads alike with every kind of colour vision (Nuñez, Anderton and Renslow, PLoS ONE 2018)."""
+"""A colour map for every kind of colour vision (Nuñez, Anderton and Renslow, PLoS ONE 2018)."""
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
-"""Of the colours that Okabe and Ito chose for every kind of colour vision (2008)."""
+"""From the palette of Okabe and Ito (2008) for every kind of colour vision."""
 
-READABLE = 15
-"""The most names for which a confusion chart has room to print its counts."""
-
-LONGEST_LABEL = 48
-"""Characters of a name that a chart shows; tables show the whole name."""
-
-WHOLE_TREE = "all kingdoms"
-ROOT = "root"
-"""The id of the whole tree in the icicle; ids of nodes are numbers."""
-
-UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode categories of characters that draw nothing, break the line or reverse the text around them."""
-
-
-def visible(text: str) -> str:
-    """`text` on one line, with the code point in place of each character that cannot be seen."""
-    if text.isprintable():
-        return text
-    return "".join(f"[U+{ord(each):04X}]" if unicodedata.category(each) in UNSEEN else each for each in text)
-
-
-def plain(name: str) -> str:
-    """`name` as text that plotly draws as written: no tag, entity, template or formula in it is interpreted."""
-    shown = visible(name)
-    if len(shown) > LONGEST_LABEL:
-        # Cut in the middle: the end may say that a taxon stops above the rank.
-        shown = f"{shown[: LONGEST_LABEL - 20]}…{shown[-19:]}"
-    # Plotly decodes numeric entities last, after it has looked for everything else.
-    return "".join(f"&#{ord(each)};" if each in "&<>{}%$" else each for each in shown)
-
-
-def node_id(node: int) -> str:
-    """How the page and its charts identify a taxon; empty above the kingdoms."""
-    return str(node) if node >= 0 else ""
+MOST_NAMES_WITH_COUNTS = 15
+"""A confusion chart with more columns has no room to print counts."""
 
 
 def figures(
     metrics: Mapping[str, object], tables: Mapping[str, pd.DataFrame], taxonomy: Taxonomy
 ) -> dict[str, go.Figure]:
-    """Every chart by name; a chart with nothing to show is left out.
+    """All charts by name; `mistakes` is omitted if there are none.
 
-    Args: tables, by the names of their CSVs, as `write_tables` writes them.
+    Args:
+        metrics: as in metrics.json.
+        tables: as `tables.all_tables` returns them.
     """
     charts = {
         "tree": tree(tables["clades"], taxonomy),
@@ -74,12 +44,12 @@ def figures(
     if tables["mistakes"]["mistakes"].any():
         charts["mistakes"] = mistakes(tables["mistakes"])
     for chart in charts.values():
-        chart.layout.template = {}  # the page sets the colours of text and grid, light or dark
+        chart.layout.template = {}  # the page sets light or dark colours for text and grid
     return charts
 
 
 def tree(clades: pd.DataFrame, taxonomy: Taxonomy) -> go.Figure:
-    """An icicle: a clade's width is its support, its colour its MHD. Clades without ROIs have no width."""
+    """An icicle of the clades with ROIs. The width of a clade is its number of ROIs, its colour their MHD."""
     shown = clades[clades["support"] > 0]
     nodes = np.array([taxonomy.node(name) for name in shown["taxon"]], dtype=np.int64)
     parents = taxonomy.parents[nodes]
@@ -93,7 +63,7 @@ def tree(clades: pd.DataFrame, taxonomy: Taxonomy) -> go.Figure:
     figure = go.Figure(
         go.Icicle(
             ids=ids,
-            labels=[plain(name) for name in names],
+            labels=[chart_label(name) for name in names],
             parents=above,
             values=values,
             branchvalues="total",
@@ -114,7 +84,11 @@ def tree(clades: pd.DataFrame, taxonomy: Taxonomy) -> go.Figure:
 
 
 def confusion(table: pd.DataFrame, rank: str) -> go.Figure:
-    """Truth down, prediction across, in tree order; colour is the share of the truth's ROIs."""
+    """A heatmap with truths as rows and predictions as columns, in tree order. Colour is the share of the truth's ROIs.
+
+    Args:
+        table: the table `confusion`.
+    """
     pairs = table[table["rank"] == rank]
     labels = dict(zip(pairs["truth_node"], pairs["truth"], strict=True))
     labels |= dict(zip(pairs["prediction_node"], pairs["prediction"], strict=True))
@@ -127,8 +101,8 @@ def confusion(table: pd.DataFrame, rank: str) -> go.Figure:
         go.Heatmap(
             x=list(range(len(columns))),
             y=list(range(len(counts))),
-            z=shares.round(4).astype(object).where(counts.notna(), None).to_numpy(),
-            customdata=counts.astype(object).where(counts.notna(), None).to_numpy(),
+            z=_with_none(shares.round(4)).to_numpy(),
+            customdata=_with_none(counts).to_numpy(),
             zmin=0,
             zmax=1,
             colorscale=SCALE,
@@ -138,7 +112,7 @@ def confusion(table: pd.DataFrame, rank: str) -> go.Figure:
             hovertemplate="truth: %{y}<br>prediction: %{x}<br>%{customdata} ROIs, %{z:.1%}<extra></extra>",
             hoverongaps=False,
             text=counts.fillna(-1).astype(int).astype(str).replace("-1", "").to_numpy(),
-            texttemplate="%{text}" if len(columns) <= READABLE else None,
+            texttemplate="%{text}" if len(columns) <= MOST_NAMES_WITH_COUNTS else None,
         )
     )
     return figure.update_layout(
@@ -153,11 +127,11 @@ def confusion(table: pd.DataFrame, rank: str) -> go.Figure:
 
 
 def _names_on_axis(labels: Mapping[int, str], nodes: Sequence[int]) -> dict[str, object]:
-    """An axis with a place for each node: plotly would merge two names that it draws alike."""
+    """An axis with one position per node: by name, plotly would merge two nodes whose labels look the same."""
     return {
         "tickmode": "array",
         "tickvals": list(range(len(nodes))),
-        "ticktext": [plain(labels[node]) for node in nodes],
+        "ticktext": [chart_label(labels[node]) for node in nodes],
         "showgrid": False,
         "zeroline": False,
         "automargin": True,
@@ -165,7 +139,13 @@ def _names_on_axis(labels: Mapping[int, str], nodes: Sequence[int]) -> dict[str,
     }
 
 
+def _with_none(values: pd.DataFrame | pd.Series) -> pd.DataFrame | pd.Series:
+    """`values` with None in place of NaN, which JSON lacks."""
+    return values.astype(object).where(values.notna(), None)
+
+
 def reliability(table: pd.DataFrame) -> go.Figure:
+    """Share correct against predicted probability, one point per row of the table `reliability`."""
     figure = go.Figure()
     figure.add_scatter(
         x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#888888"}, name="perfect calibration"
@@ -187,6 +167,7 @@ def reliability(table: pd.DataFrame) -> go.Figure:
 
 
 def thresholds(table: pd.DataFrame, metrics: Mapping[str, object]) -> go.Figure:
+    """MHD against one threshold for all ranks (the table `thresholds`), with the MHD of each decoder as a line."""
     figure = go.Figure()
     x = table["threshold"].tolist()
     figure.add_scatter(x=x, y=table["mhd"].tolist(), mode="lines", line={"color": BLUE}, name="one threshold")
@@ -199,9 +180,10 @@ def thresholds(table: pd.DataFrame, metrics: Mapping[str, object]) -> go.Figure:
 
 
 def ranks(table: pd.DataFrame) -> go.Figure:
+    """Accuracy at each rank, from the table `ranks`."""
     bars = go.Bar(
         x=table["rank"].tolist(),
-        y=table["accuracy"].astype(object).where(table["accuracy"].notna(), None).tolist(),
+        y=_with_none(table["accuracy"]).tolist(),
         customdata=table["known"].tolist(),
         marker={"color": BLUE},
         hovertemplate="%{x}: %{y:.3f} of %{customdata} ROIs<extra></extra>",
@@ -210,20 +192,22 @@ def ranks(table: pd.DataFrame) -> go.Figure:
 
 
 def mistakes(table: pd.DataFrame) -> go.Figure:
+    """Mistakes by the lowest rank that answer and truth share, from the table `mistakes`."""
     bars = go.Bar(
         x=table["meets_at"].tolist(),
         y=table["mistakes"].tolist(),
         customdata=table["share"].tolist(),
         marker={"color": ORANGE},
-        hovertemplate="meet at %{x}: %{y}, %{customdata:.1%}<extra></extra>",
+        hovertemplate="%{x}: %{y} mistakes, %{customdata:.1%}<extra></extra>",
     )
     return go.Figure(bars).update_layout(yaxis={"title": {"text": "mistakes"}})
 
 
 def history(table: pd.DataFrame) -> go.Figure:
+    """Distances by epoch, from the table `history`."""
     curves = {
-        "validation_mhd": ("MHD by arg-max, held out", BLUE, "solid"),
-        "validation_mhd_degraded": ("MHD by arg-max, held out, degraded view", GREEN, "dash"),
+        "validation_mhd": ("MHD (arg-max), held out", BLUE, "solid"),
+        "validation_mhd_degraded": ("MHD (arg-max), held out, degraded view", GREEN, "dash"),
         "validation_expected_distance": ("expected distance, held out", BLUE, "dot"),
         "train_expected_distance": ("expected distance, training", ORANGE, "dot"),
     }
@@ -231,24 +215,25 @@ def history(table: pd.DataFrame) -> go.Figure:
 
 
 def losses(table: pd.DataFrame) -> go.Figure:
+    """Cross-entropy by epoch, from the table `history`."""
     curves = {
         "train_cross_entropy": ("training", ORANGE, "solid"),
         "validation_cross_entropy": ("held out", BLUE, "solid"),
     }
-    return _over_epochs(table, curves, "cross-entropy, nats")
+    return _over_epochs(table, curves, "cross-entropy (nats)")
 
 
 def _over_epochs(table: pd.DataFrame, curves: Mapping[str, tuple[str, str, str]], unit: str) -> go.Figure:
+    """Args: curves, the legend, colour and dash of each column; empty columns are omitted."""
     figure = go.Figure()
     for column, (name, colour, dash) in curves.items():
         if column in table and table[column].notna().any():
-            line = {"color": colour, "dash": dash}
             figure.add_scatter(
                 x=table["epoch"].tolist(),
-                y=table[column].astype(object).where(table[column].notna(), None).tolist(),
+                y=_with_none(table[column]).tolist(),
                 mode="lines+markers",
                 marker={"size": 5},
-                line=line,
+                line={"color": colour, "dash": dash},
                 name=name,
             )
     return figure.update_layout(

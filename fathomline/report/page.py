@@ -1,45 +1,50 @@
-"""The report: one self-contained HTML file that makes no network request."""
+"""The report: one self-contained HTML file that makes no network requests."""
 
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from fathomline.files import written_whole
-from fathomline.report.figures import ROOT, WHOLE_TREE, figures, node_id, visible
+from fathomline.report.figures import figures
 from fathomline.report.gallery import confident_mistakes, worst_mistakes
+from fathomline.report.labels import ROOT, WHOLE_TREE, node_id, visible
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 
 
 @dataclass(frozen=True)
 class Results:
-    """What the report shows."""
+    """Everything that the report shows except pictures."""
 
     metrics: Mapping[str, object]
     """As in metrics.json."""
     tables: Mapping[str, pd.DataFrame]
-    """By the names of their CSVs, as `write_tables` writes them: those that the charts need, and `validation`."""
+    """By name, as `tables.all_tables` returns them."""
     taxonomy: Taxonomy
     decoder: str
-    """The decoder of the headline figure."""
+    """The decoder of the main figure."""
     view: str
-    """The view of the held-out ROIs behind the figures, `plain` or `degraded`."""
+    """The view of the held-out ROIs that the figures are for, `plain` or `degraded`."""
     params: str
     """The parameters of the run, as YAML."""
     title: str
+    """Heading of the page."""
 
 
 def write_report(path: Path, results: Results, crops: Path) -> None:
-    """Write the page to `path`: about 5 MB, including the library that draws the charts.
+    """Write the page to `path`: about 5 MB, including the code that draws the charts.
 
-    Args: crops, the folder that the paths of `validation` are relative to. If an ROI's file cannot be read, its card
-        says so, and a warning is printed.
+    If an ROI's file cannot be read, its card says so and a warning is printed.
+
+    Args:
+        crops: the folder that the paths in the table `validation` are relative to.
     """
     text = _render(results, crops)
     with written_whole(path) as temporary:
@@ -59,7 +64,7 @@ def _render(results: Results, crops: Path) -> str:
         charts=set(charts),
         ranks=[str(rank) for rank in RANKS],
         whole_tree=WHOLE_TREE,
-        walk=_walk(clades, taxonomy),
+        clade_options=_clade_options(clades, taxonomy),
         concepts=_records(tables["concepts"]),
         decoders=_records(tables["decoders"]),
         worst=worst,
@@ -84,52 +89,54 @@ def _environment() -> Environment:
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
-        finalize=_seen,
+        finalize=_with_visible_characters,
     )
     environment.filters |= {"figure": _figure, "share": _share}
     return environment
 
 
-def _seen(value: object) -> object:
-    """Applied to every expression of the template: any of them may hold a name with invisible characters."""
+def _with_visible_characters(value: object) -> object:
+    """Applied to every expression in the template, since any of them may contain invisible characters."""
     return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, object]]:
-    """Rows as dictionaries; None for what is missing or infinite, since JSON has neither NaN nor infinity."""
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """One dictionary per row; None for NaN and infinity, which JSON lacks."""
     cells = table.astype(object)
-    return cells.where(table.notna() & ~cells.isin([math.inf, -math.inf]), None).to_dict("records")
+    cells = cells.where(table.notna() & ~cells.isin([math.inf, -math.inf]), None)
+    return [{str(name): value for name, value in row.items()} for row in cells.to_dict("records")]
 
 
-def _clades(table: pd.DataFrame, taxonomy: Taxonomy) -> list[dict[str, object]]:
-    """Rows for the page, with the `id` of each and of its `parent` in place of names, which are only to be read."""
+def _clades(table: pd.DataFrame, taxonomy: Taxonomy) -> list[dict[str, Any]]:
+    """Rows of the table `clades`, each with its `id` and that of its `parent`: the page uses names only as labels."""
     rows = []
     for row in _records(table):
         node = taxonomy.node(row["taxon"])
-        shown = {name: _seen(value) for name, value in row.items()}
+        shown = {name: _with_visible_characters(value) for name, value in row.items()}
         rows.append({**shown, "id": node_id(node), "parent": node_id(taxonomy.parents[node])})
     return rows
 
 
-def _walk(clades: list[dict[str, object]], taxonomy: Taxonomy) -> list[dict[str, object]]:
-    """Clades with an ROI, each followed by those below it, with `depth` from 0."""
-    supported = [clade for clade in clades if (clade["support"] or 0) > 0]
+def _clade_options(clades: list[dict[str, Any]], taxonomy: Taxonomy) -> list[dict[str, Any]]:
+    """Clades with at least one ROI, parents before their children, each with its `depth` in the tree from 0."""
+    supported = [clade for clade in clades if clade["support"] > 0]
     supported.sort(key=lambda clade: int(clade["id"]))  # nodes are numbered in tree order
     return [{**clade, "depth": int(taxonomy.depths[int(clade["id"])]) - 1} for clade in supported]
 
 
-def _is_missing(value: float | None) -> bool:
-    return value is None or not math.isfinite(value)
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _figure(value: float | None, places: int = 3) -> str:
-    return "no data" if _is_missing(value) else f"{value:.{places}f}"
+    finite = _finite(value)
+    return "no data" if finite is None else f"{finite:.{places}f}"
 
 
 def _share(value: float | None) -> float:
-    return 0.0 if _is_missing(value) else value
+    return _finite(value) or 0.0
 
 
 def _script_json(value: object) -> str:
-    """JSON that cannot end its script element, whatever names it holds."""
+    """JSON that cannot close its script element, whatever names it contains."""
     return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

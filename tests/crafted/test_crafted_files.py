@@ -16,7 +16,7 @@ from fathomline.files import write_csv, write_json
 from fathomline.model.backbone import build
 from fathomline.model.checkpoint import Model, load_model, save_model
 from fathomline.model.model_json import Architecture, held_out_digest
-from fathomline.report.history_table import read_history
+from fathomline.report.tables import read_history
 from fathomline.rois.annotations import COLUMNS, read_annotations
 from fathomline.rois.crops import read_crops
 from fathomline.rois.crops_json import write_description

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,7 @@ HOSTILE_BELOW_ANIMALIA = [
     f"Long {'name ' * 80}ends",
     f"Long {'name ' * 90}ends",
 ]
-"""Each the name of a phylum."""
+"""Names of phyla."""
 
 HOSTILE_PATHS = {
     **{name: ["Animalia", name] for name in HOSTILE_BELOW_ANIMALIA},
@@ -60,37 +61,12 @@ HOSTILE_PATHS = {
 EVALUATE = EvaluateConfig("risk", True, dict.fromkeys(map(str, RANKS), 0.6), False, "none")
 
 
-def spanned(paths: dict[str, list[str]]) -> Taxonomy:
+def taxonomy_of(paths: dict[str, list[str]]) -> Taxonomy:
+    """The tree of concepts, each with its taxa from the kingdom down."""
     return Taxonomy(
         Lineage(name, name, str(RANKS[len(path) - 1]), dict(zip(RANKS, path, strict=False)))
         for name, path in paths.items()
     )
-
-
-@pytest.fixture
-def taxonomy() -> Taxonomy:
-    """Two kingdoms; a genus and two of its species; a name that would be markup; and a phylum that no ROI is of."""
-    return spanned(PATHS)
-
-
-@pytest.fixture
-def history(tmp_path) -> Path:
-    path = tmp_path / "history.csv"
-    path.write_text(
-        "epoch,validation_mhd,validation_mhd_degraded,validation_expected_distance,train_expected_distance,"
-        "train_cross_entropy,validation_cross_entropy\n1,3.0,,4.0,5.0,2.0,1.9\n2,1.5,,2.0,2.5,1.0,1.1\n"
-    )
-    return path
-
-
-@pytest.fixture
-def crops(tmp_path) -> Path:
-    """60 ROIs, each of a grey of its own."""
-    folder = tmp_path / "crops"
-    (folder / "rois").mkdir(parents=True)
-    for number in range(60):
-        Image.new("RGB", (200, 100), (number, number, number)).save(folder / f"rois/{number}.png")
-    return folder
 
 
 @dataclass(frozen=True)
@@ -99,24 +75,54 @@ class World:
     results: Results
 
 
+@pytest.fixture(scope="session")
+def taxonomy() -> Taxonomy:
+    """Two kingdoms, one genus with two of its species, a name that contains markup, and a phylum without ROIs."""
+    return taxonomy_of(PATHS)
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("training") / "history.csv"
+    path.write_text(
+        "epoch,validation_mhd,validation_mhd_degraded,validation_expected_distance,train_expected_distance,"
+        "train_cross_entropy,validation_cross_entropy\n1,3.0,,4.0,5.0,2.0,1.9\n2,1.5,,2.0,2.5,1.0,1.1\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def crops(tmp_path_factory) -> Path:
+    """60 ROIs, each in its own grey. Tests that damage one use `own_crops`."""
+    folder = tmp_path_factory.mktemp("crops")
+    (folder / "rois").mkdir()
+    for number in range(60):
+        Image.new("RGB", (200, 100), (number, number, number)).save(folder / f"rois/{number}.png")
+    return folder
+
+
 @pytest.fixture
-def world(taxonomy, history, crops) -> World:
+def own_crops(crops, tmp_path) -> Path:
+    return shutil.copytree(crops, tmp_path / "crops")
+
+
+@pytest.fixture(scope="session")
+def world(taxonomy, history) -> World:
     """A model that is often wrong on 60 ROIs of 20 frames."""
     generator = np.random.default_rng(3)
     labels = generator.choice(6, p=[0.1, 0.4, 0.2, 0.1, 0.1, 0.1], size=60)
-    return measured(taxonomy, CLASSES, labels, generator, history, "A model")
+    return evaluated(taxonomy, CLASSES, labels, generator, history, "A model")
 
 
-@pytest.fixture
-def hostile(history, crops) -> World:
-    """Taxa whose names would be markup, templates, keys or nothing at all, each with an ROI, and often confused."""
+@pytest.fixture(scope="session")
+def hostile(history) -> World:
+    """Often confused taxa whose names look like markup, templates or keys, each with at least one ROI."""
     generator, classes = np.random.default_rng(3), list(HOSTILE_PATHS)
-    return measured(
-        spanned(HOSTILE_PATHS), classes, np.arange(60) % len(classes), generator, history, "<b>{{ x }}</b>\u202e"
-    )
+    labels, title = np.arange(60) % len(classes), "<b>{{ x }}</b>\u202e"
+    return evaluated(taxonomy_of(HOSTILE_PATHS), classes, labels, generator, history, title)
 
 
-def measured(
+def evaluated(
     taxonomy: Taxonomy,
     classes: list[str],
     labels: np.ndarray,

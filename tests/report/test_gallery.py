@@ -14,26 +14,26 @@ def rows(world):
     return world.results.tables["validation"]
 
 
-def test_the_worst_come_farthest_first_and_the_surest_among_equals(rows, taxonomy, crops):
+def test_the_worst_mistakes_are_sorted_by_distance_then_confidence(rows, taxonomy, crops):
     mistakes = worst_mistakes(rows, taxonomy, crops)
     keys = [(-mistake.distance, -mistake.confidence) for mistake in mistakes]
     assert keys == sorted(keys)
     assert all(mistake.distance == taxonomy.distance(mistake.truth, mistake.prediction) > 0 for mistake in mistakes)
 
 
-def test_at_most_three_of_one_kind_are_shown_the_surest_ones(rows, taxonomy, crops):
+def test_only_the_three_most_confident_of_equal_mistakes_are_shown(rows, taxonomy, crops):
     same = rows.assign(truth="Porifera", prediction="Gastropoda", distance=3, confidence=np.linspace(0, 1, len(rows)))
     assert [mistake.annotation_id for mistake in worst_mistakes(same, taxonomy, crops)] == [159, 158, 157]
 
 
-def test_there_is_an_end_to_both_galleries(rows, taxonomy, crops, monkeypatch):
+def test_both_galleries_are_limited(rows, taxonomy, crops, monkeypatch):
     monkeypatch.setattr(gallery, "WORST", 2)
     monkeypatch.setattr(gallery, "MOST_CONFIDENT", 3)
     assert len(worst_mistakes(rows, taxonomy, crops)) == 2
     assert len(confident_mistakes(rows, taxonomy, crops)) == 3
 
 
-def test_an_ancestor_of_the_truth_is_no_confident_mistake(rows, taxonomy, crops):
+def test_an_ancestor_of_the_truth_is_not_a_confident_mistake(rows, taxonomy, crops):
     rows = rows.iloc[:4].assign(
         truth=["Sebastes diploproa", "Sebastes", "Porifera", "Porifera"],
         prediction=["Chordata", "Sebastes diploproa", "Gastropoda", "Porifera"],
@@ -59,7 +59,7 @@ def test_an_ancestor_of_the_truth_is_no_confident_mistake(rows, taxonomy, crops)
         ("<b>Kelp</b> & </script>", "Animalia", (), ("Chromista", "<b>Kelp</b> & </script>"), ("Animalia",)),
     ],
 )
-def test_lineages_part_at_the_fork(rows, taxonomy, crops, truth, prediction, shared, truth_branch, prediction_branch):
+def test_lineages_divide_at_the_fork(rows, taxonomy, crops, truth, prediction, shared, truth_branch, prediction_branch):
     row = rows.iloc[:1].assign(truth=truth, prediction=prediction, distance=1)
     (mistake,) = worst_mistakes(row, taxonomy, crops)
     assert mistake.shared == shared
@@ -67,7 +67,7 @@ def test_lineages_part_at_the_fork(rows, taxonomy, crops, truth, prediction, sha
     assert mistake.prediction_branch == prediction_branch
 
 
-def test_a_mistake_has_its_own_picture_scaled_down_and_its_most_probable_concepts(rows, taxonomy, crops):
+def test_a_mistake_has_its_scaled_down_picture_and_most_probable_concepts(rows, taxonomy, crops):
     mistake = worst_mistakes(rows, taxonomy, crops)[0]
     head, data = mistake.picture.split(",")
     assert head == "data:image/webp;base64"
@@ -78,12 +78,12 @@ def test_a_mistake_has_its_own_picture_scaled_down_and_its_most_probable_concept
     assert mistake.most_probable == tuple(
         (row[f"concept_{place}"], row[f"probability_{place}"]) for place in range(1, 6)
     )
-    stated = [probability for _, probability in mistake.most_probable]
-    assert stated == sorted(stated, reverse=True)
+    probabilities = [probability for _, probability in mistake.most_probable]
+    assert probabilities == sorted(probabilities, reverse=True)
 
 
 def broken_chunk() -> bytes:
-    """A PNG whose second chunk of pixels has lost its name, on which Pillow raises no OSError."""
+    """A PNG whose second chunk of pixels has an invalid name. Pillow does not raise OSError for it."""
     stream = io.BytesIO()
     pixels = np.random.default_rng(0).integers(256, size=(300, 300, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(stream, "PNG")
@@ -94,13 +94,13 @@ def broken_chunk() -> bytes:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no picture", broken_chunk()], ids=["none", "empty", "text", "chunk"])
-def test_a_missing_or_damaged_roi_is_named_and_the_others_are_shown(rows, taxonomy, crops, content, capsys):
-    whole = worst_mistakes(rows, taxonomy, crops)
-    gone = crops / f"rois/{whole[1].annotation_id - 100}.png"
-    gone.unlink() if content is None else gone.write_bytes(content)
-    mistakes = worst_mistakes(rows, taxonomy, crops)
+def test_a_missing_or_damaged_roi_is_reported_and_the_others_are_shown(rows, taxonomy, own_crops, content, capsys):
+    expected = worst_mistakes(rows, taxonomy, own_crops)
+    path = own_crops / f"rois/{expected[1].annotation_id - 100}.png"
+    path.unlink() if content is None else path.write_bytes(content)
+    mistakes = worst_mistakes(rows, taxonomy, own_crops)
     assert mistakes[1].picture is None
-    assert [mistake for mistake in mistakes if mistake.picture] == [whole[0], *whole[2:]]
-    told = capsys.readouterr().err
-    assert f"1 ROI file(s) cannot be read, the first is annotation {whole[1].annotation_id}'s" in told
-    assert "dvc repro -f crop" in told
+    assert [mistake for mistake in mistakes if mistake.picture] == [expected[0], *expected[2:]]
+    warned = capsys.readouterr().err
+    assert f"1 ROI file(s) cannot be read, the first for annotation {expected[1].annotation_id};" in warned
+    assert "dvc repro -f crop" in warned

@@ -6,7 +6,7 @@ import pytest
 
 from fathomline.report.tables import confusion_at_ranks, mean_history, write_tables
 from fathomline.taxonomy.ranks import RANKS
-from tests.report.conftest import HOSTILE_PATHS, spanned
+from tests.report.conftest import taxonomy_of
 
 TABLES = {
     "validation",
@@ -24,7 +24,7 @@ TABLES = {
 }
 
 
-def test_every_table_is_written_as_it_is(world, tmp_path):
+def test_every_table_is_written_unchanged(world, tmp_path):
     write_tables(tmp_path / "reports", world.results.tables)
     assert {path.stem for path in (tmp_path / "reports").iterdir()} == TABLES
     for name, table in world.results.tables.items():
@@ -34,7 +34,7 @@ def test_every_table_is_written_as_it_is(world, tmp_path):
             np.testing.assert_array_equal(read[column].to_numpy(float), table[column].to_numpy(float))
 
 
-def test_what_stands_in_a_table_and_in_metrics_is_the_same_figure(world):
+def test_tables_and_metrics_agree(world):
     figures, tables = world.results.metrics, world.results.tables
     rows, clades = tables["validation"], tables["clades"].set_index("taxon")
     kingdoms = clades[clades["parent"] == ""]
@@ -55,7 +55,7 @@ def test_what_stands_in_a_table_and_in_metrics_is_the_same_figure(world):
     json.dumps(figures, allow_nan=False)
 
 
-def test_confusion_tables_name_taxa_at_their_rank_and_lose_no_roi(world):
+def test_confusion_tables_name_taxa_at_their_rank_and_count_every_roi(world):
     rows, table = world.results.tables["validation"], world.results.tables["confusion"]
     assert table.groupby("rank")["rois"].sum().to_dict() == dict.fromkeys(map(str, RANKS), len(rows))
     phylum = world.results.tables["confusion_phylum"]
@@ -66,25 +66,15 @@ def test_confusion_tables_name_taxa_at_their_rank_and_lose_no_roi(world):
     assert set(phylum["prediction"][stopped]) <= {"Animalia (no phylum)"}
 
 
-def test_a_taxon_named_like_the_mark_of_another_stays_apart_from_it():
-    rows = pd.DataFrame([("R", "R (no class)"), ("R (no class)", "R"), ("R", "R")], columns=["truth", "prediction"])
-    table = confusion_at_ranks(rows, spanned(HOSTILE_PATHS)).query("rank == 'class'")
-    assert table.set_index(["truth", "prediction"])["rois"].to_dict() == {
-        ("R (no class, 2)", "R (no class)"): 1,
-        ("R (no class)", "R (no class, 2)"): 1,
-        ("R (no class, 2)", "R (no class, 2)"): 1,
-    }
-
-
-def test_two_marks_that_would_be_alike_are_numbered():
-    taxonomy = spanned({name: ["Animalia", name] for name in ("R", "R (no class)", "R (no class, 2)")})
+def test_equal_marks_are_numbered():
+    taxonomy = taxonomy_of({name: ["Animalia", name] for name in ("R", "R (no class)", "R (no class, 2)")})
     rows = pd.DataFrame({"truth": taxonomy.concepts, "prediction": ["Animalia"] * 3})
     table = confusion_at_ranks(rows, taxonomy).query("rank == 'class'")
     assert set(table["truth"]) == {"R (no class, 3)", "R (no class) (no class)", "R (no class, 2) (no class)"}
 
 
 @pytest.mark.parametrize("rank", [str(rank) for rank in RANKS])
-def test_at_every_rank_a_label_is_of_one_taxon_and_a_taxon_has_one_label(hostile, rank):
+def test_at_every_rank_labels_and_taxa_match_one_to_one(hostile, rank):
     table = hostile.results.tables["confusion"].query("rank == @rank")
     labels = {*zip(table["truth_node"], table["truth"], strict=True)}
     labels |= {*zip(table["prediction_node"], table["prediction"], strict=True)}
@@ -94,8 +84,8 @@ def test_at_every_rank_a_label_is_of_one_taxon_and_a_taxon_has_one_label(hostile
         assert name.startswith(hostile.results.taxonomy.nodes[node].name)
 
 
-def test_the_history_is_the_mean_over_folds_one_row_an_epoch(tmp_path):
+def test_the_history_is_the_mean_over_folds_up_to_the_last_epoch_of_all(tmp_path):
     for name, curve in {"one": "1,3.0\n2,1.5\n3,1.0\n", "two": "1,5.0\n2,2.5\n"}.items():
         (tmp_path / name).write_text(f"epoch,validation_mhd\n{curve}")
     table = mean_history([tmp_path / "one", tmp_path / "two"])
-    assert table.to_numpy().tolist() == [[1, 4.0], [2, 2.0]], "the third epoch is of one fold only"
+    assert table.to_numpy().tolist() == [[1, 4.0], [2, 2.0]], "only one fold reached the third epoch"

@@ -9,7 +9,7 @@ from fathomline.config import with_values
 from fathomline.files import write_csv
 from fathomline.model.degrade import degraded_scale, view_spans
 from fathomline.model.inference import predict_logits
-from fathomline.report.history_table import read_history
+from fathomline.report.tables import read_history
 from fathomline.train.history import Epoch, Trained
 from fathomline.train.train import train
 from tests.colored_crops import CLASSES

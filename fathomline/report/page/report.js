@@ -4,7 +4,7 @@ const find = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 40rem)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-// Charts take their colours from the page, so that light and dark are set in one place.
+// Charts take their colours from the page: the style sheet alone defines light and dark.
 function themed(layout) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
@@ -22,16 +22,16 @@ function themed(layout) {
   };
 }
 
-// Plotly offers to send a chart to its makers' server; nothing may leave this page.
+// Plotly has buttons that upload a chart to its maker's server; no data may leave this page.
 const CONFIG = { displaylogo: false, plotlyServerURL: "", modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d"] };
 
-// Pixels across that leave a cell for each prediction beside the longest name of a truth.
-function roomFor({ xaxis, yaxis }) {
+// Width in pixels that fits the longest name of a truth and a column for each prediction.
+function confusionWidth({ xaxis, yaxis }) {
   const longest = Math.max(...yaxis.ticktext.map((name) => name.length));
   return 120 + 6 * longest + 15 * xaxis.ticktext.length;
 }
 
-function draw(place, name) {
+function draw(element, name) {
   const { data, layout } = charts[name];
   const traces = data.map((trace) => {
     if (trace.type === "icicle") {
@@ -40,22 +40,20 @@ function draw(place, name) {
     }
     return trace.type === "heatmap" ? { ...trace, showscale: !narrow.matches } : trace;
   });
-  const wide = name.startsWith("confusion") ? Math.max(place.parentElement.clientWidth, roomFor(layout)) : undefined;
-  return Plotly.react(place, traces, { ...themed(layout), width: wide }, { ...CONFIG, responsive: !wide });
+  const width = name.startsWith("confusion") ? Math.max(element.parentElement.clientWidth, confusionWidth(layout)) : undefined;
+  return Plotly.react(element, traces, { ...themed(layout), width }, { ...CONFIG, responsive: !width });
 }
 
-// The tree: one clade is shown at a time, whichever control chose it. A clade goes by its id, "" for the whole tree:
-// names are there to be read.
+// The tree shows one clade at a time, identified by its id, or "" for the whole tree. Names are only labels.
 const byId = new Map(clades.map((clade) => [clade.id, clade]));
 let shownClade = "";
 
-function inWords(value, digits) {
+function formatted(value, digits) {
   return value === null ? "no data" : value.toFixed(digits);
 }
 
+// The table of a clade and its children.
 function describe(id) {
-  const place = find("clade-figures");
-  place.replaceChildren();
   const children = clades.filter((clade) => clade.parent === id && clade.support > 0);
   const rows = id === "" ? children : [byId.get(id), ...children];
   const table = document.createElement("table");
@@ -81,12 +79,12 @@ function describe(id) {
     }
     row.append(first);
     const leaving = clade.leaving === null ? "no data" : `${(100 * clade.leaving).toFixed(1)} %`;
-    const cells = [clade.rank ?? "", clade.support, inWords(clade.mhd, 3), inWords(clade.accuracy, 3), leaving, clade.mistaken_for ?? ""];
+    const cells = [clade.rank ?? "", clade.support, formatted(clade.mhd, 3), formatted(clade.accuracy, 3), leaving, clade.mistaken_for ?? ""];
     for (const value of cells) row.insertCell().textContent = value;
   }
   const scroll = Object.assign(document.createElement("div"), { className: "scroll" });
   scroll.append(table);
-  place.append(scroll);
+  find("clade-figures").replaceChildren(scroll);
 }
 
 function show(id) {
@@ -103,22 +101,22 @@ find("up").addEventListener("click", () => {
   if (find("up").disabled) find("clade").focus();
 });
 
-// Confusion at the rank that the reader chose.
-function confuse() {
+// Confusion at the chosen rank.
+function drawConfusion() {
   const rank = find("rank").value;
   find("confusion-caption").textContent = `Truth against prediction by ${rank}`;
   draw(find("chart-confusion"), `confusion_${rank}`);
 }
-find("rank").addEventListener("change", confuse);
+find("rank").addEventListener("change", drawConfusion);
 
-// Galleries show a few cards at first; the worst mistakes can be filtered too.
+// Galleries show a few cards at first; the worst mistakes can also be filtered.
 const FEW = 12;
 function gallery(list, passes) {
   const cards = [...list.children];
   const more = Object.assign(document.createElement("button"), { type: "button" });
   let limit = FEW;
   list.after(more);
-  function sift() {
+  function filter() {
     const passing = cards.filter(passes);
     const shown = new Set(passing.slice(0, limit));
     for (const card of cards) card.hidden = !shown.has(card);
@@ -129,36 +127,36 @@ function gallery(list, passes) {
   more.addEventListener("click", () => {
     const next = cards.find((card) => card.hidden && passes(card));
     limit = Infinity;
-    sift();
+    filter();
     next.tabIndex = -1;
     next.focus();
   });
-  sift();
-  return () => { limit = FEW; return sift(); };
+  filter();
+  return () => { limit = FEW; return filter(); };
 }
 
 if (find("gallery-worst")) {
   const [clade, distance] = [find("gallery-clade"), find("gallery-distance")];
-  const sift = gallery(find("gallery-worst"), (card) =>
+  const filter = gallery(find("gallery-worst"), (card) =>
     (clade.value === "" || card.dataset.clades.split(" ").includes(clade.value)) && Number(card.dataset.distance) >= Number(distance.value));
   const count = () => {
-    find("gallery-count").textContent = `${sift()} of ${find("gallery-worst").children.length} shown`;
+    find("gallery-count").textContent = `${filter()} of ${find("gallery-worst").children.length} match`;
   };
   for (const control of [clade, distance]) control.addEventListener("change", count);
   count();
 }
 if (find("gallery-confident")) gallery(find("gallery-confident"), () => true);
 
-// Tables sort by the column whose heading is clicked; figures without data come last either way.
+// A click on a column heading sorts the table; cells without data come last in either order.
 for (const table of document.querySelectorAll("table.sortable")) {
-  const heads = [...table.tHead.rows[0].cells];
-  heads.forEach((head, column) => head.querySelector("button")?.addEventListener("click", () => {
-    const order = head.ariaSort === "ascending" ? "descending" : "ascending";
-    heads.forEach((other) => other.removeAttribute("aria-sort"));
-    head.ariaSort = order;
+  const headings = [...table.tHead.rows[0].cells];
+  headings.forEach((heading, column) => heading.querySelector("button")?.addEventListener("click", () => {
+    const order = heading.ariaSort === "ascending" ? "descending" : "ascending";
+    headings.forEach((other) => other.removeAttribute("aria-sort"));
+    heading.ariaSort = order;
     const sign = order === "ascending" ? 1 : -1;
     const key = (row) => row.cells[column].textContent.trim();
-    // A heading of a row is a name, and a taxon may be named anything.
+    // A row heading is a name, and a taxon may be named "no data".
     const missing = (row) => row.cells[column].tagName === "TD" && key(row) === "no data";
     const compare = (left, right) => {
       const [a, b] = [key(left), key(right)];
@@ -170,8 +168,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 
 function drawAll() {
-  for (const place of document.querySelectorAll("[data-chart]")) draw(place, place.dataset.chart);
-  confuse();
+  for (const element of document.querySelectorAll("[data-chart]")) draw(element, element.dataset.chart);
+  drawConfusion();
 }
 drawAll();
 show("");
@@ -182,7 +180,7 @@ find("chart-tree").on("plotly_icicleclick", (event) => {
   } else {
     show(clicked.id === root ? "" : clicked.id);
   }
-  return false; // the clade is drawn by `show`, for every control alike
+  return false; // `show` has drawn the clade
 });
 dark.addEventListener("change", drawAll);
 narrow.addEventListener("change", drawAll);
