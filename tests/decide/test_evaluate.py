@@ -8,8 +8,9 @@ from fathomline.decide import evaluate as evaluation
 from fathomline.decide.calibrate import fit_temperature, probabilities
 from fathomline.decide.cross_fit import CrossFitting
 from fathomline.decide.decode import DECODERS, Decoder
-from fathomline.decide.evaluate import EvaluateConfig, Evaluation, best_constant
+from fathomline.decide.evaluate import EvaluateConfig, Evaluation
 from fathomline.decide.metrics import (
+    best_constant,
     accuracy_at_ranks,
     bootstrap_interval,
     expected_calibration_error,
