@@ -80,8 +80,8 @@ def _score(parsed: argparse.Namespace) -> None:
     if unknown:
         names = listing(f"{name!r} ({count})" for name, count in unknown.items())
         warning(
-            f"{sum(unknown.values())} answer(s) are not among the {len(taxonomy.concepts)} concepts of the taxonomy and "
-            f"cost {UNKNOWN_DISTANCE} each: {names}"
+            f"{sum(unknown.values())} answer(s) are not among the {len(taxonomy.concepts)} concepts of the taxonomy "
+            f"and cost {UNKNOWN_DISTANCE} each: {names}"
         )
     if parsed.details:
         write_csv(rows, parsed.details)

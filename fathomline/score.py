@@ -72,7 +72,7 @@ def score(submission: pd.DataFrame, truth: pd.DataFrame, taxonomy: Taxonomy) -> 
 
 
 def unknown_answers(rows: pd.DataFrame, taxonomy: Taxonomy) -> dict[str, int]:
-    """The answers in the rows of `score` that are not concepts of the taxonomy, with their counts, most frequent first."""
+    """Counts of the answers in the rows of `score` that are not concepts of the taxonomy, most frequent first."""
     unknown = rows.loc[~rows["prediction"].isin(set(taxonomy.concepts)), "prediction"]
     return unknown.value_counts().to_dict()
 
