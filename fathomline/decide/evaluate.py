@@ -53,7 +53,7 @@ class EvaluateConfig:
     """Calibrate probabilities with a temperature fitted to held-out ROIs. The figures are cross-fitted."""
 
     thresholds: dict[str, Annotated[float, Interval(ge=0, le=1)]] = field(default_factory=_default_thresholds)
-    """For the decoder `threshold`: the least summed probability at which a taxon of each rank is answered."""
+    """For the decoder `threshold`: the least summed probability for an answer at each rank."""
 
     fit_thresholds: bool = False
     """Fit the thresholds to held-out ROIs, starting from `thresholds`. The figures are cross-fitted."""

@@ -1,4 +1,4 @@
-"""What the decoders answer for held-out ROIs, as rows, tables and figures."""
+"""The answers of the decoders for held-out ROIs, as rows, tables and figures."""
 
 import math
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ MOST_PROBABLE = 5
 
 @dataclass(frozen=True)
 class Outcome:
-    """What each decoder answers for the held-out ROIs, and how far that is from the truth."""
+    """The answers of each decoder for the held-out ROIs, and their distances from the truth."""
 
     decoder: Decoder
     headline: DecoderName
