@@ -1,4 +1,4 @@
-"""The command line: score a submission, or show a lineage."""
+"""The command line: score a submission or show lineages."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ from fathomline.taxonomy.tree import UNKNOWN_DISTANCE, Taxonomy
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status, 1 for a user error."""
+    """Run the command line. Returns the exit status: 0, or 1 after a user error."""
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error(str(fault))
         return 1
     except BrokenPipeError:
-        # The reader of our output went away (`… | head`), which is its right.
+        # The reader of the output has stopped reading, as in `… | head`.
         sys.stderr.close()
         return 1
     except OSError as fault:
@@ -32,33 +32,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fathomline", description="Tell the ocean's animals apart, at any rank.")
+    parser = argparse.ArgumentParser(prog="fathomline", description="Hierarchical classification of marine animals.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     taxonomy = argparse.ArgumentParser(add_help=False)
     taxonomy.add_argument(
         "--taxonomy",
         type=Path,
         metavar="FILE",
-        help="a taxonomy_reference.json; default: the 79 names of FathomNet 2025, with its organisers' lineages",
+        help="a taxonomy_reference.json; default: the 79 concepts of FathomNet 2025 with its organisers' lineages",
     )
     scoring = commands.add_parser(
         "score",
         parents=[taxonomy],
         help="mean hierarchical distance of a submission",
-        description="Print the mean hierarchical distance (MHD) of SUBMISSION, by the rules of FathomNet 2025: an "
+        description="Print the mean hierarchical distance (MHD) of SUBMISSION by the rules of FathomNet 2025: an "
         "unknown or empty name costs 12. Both files need the columns annotation_id and concept_name.",
     )
     scoring.add_argument("submission", type=Path, metavar="SUBMISSION", help="CSV of answers")
     scoring.add_argument("truth", type=Path, metavar="TRUTH", help="CSV of the true names of the same annotations")
-    scoring.add_argument("--details", type=Path, metavar="FILE", help="CSV to write, one row an annotation")
+    scoring.add_argument("--details", type=Path, metavar="FILE", help="CSV to write, one row per annotation")
     scoring.set_defaults(run=_score)
     showing = commands.add_parser(
         "lineage",
         parents=[taxonomy],
-        help="the path of a name, rank by rank",
-        description="Print the path of each NAME from kingdom down, rank by rank.",
+        help="the lineage of a name, rank by rank",
+        description="Print the lineage of each NAME from kingdom down, rank by rank.",
     )
-    showing.add_argument("names", nargs="+", metavar="NAME", help="a concept or a taxon above one; quote spaces")
+    showing.add_argument(
+        "names", nargs="+", metavar="NAME", help="a concept or any taxon above one; quote names with spaces"
+    )
     showing.set_defaults(run=_show_lineages)
     return parser
 
@@ -68,17 +70,18 @@ def _taxonomy(path: Path | None) -> Taxonomy:
 
 
 def _score(parsed: argparse.Namespace) -> None:
-    # pandas takes half a second, which `lineage` and `--help` need not pay.
+    # Importing pandas takes half a second, which `lineage` and `--help` do not need.
     from fathomline.files import write_csv
     from fathomline.score import read_answers, score, unknown_answers
 
     taxonomy = _taxonomy(parsed.taxonomy)
     rows = score(read_answers(parsed.submission), read_answers(parsed.truth), taxonomy)
-    strange = unknown_answers(rows, taxonomy)
-    if strange:
-        named = listing(f"{name!r} ({count})" for name, count in strange.items())
+    unknown = unknown_answers(rows, taxonomy)
+    if unknown:
+        names = listing(f"{name!r} ({count})" for name, count in unknown.items())
         warning(
-            f"{sum(strange.values())} answer(s) are no concept of the taxonomy and cost {UNKNOWN_DISTANCE}: {named}"
+            f"{sum(unknown.values())} answer(s) are not among the {len(taxonomy.concepts)} concepts of the taxonomy "
+            f"and cost {UNKNOWN_DISTANCE} each: {names}"
         )
     if parsed.details:
         write_csv(rows, parsed.details)
@@ -87,22 +90,24 @@ def _score(parsed: argparse.Namespace) -> None:
 
 def _show_lineages(parsed: argparse.Namespace) -> None:
     taxonomy = _taxonomy(parsed.taxonomy)
-    found = {name: _found(name, taxonomy) for name in parsed.names}
-    unknown = [name for name, node in found.items() if node is None]
+    names = list(dict.fromkeys(parsed.names))
+    nodes = {name: node for name in names if (node := _find(name, taxonomy)) is not None}
+    unknown = [name for name in names if name not in nodes]
     if unknown:
-        every = [*taxonomy.concepts, *(node.name for node in taxonomy.nodes)]
-        hints = [f"{name!r} (nearest: {', '.join(nearest(name, every)) or 'none'})" for name in unknown]
+        known = [*taxonomy.concepts, *(node.name for node in taxonomy.nodes)]
+        hints = [f"{name!r} (nearest: {', '.join(nearest(name, known)) or 'none'})" for name in unknown]
         raise InputError(f"{len(unknown)} name(s) are not in the taxonomy: {listing(hints)}")
-    for name, node in found.items():
-        summary(_described(name, node, taxonomy))
+    for name, node in nodes.items():
+        summary(_format_lineage(name, node, taxonomy))
 
 
-def _found(name: str, taxonomy: Taxonomy) -> int | None:
+def _find(name: str, taxonomy: Taxonomy) -> int | None:
+    """The node of `name` in any of its spellings; None if the taxonomy has none of them."""
     return next((taxonomy.node(spelling) for spelling in (name, *spellings(name)) if taxonomy.holds(spelling)), None)
 
 
-def _described(name: str, node: int, taxonomy: Taxonomy) -> str:
-    """The name, then its path, one rank a line; a taxon between the seven ranks stands last under its own."""
+def _format_lineage(name: str, node: int, taxonomy: Taxonomy) -> str:
+    """The name, then its lineage, one rank per line; a taxon between the seven ranks comes last with its own rank."""
     path = [taxonomy.nodes[ancestor] for ancestor in taxonomy.paths[node] if ancestor >= 0]
     own_ranks = {lineage.path[-1]: lineage.rank for lineage in taxonomy.lineages}
     ranks = [str(step.rank or own_ranks[step]) for step in path]

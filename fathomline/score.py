@@ -1,4 +1,4 @@
-"""A submission against the truth, by the competition's rules."""
+"""Score a submission against the truth by the competition's rules."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +12,14 @@ from fathomline.lineages.spelling import nearest
 from fathomline.taxonomy.tree import UNKNOWN_DISTANCE, Taxonomy
 
 WHOLE_NUMBER = r"\s*[+-]?\d{1,18}(\.0*)?\s*"
-"""With the ".0" that spreadsheets and pandas give a column that had gaps."""
+"""It may end with the ".0" that spreadsheets and pandas add to the numbers of a column with gaps."""
 
 
 def read_answers(path: Path) -> pd.DataFrame:
-    """Read `annotation_id` (int64) and `concept_name` (text, "" where empty) of a CSV; other columns are left out.
+    """Read `annotation_id` (int64) and `concept_name` (text, "" if empty) from a CSV; other columns are ignored.
 
-    Raises InputError naming the file and the rows whose annotation_id is not a whole number or appears twice.
+    Raises InputError naming the file and the rows whose annotation_id is not a whole number or appears more than once,
+    and whatever `read_csv` raises.
     """
     table = read_csv(path, ["annotation_id", "concept_name"], dtype=str, keep_default_na=False, skip_blank_lines=False)
     table = table[(table != "").any(axis=1)]
@@ -42,20 +43,20 @@ def read_answers(path: Path) -> pd.DataFrame:
 def score(submission: pd.DataFrame, truth: pd.DataFrame, taxonomy: Taxonomy) -> pd.DataFrame:
     """The distance of each answer from its truth; the mean of the column `distance` is the MHD.
 
-    An answer that is empty, or not the name of one of the taxonomy's concepts, is 12 from any truth, as in the
-    competition, whose reference holds its 79 names only: Decapoda is above some of them, and still unknown.
+    The distance of an answer that is empty or not one of the taxonomy's concepts is 12. This is the competition's rule,
+    and its reference has 79 concepts only: Decapoda, an ancestor of some of them, costs 12 too.
 
-    Args: submission and truth as `read_answers` gives them.
+    Args: submission and truth, as returned by `read_answers`.
     Returns: annotation_id, truth, prediction, distance (edges), in the order of `truth`.
-    Raises InputError when the two do not answer for the same ROIs, or when a truth is no concept of the taxonomy.
+    Raises InputError when the two files do not have the same ROIs, or when a truth is not a concept of the taxonomy.
     """
-    _refuse_other_rows(submission, truth)
+    _require_same_rois(submission, truth)
     concepts = set(taxonomy.concepts)
     unknown = sorted(set(truth["concept_name"]) - concepts)
     if unknown:
         raise InputError(
-            f"truth: {len(unknown)} name(s) are not in the taxonomy of {len(concepts)} concepts: "
-            f"{listing(_suggested(name, taxonomy.concepts) for name in unknown)}; give the taxonomy that holds them "
+            f"truth: {len(unknown)} name(s) are not among the {len(concepts)} concepts of the taxonomy: "
+            f"{listing(_with_suggestion(name, taxonomy.concepts) for name in unknown)}; pass a taxonomy that has them "
             "with --taxonomy"
         )
     rows = truth.merge(submission, on="annotation_id", suffixes=("_truth", "_prediction"))
@@ -71,24 +72,25 @@ def score(submission: pd.DataFrame, truth: pd.DataFrame, taxonomy: Taxonomy) -> 
 
 
 def unknown_answers(rows: pd.DataFrame, taxonomy: Taxonomy) -> dict[str, int]:
-    """The answers among the rows of `score` that no concept bears, with their counts, commonest first."""
-    strange = rows.loc[~rows["prediction"].isin(set(taxonomy.concepts)), "prediction"]
-    return strange.value_counts().to_dict()
+    """Counts of the answers in the rows of `score` that are not concepts of the taxonomy, most frequent first."""
+    unknown = rows.loc[~rows["prediction"].isin(set(taxonomy.concepts)), "prediction"]
+    return unknown.value_counts().to_dict()
 
 
-def _refuse_other_rows(submission: pd.DataFrame, truth: pd.DataFrame) -> None:
-    answered, wanted = set(submission["annotation_id"]), set(truth["annotation_id"])
-    if not wanted:
-        raise InputError("truth: there is no row; expected one for each ROI")
-    faults = [
-        f"{len(ids)} {what}: {listing(sorted(ids))}"
-        for ids, what in ((wanted - answered, "row(s) are missing"), (answered - wanted, "row(s) match no ROI"))
-        if ids
-    ]
+def _require_same_rois(submission: pd.DataFrame, truth: pd.DataFrame) -> None:
+    answered, expected = set(submission["annotation_id"]), set(truth["annotation_id"])
+    if not expected:
+        raise InputError("truth: no rows, expected one for each ROI")
+    missing, extra = sorted(expected - answered), sorted(answered - expected)
+    faults = []
+    if missing:
+        faults.append(f"{len(missing)} row(s) are missing: {listing(missing)}")
+    if extra:
+        faults.append(f"{len(extra)} row(s) match no ROI: {listing(extra)}")
     if faults:
-        raise InputError(f"submission: {'; '.join(faults)}; expected one row for each of the {len(wanted)} ROIs")
+        raise InputError(f"submission: {'; '.join(faults)}; expected one row for each of the {len(expected)} ROIs")
 
 
-def _suggested(name: str, known: Sequence[str]) -> str:
+def _with_suggestion(name: str, known: Sequence[str]) -> str:
     close = nearest(name, known, count=1)
     return f"{name!r} (did you mean {close[0]}?)" if close else repr(name)

@@ -1,4 +1,4 @@
-"""Answer for every test annotation."""
+"""Write an answer for every test annotation."""
 
 import argparse
 from dataclasses import replace
@@ -18,7 +18,7 @@ from stages import params_section, run
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset", type=Path, help="dataset.json of the test subset")
-    parser.add_argument("logits", type=Path, help="logits of the test subset, as the predict stage wrote them")
+    parser.add_argument("logits", type=Path, help="logits of the test subset that predict wrote")
     parser.add_argument("taxonomy", type=Path, help="taxonomy_reference.json")
     parser.add_argument("calibration", type=Path, help="calibration.json that evaluate wrote")
     parser.add_argument("submission", type=Path, help="submission.csv to write")
@@ -27,18 +27,17 @@ def main() -> None:
     candidates = params_section("submit", SubmitConfig).candidates
     taxonomy = read_reference(arguments.taxonomy)
     test = read_ensemble_logits(arguments.logits, taxonomy)
-    # The rule was settled for the same candidates, unless someone runs this stage alone after changing them.
+    # They differ from the rule's if submit.candidates was changed and only this stage was run again.
     rule = replace(read_rule(arguments.calibration), candidates=candidates)
     probabilities = ensemble_probabilities(test.by_fold(rule.transforms), rule.temperature)
-    wanted = [annotation["id"] for annotation in read_dataset(arguments.dataset).annotations]
-    table = predictions(wanted, test.annotation_ids, probabilities, test.classes, taxonomy, rule)
+    annotation_ids = [annotation["id"] for annotation in read_dataset(arguments.dataset).annotations]
+    seen = test.annotation_ids.tolist()
+    table = predictions(annotation_ids, seen, probabilities, test.classes, taxonomy, rule)
     write_csv(table[["annotation_id", "concept_name"]], arguments.submission)
     write_report_csv(table, arguments.predictions)
-    unseen = int((~table["seen"]).sum())
-    summary(
-        f"submit: {len(table)} answers by {rule.decoder} in {arguments.submission}"
-        + (f", {unseen} of them {rule.fallback} because the ROI could not be cropped" if unseen else "")
-    )
+    unseen = len(annotation_ids) - len(seen)
+    note = f"; {unseen} ROI(s) could not be cropped and got the fallback answer {rule.fallback}" if unseen else ""
+    summary(f"submit: {len(table)} answers by {rule.decoder} in {arguments.submission}{note}")
 
 
 if __name__ == "__main__":

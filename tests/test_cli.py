@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +16,7 @@ TRUTH = [(1, "Pandalus amplus"), (2, "Sebastes"), (3, "Porifera"), (4, "Sebastes
 
 @pytest.fixture
 def file(tmp_path):
-    """Writes rows of annotation_id and concept_name to a CSV and gives its path."""
+    """Write rows of annotation_id and concept_name to a CSV and return its path."""
 
     def write(rows: list[tuple], name: str = "answers.csv") -> str:
         path = tmp_path / name
@@ -48,11 +47,11 @@ def test_the_score_is_the_mean_of_the_official_distances(file, truth, capsys, tm
 
 
 @pytest.mark.parametrize("answer", ["", "Decapoda", "Animalia", "pandalus amplus", "Pandalus amplus ", "NA"])
-def test_a_name_that_the_reference_lacks_costs_twelve_and_is_named(file, truth, capsys, answer):
+def test_a_name_outside_the_reference_costs_twelve_and_is_reported(file, truth, capsys, answer):
     assert main(["score", file([(1, answer), *TRUTH[1:]]), truth]) == 0
     out, err = capsys.readouterr()
     assert float(out) == 12 / 4
-    assert f"1 answer(s) are no concept of the taxonomy and cost 12: {answer!r} (1)" in err
+    assert f"1 answer(s) are not among the 79 concepts of the taxonomy and cost 12 each: {answer!r} (1)" in err
 
 
 @pytest.mark.parametrize(
@@ -71,22 +70,21 @@ def test_a_name_that_the_reference_lacks_costs_twelve_and_is_named(file, truth, 
         ),
     ],
 )
-def test_rows_that_do_not_fit_are_named(file, truth, capsys, rows, says):
+def test_missing_extra_repeated_and_malformed_rows_are_refused(file, truth, capsys, rows, says):
     assert main(["score", file(rows), truth]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert says in err
 
 
-def test_a_truth_that_the_taxonomy_lacks_is_named_with_the_nearest(file, capsys):
+def test_a_truth_outside_the_taxonomy_is_refused_with_the_nearest_name(file, capsys):
     truth = file([(1, "Sebastess")], "truth.csv")
     assert main(["score", file([(1, "Sebastes")]), truth]) == 1
-    assert "1 name(s) are not in the taxonomy of 79 concepts: 'Sebastess' (did you mean Sebastes?)" in (
-        capsys.readouterr().err
-    )
+    expected = "1 name(s) are not among the 79 concepts of the taxonomy: 'Sebastess' (did you mean Sebastes?)"
+    assert expected in capsys.readouterr().err
 
 
-def test_a_file_that_lacks_a_column_or_is_not_there_is_named(truth, tmp_path, capsys):
+def test_a_missing_column_or_file_is_refused_by_name(truth, tmp_path, capsys):
     (tmp_path / "narrow.csv").write_text("annotation_id\n1\n")
     assert main(["score", str(tmp_path / "narrow.csv"), truth]) == 1
     assert "narrow.csv: lacks the column(s) concept_name" in capsys.readouterr().err
@@ -94,7 +92,7 @@ def test_a_file_that_lacks_a_column_or_is_not_there_is_named(truth, tmp_path, ca
     assert "none.csv: no such file" in capsys.readouterr().err
 
 
-def test_another_taxonomy_may_be_given(file, tmp_path, capsys):
+def test_another_taxonomy_can_be_used(file, tmp_path, capsys):
     few = [lineage for lineage in fgvc2025.lineages() if lineage.concept in ("Porifera", "Sebastes")]
     write_reference(Taxonomy(few), tmp_path / "reference.json")
     truth, answers = file([(1, "Porifera")], "truth.csv"), file([(1, "Sebastes")])
@@ -144,7 +142,7 @@ def test_a_taxon_above_the_concepts_has_a_lineage_too(capsys):
     assert capsys.readouterr().out.split()[-2:] == ["order", "Decapoda"]
 
 
-def test_an_unknown_name_is_answered_with_the_nearest(capsys):
+def test_an_unknown_name_is_refused_with_the_nearest_names(capsys):
     assert main(["lineage", "Porifera", "Sebastess"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -152,18 +150,13 @@ def test_an_unknown_name_is_answered_with_the_nearest(capsys):
 
 
 @pytest.mark.parametrize("command", [["lineage", "Porifera"], ["score", "{answers}", "{answers}"]])
-def test_commands_start_in_well_under_two_seconds_without_torch(file, command):
+def test_commands_do_not_import_torch(file, command):
     words = [word.format(answers=file(TRUTH)) for word in command]
     program = (
         "import sys; from fathomline.cli import main; status = main(sys.argv[1:]); "
         "sys.exit(status or ('torch loaded' if 'torch' in sys.modules else 0))"
     )
-    durations = []
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", program, *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        durations.append(time.perf_counter() - start)
-    assert min(durations) < 1.5
+    subprocess.run([sys.executable, "-c", program, *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 def test_scoring_the_competition_answers_agrees_with_the_official_matrix(file, tmp_path, capsys):

@@ -1,1 +1,1 @@
-"""From class probabilities to one name, and how far it is from the truth."""
+"""From class probabilities to one taxon, and how far that answer is from the truth."""

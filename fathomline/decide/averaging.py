@@ -1,4 +1,4 @@
-"""Predictions averaged over orientations, and over the models of several folds."""
+"""Average predictions over orientations and over the models of several folds."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,31 +13,34 @@ def averaged(logits: np.ndarray) -> np.ndarray:
     """The logarithm of the mean probability over orientations.
 
     Args: logits (orientations, rois, classes).
-    Returns: (rois, classes) float32, logarithms of probabilities, which are logits, too.
+    Returns: (rois, classes) float32. Logarithms of probabilities are valid logits.
     """
-    scores = log_softmax(logits.astype(np.float64), axis=-1)
-    return (logsumexp(scores, axis=0) - np.log(len(scores))).astype(np.float32)
+    log_probabilities = log_softmax(logits.astype(np.float64), axis=-1)
+    return (logsumexp(log_probabilities, axis=0) - np.log(len(log_probabilities))).astype(np.float32)
 
 
 def averaged_by_set(logits: np.ndarray, stored: Sequence[str]) -> dict[str, np.ndarray]:
-    """Predictions averaged over each set of orientations that is stored whole.
+    """Predictions averaged over each set of orientations whose members are all stored.
 
-    Args: logits (orientations, rois, classes) in the order of `stored`, names of orientations.
-    Returns: by the name of the set, the smallest first, (rois, classes) float32.
+    Args: logits (orientations, rois, classes); stored, the names of the orientations in the same order.
+    Returns: by the name of the set, smallest set first: (rois, classes) float32 logits.
     """
-    places = {name: place for place, name in enumerate(stored)}
+    index = {name: position for position, name in enumerate(stored)}
     return {
-        name: averaged(logits[[places[orientation] for orientation in orientations]])
+        name: averaged(logits[[index[orientation] for orientation in orientations]])
         for name, orientations in ORIENTATION_SETS.items()
-        if places.keys() >= set(orientations)
+        if index.keys() >= set(orientations)
     }
 
 
-def ensemble_probabilities(logits: Mapping[int | str, np.ndarray], temperature: float) -> np.ndarray:
+def ensemble_probabilities(
+    logits: Mapping[int, np.ndarray] | Mapping[str, np.ndarray], temperature: float
+) -> np.ndarray:
     """Calibrated probabilities, averaged over the models of several folds.
 
-    Args: logits by model, (orientations, rois, classes); temperature, that of a single model. Where models disagree,
-        their mean is less sure than each of them, and a little less than it should be.
+    Where models disagree, their mean is less confident than each of them, and slightly underconfident.
+
+    Args: logits by model, (orientations, rois, classes); temperature, fitted for a single model.
     Returns: (rois, classes) float64.
     """
-    return np.mean([probabilities(averaged(of_fold), temperature) for of_fold in logits.values()], axis=0)
+    return np.mean([probabilities(averaged(of_model), temperature) for of_model in logits.values()], axis=0)

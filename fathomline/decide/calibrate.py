@@ -1,4 +1,4 @@
-"""One temperature that makes probabilities mean what they say."""
+"""Calibrate probabilities with one temperature, so that 0.8 is right 80 % of the time."""
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -10,8 +10,8 @@ TEMPERATURE_BOUNDS = (0.05, 20.0)
 def probabilities(logits: np.ndarray, temperature: float | np.ndarray = 1.0) -> np.ndarray:
     """Class probabilities, softmax(logits / temperature).
 
-    Args: logits (rois, classes); temperature, above 0, for all rows or (rois,) one each.
-    Returns: (rois, classes) float64, each row sums to 1.
+    Args: logits (rois, classes); temperature, above 0, either one for all rows or (rois,).
+    Returns: (rois, classes) float64; each row sums to 1.
     """
     return softmax(np.asarray(logits, dtype=np.float64) / np.reshape(temperature, (-1, 1)), axis=1)
 
@@ -25,9 +25,11 @@ def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, temperature:
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature between 0.05 and 20 with the least negative log-likelihood (Guo et al., ICML 2017).
 
-    The logarithm of the temperature has a standard normal prior, worth one row among many: without it a few ROIs
-    that are all classified right would ask for certainty. Never worse in likelihood than leaving the logits as they
-    are: 1.0 where nothing better is found, or where there are no rows.
+    The logarithm of the temperature has a standard normal prior, which weighs as much as one row. Without it, a few
+    ROIs that are all classified correctly would drive the temperature to its lower bound. The likelihood is never worse
+    than at 1.0, which is also the result if no temperature is better or if there are no rows.
+
+    Args: logits (rois, classes); labels (rois,), column indices.
     """
     if len(labels) == 0:
         return 1.0

@@ -1,4 +1,4 @@
-"""Figures over a range of settings or of confidences, to be drawn as curves."""
+"""Curves for the report: figures over a range of thresholds or of confidences."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ THRESHOLDS = np.linspace(0.0, 1.0, 51)
 
 
 def threshold_curve(decoder: Decoder, probabilities: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
-    """What the decoder `threshold` would reach with one and the same threshold at all ranks.
+    """Figures of the decoder `threshold` with the same threshold at all ranks.
 
     Args: probabilities (rois, classes); truth (rois,) nodes.
     Returns: threshold from 0 to 1, mhd, accuracy, depth (mean depth of the answer, 1 for a kingdom to 7 for a species).
@@ -27,12 +27,11 @@ def threshold_curve(decoder: Decoder, probabilities: np.ndarray, truth: np.ndarr
 
 
 def reliability_curve(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:
-    """How often answers are right that were stated with about the same confidence, over the bins of the expected
-    calibration error, those without an ROI left out.
+    """The share of correct answers in each bin of the expected calibration error that has an ROI.
 
     Args: confidence (rois,), 0 to 1; right (rois,) bool.
-    Returns: confidence and right, means over the bin; rois in it. The calibration error is the mean of |confidence −
-        right| weighted by rois.
+    Returns: confidence and right, means over the bin; rois, their number in the bin. The calibration error is the mean
+        of |confidence − right| weighted by rois.
     """
     bins = metrics.calibration_bins(confidence)
     table = pd.DataFrame({"bin": bins, "confidence": confidence, "right": right.astype(float), "rois": 1})

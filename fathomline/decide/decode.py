@@ -1,4 +1,4 @@
-"""From class probabilities to one taxon: arg-max, the seed's thresholds, or the least expected distance."""
+"""From class probabilities to one taxon: by arg-max, by rank thresholds, or by the least expected distance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from fathomline.taxonomy.tree import Taxonomy
 DecoderName = Literal["argmax", "threshold", "risk"]
 CandidateSet = Literal["labels", "tree"]
 ROUNDING = 1e-9
-"""What sums of probabilities may be off by: masses and risks that differ by less count as equal."""
+"""Rounding error of sums of probabilities: masses and risks that differ by less count as equal."""
 
 DECODERS: tuple[DecoderName, ...] = ("argmax", "threshold", "risk")
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """Turns probabilities over `classes` into nodes of `taxonomy`.
+    """Turns probabilities over `classes` into nodes of `taxonomy`. The mass of a node is their sum at or below it.
 
     Every decoder takes (rois, classes) probabilities and returns (rois,) int64 indices into `taxonomy.nodes`.
     """
@@ -32,10 +32,10 @@ class Decoder:
     """The concepts in the order of the probabilities' columns."""
 
     candidates: CandidateSet
-    """What may be answered: `labels`, the classes only, as a competition asks; `tree`, any node."""
+    """What may be answered: `labels`, the classes only, as in the competition; `tree`, any node."""
 
     thresholds: Mapping[str, float]
-    """For `threshold`: by rank, the least mass that a taxon of that rank must hold to be answered."""
+    """For `threshold`: by rank, the least mass with which a taxon of that rank is answered."""
 
     @cached_property
     def class_nodes(self) -> np.ndarray:
@@ -44,7 +44,7 @@ class Decoder:
 
     @cached_property
     def candidate_nodes(self) -> np.ndarray:
-        """(candidates,) int64, from the kingdoms down: the first of equals is the shallowest."""
+        """(candidates,) int64, shallowest first, so that the first of several equally good ones is the shallowest."""
         nodes = np.arange(len(self.taxonomy.nodes)) if self.candidates == "tree" else np.unique(self.class_nodes)
         return nodes[np.argsort(self.taxonomy.depths[nodes], kind="stable")]
 
@@ -59,7 +59,7 @@ class Decoder:
     def threshold(self, probabilities: np.ndarray) -> np.ndarray:
         """Climb from the most probable class to the first candidate whose mass reaches its rank's threshold.
 
-        A node between the seven ranks is held to the threshold of the next rank below its parent's. Where no
+        For a node whose rank is not one of the seven, the threshold is that of the next rank below its parent's. If no
         candidate on the path reaches its threshold, the answer is the one nearest to the root.
         """
         nodes, masses = self.climb(probabilities)
@@ -68,27 +68,27 @@ class Decoder:
         return nodes[np.arange(len(nodes)), steps]
 
     def climb(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The candidates on the way from each ROI's most probable class up to its kingdom, and the mass of each.
+        """The candidates on the path from each ROI's most probable class up to its kingdom, and their masses.
 
         Returns: nodes (rois, steps) int64, -1 past the last; masses (rois, steps), 0 past the last.
         """
-        nodes = self._ways_up[np.argmax(probabilities, axis=1)]
+        nodes = self._upward_paths[np.argmax(probabilities, axis=1)]
         masses = np.take_along_axis(self.masses(probabilities), np.maximum(nodes, 0), axis=1)
         return nodes, np.where(nodes >= 0, masses, 0.0)
 
     @cached_property
-    def _ways_up(self) -> np.ndarray:
+    def _upward_paths(self) -> np.ndarray:
         """(classes, steps) int64, the candidates from each class up, then -1."""
-        ways = np.full((len(self.classes), self.taxonomy.paths.shape[1]), -1, dtype=np.int64)
+        upward = np.full((len(self.classes), self.taxonomy.paths.shape[1]), -1, dtype=np.int64)
         allowed = set(self.candidate_nodes.tolist())
-        for way, path in zip(ways, self.taxonomy.paths[self.class_nodes], strict=True):
-            climbed = [node for node in path[::-1].tolist() if node in allowed]
-            way[: len(climbed)] = climbed
-        return ways
+        for row, path in zip(upward, self.taxonomy.paths[self.class_nodes], strict=True):
+            steps = [node for node in path[::-1].tolist() if node in allowed]
+            row[: len(steps)] = steps
+        return upward
 
     @cached_property
     def threshold_depths(self) -> np.ndarray:
-        """(nodes,) int64, 0 to 6: the depth of the rank whose threshold each node is held to."""
+        """(nodes,) int64, 0 to 6: the depth of the rank whose threshold applies to each node."""
         nodes = range(len(self.taxonomy.nodes))
         return np.array([self.taxonomy.threshold_rank(node).depth for node in nodes], dtype=np.int64)
 
@@ -98,11 +98,11 @@ class Decoder:
 
     @cached_property
     def _members(self) -> sparse.csr_array:
-        """(nodes, classes) float64, 1 where a class lies at or below a node: some ten in each column."""
+        """(nodes, classes) float64, 1 where a class is at or below a node: about seven per column."""
         return sparse.csr_array(self.taxonomy.membership(self.classes), dtype=np.float64)
 
     def mass_at_ranks(self, probabilities: np.ndarray, nodes: np.ndarray) -> np.ndarray:
-        """The mass of the ancestor of each answer, or of itself, at each of the seven ranks.
+        """The mass of each answer's ancestor, or of the answer itself, at each of the seven ranks.
 
         Args: probabilities (rois, classes), nodes (rois,).
         Returns: (rois, 7) float64; NaN where the answer has no ancestor of that rank.
@@ -114,8 +114,8 @@ class Decoder:
     def risk(self, probabilities: np.ndarray) -> np.ndarray:
         """The candidate with the least expected distance, Σ_c p(c)·D(candidate, c).
 
-        Over the whole tree this is the deepest node that holds more than half of the mass (Ramaswamy, Tewari and
-        Agarwal, ICML 2015), as long as some kingdom holds that much: the root above the kingdoms is no candidate.
+        Over the whole tree this is the deepest node with more than half of the mass (Ramaswamy, Tewari and Agarwal,
+        ICML 2015), provided that a kingdom has that much: the root above the kingdoms is not a candidate.
         """
         risks = self.risks(probabilities)
         least = risks.min(axis=1, keepdims=True)
@@ -124,8 +124,9 @@ class Decoder:
     def risks(self, probabilities: np.ndarray) -> np.ndarray:
         """(rois, candidates), the expected distance of each candidate, in edges.
 
-        As E[depth of the truth] + depth of the candidate − 2 · (the mass summed over the path down to it): the number
-        of nodes that two paths share, in expectation, is that sum. It takes no matrix of distances.
+        Computed without a matrix of distances, as E[depth of the truth] + depth of the candidate − 2 · (the sum of the
+        masses on the path down to it). That sum is the expected number of nodes that the paths of the candidate and
+        of the truth share.
         """
         depths = self.taxonomy.depths
         on_path = self.masses(probabilities)
@@ -135,18 +136,18 @@ class Decoder:
         expected_depth = probabilities @ depths[self.class_nodes]
         return expected_depth[:, None] + depths[self.candidate_nodes] - 2 * on_path[:, self.candidate_nodes]
 
-    def names(self, nodes: np.ndarray) -> list[str]:
-        """The name to answer for each of `nodes`: that of its class, or else the node's own."""
-        written = [node.name for node in self.taxonomy.nodes]
+    def names(self, nodes: np.ndarray | Sequence[int]) -> list[str]:
+        """The name to answer for each of `nodes`: its first class's, or the node's own if it has no class."""
+        names = [node.name for node in self.taxonomy.nodes]
         for name, node in zip(reversed(self.classes), reversed(self.class_nodes), strict=True):
-            written[node] = name
-        return [written[node] for node in nodes]
+            names[node] = name
+        return [names[node] for node in nodes]
 
 
 def first_passing(masses: np.ndarray, required: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """The first step of each climb whose mass reaches what is required there; the last one where none does.
+    """The first step of each climb whose mass reaches the required one; the last step if none does.
 
-    Args: (rois, steps) each; present says where there is a step, and each ROI has at least one.
+    Args: (rois, steps) each; present, whether the step exists. Each ROI has at least one step.
     Returns: (rois,) int64.
     """
     passing = (masses >= required - ROUNDING) & present

@@ -1,4 +1,4 @@
-"""How far predictions are from the truth, and how sure we are of that figure."""
+"""Figures of merit: intervals of the MHD, accuracy, calibration error and confusion by rank."""
 
 import math
 
@@ -10,15 +10,16 @@ from fathomline.taxonomy.tree import Taxonomy
 
 BOOTSTRAP_SAMPLES = 2000
 CALIBRATION_BINS = 15
-_DRAWS_AT_ONCE = 2_000_000
+_DRAWS_PER_BLOCK = 2_000_000
 
 
 def bootstrap_interval(values: np.ndarray, groups: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """A 95 % percentile interval of the mean of `values`, resampling whole groups (ROIs of a frame are not
-    independent).
+    """A 95 % percentile bootstrap interval of the mean of `values`.
 
-    Args: values (rois,), groups (rois,), for example the frame of each row.
-    Returns: low and high; NaN for a single group, of which nothing can be said.
+    Groups are resampled, not ROIs: the ROIs of a frame are not independent.
+
+    Args: values (rois,); groups (rois,), for example the frame of each row.
+    Returns: low and high; NaN for a single group, which has no interval.
     """
     _, indices = np.unique(np.asarray(groups), return_inverse=True)
     sums, sizes = np.bincount(indices, weights=values), np.bincount(indices)
@@ -26,8 +27,8 @@ def bootstrap_interval(values: np.ndarray, groups: np.ndarray, seed: int = 0) ->
         return math.nan, math.nan
     generator = np.random.default_rng(seed)
     means: list[np.ndarray] = []
-    # A few samples at a time: all of a competition's frames, drawn 2,000 times, would take hundreds of megabytes.
-    step = max(1, _DRAWS_AT_ONCE // len(sizes))
+    # In blocks: 2,000 samples of thousands of frames would take hundreds of megabytes.
+    step = max(1, _DRAWS_PER_BLOCK // len(sizes))
     for start in range(0, BOOTSTRAP_SAMPLES, step):
         draws = generator.integers(len(sizes), size=(min(step, BOOTSTRAP_SAMPLES - start), len(sizes)))
         means.append(sums[draws].sum(axis=1) / sizes[draws].sum(axis=1))
@@ -36,9 +37,9 @@ def bootstrap_interval(values: np.ndarray, groups: np.ndarray, seed: int = 0) ->
 
 
 def accuracy_at_ranks(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray) -> dict[Rank, float | None]:
-    """For each rank, the share of ROIs predicted right there, among those whose truth is known to that rank.
+    """For each rank, the share of ROIs predicted correctly, among those whose truth is known to that rank.
 
-    A prediction that stops above the rank counts as wrong. None where no truth is known to the rank.
+    A prediction that stops above the rank counts as wrong. None if no truth is known to the rank.
     """
     truths, predictions = taxonomy.ranked_ancestors[truth], taxonomy.ranked_ancestors[prediction]
     accuracy: dict[Rank, float | None] = {}
@@ -50,15 +51,16 @@ def accuracy_at_ranks(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndar
 
 
 def calibration_bins(confidence: np.ndarray) -> np.ndarray:
-    """(rois,) int64, from 0 to 14: which of 15 bins of equal width each confidence falls into."""
+    """(rois,) int64, from 0 to 14, which of 15 bins of equal width each confidence falls into."""
     return np.clip((confidence * CALIBRATION_BINS).astype(np.int64), 0, CALIBRATION_BINS - 1)
 
 
 def expected_calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Mean gap between confidence and the share that is right, over 15 bins of equal width weighted by their counts
-    (Naeini et al., AAAI 2015). 0 is perfect, 1 is worst.
+    """Mean gap between confidence and the share of correct answers (Naeini et al., AAAI 2015).
 
-    Args: confidence (rois,), 0 to 1; right (rois,) bool. At least one row.
+    The mean is over 15 bins of equal width, weighted by their counts. 0 is perfect, 1 is worst.
+
+    Args: confidence (rois,), 0 to 1; right (rois,) bool; at least one row.
     """
     gaps = np.bincount(calibration_bins(confidence), weights=right - confidence, minlength=CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / len(right))
@@ -67,28 +69,29 @@ def expected_calibration_error(confidence: np.ndarray, right: np.ndarray) -> flo
 def calibration_error_at_ranks(
     taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray, masses: np.ndarray
 ) -> dict[Rank, float | None]:
-    """For each rank, how far the probability stated for the answer's taxon of that rank is from how often it holds.
+    """The expected calibration error of the answers' taxa at each rank.
 
-    It holds where the truth is that taxon or lies below it. ROIs whose answer stops above the rank state nothing
-    there and do not count; None where no answer reaches the rank.
+    A taxon is correct if it is the truth or an ancestor of the truth. ROIs whose answer stops above the rank do not
+    count. None if no answer reaches the rank.
 
-    Args: truth and prediction (rois,) nodes; masses (rois, 7), what is stated at each rank.
+    Args: truth and prediction (rois,) nodes; masses (rois, 7), the probability of the answer's taxon at each rank.
     """
     truths, predictions = taxonomy.ranked_ancestors[truth], taxonomy.ranked_ancestors[prediction]
     errors: dict[Rank, float | None] = {}
     for rank in RANKS:
-        stated = predictions[:, rank.depth] >= 0
-        right = truths[stated, rank.depth] == predictions[stated, rank.depth]
-        confidence = masses[stated, rank.depth]
-        errors[rank] = expected_calibration_error(confidence, right) if stated.any() else None
+        reached = predictions[:, rank.depth] >= 0
+        right = truths[reached, rank.depth] == predictions[reached, rank.depth]
+        confidence = masses[reached, rank.depth]
+        errors[rank] = expected_calibration_error(confidence, right) if reached.any() else None
     return errors
 
 
 def meeting_ranks(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """How far up the tree each answer and its truth meet.
+    """The lowest rank at which each answer and its truth have the same taxon.
 
-    Returns: (rois,) int64, the depth of the lowest rank, 0 for kingdom to 6 for species, at which both have the same
-        taxon; -1 where they share not even the kingdom. A right answer meets its truth at its own lowest rank.
+    Args: truth and prediction (rois,) nodes.
+    Returns: (rois,) int64, the depth of that rank, 0 for kingdom to 6 for species; -1 if even the kingdoms differ. A
+        correct answer meets its truth at its own lowest rank.
     """
     truths, predictions = taxonomy.ranked_ancestors[truth], taxonomy.ranked_ancestors[prediction]
     shared = (truths == predictions) & (truths >= 0)
@@ -96,12 +99,13 @@ def meeting_ranks(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray)
 
 
 def confusion(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray, rank: Rank) -> pd.DataFrame:
-    """Predictions against truths at `rank`, one row per ROI.
+    """Truth and prediction of each ROI at `rank`, one row per ROI.
 
-    A taxon that stops above the rank is listed under its own name, marked as such, so that no row is lost.
+    A taxon that stops above the rank is listed under its own name with a mark, such as `Porifera (no class)`.
 
-    Returns: truth and prediction, labels to read; truth_node and prediction_node, the indices into `taxonomy.nodes`
-        that they stand for. Two nodes never share a label.
+    Args: truth and prediction (rois,) nodes.
+    Returns: truth and prediction, readable labels; truth_node and prediction_node, their indices into
+        `taxonomy.nodes`. No two nodes share a label.
     """
     ancestors, labels = taxonomy.ranked_ancestors[:, rank.depth], _labels_at(taxonomy, rank)
     at_rank = np.where(ancestors >= 0, ancestors, np.arange(len(ancestors)))
@@ -113,9 +117,9 @@ def confusion(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray, ran
 
 
 def _labels_at(taxonomy: Taxonomy, rank: Rank) -> list[str]:
-    """(nodes,) each node's name, marked where it stops above `rank`.
+    """Each node's name, marked if it stops above `rank`, in the order of the nodes.
 
-    Another taxon may itself be named `Porifera (no class)`, so a mark that gives a name already in use is numbered.
+    Another taxon may itself be named `Porifera (no class)`: a label that is already in use gets a number.
     """
     labels = [node.name for node in taxonomy.nodes]
     taken = set(labels)
@@ -128,3 +132,13 @@ def _labels_at(taxonomy: Taxonomy, rank: Rank) -> list[str]:
         labels[node] = label
         taken.add(label)
     return labels
+
+
+def best_constant(taxonomy: Taxonomy, truth: np.ndarray, candidates: np.ndarray) -> tuple[int, float]:
+    """The candidate with the least MHD when it is the answer for every ROI, and that MHD: the baseline to beat.
+
+    Args: truth (rois,) and candidates (candidates,), indices into `taxonomy.nodes`.
+    """
+    nodes, counts = np.unique(truth, return_counts=True)
+    means = taxonomy.distances(candidates, nodes) @ counts / counts.sum()
+    return int(candidates[means.argmin()]), float(means.min())

@@ -1,4 +1,4 @@
-"""Answers for the test ROIs: the competition's two columns, and a table that says all that is known."""
+"""Answers for the test ROIs, with their probabilities and their names at all ranks."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,8 @@ from fathomline.taxonomy.tree import Taxonomy
 @section
 class SubmitConfig:
     candidates: CandidateSet = "labels"
-    """What may be answered: `labels`, the known concepts, as the competition asks; `tree`, any taxon above them too."""
+    """What may be answered: `labels`, the known concepts, or `tree`, any taxon above them too. The competition accepts
+    only `labels`."""
 
 
 _LEADING = ("concept_name", "accepted_name", "rank", "aphia_id", "confidence", "seen")
@@ -33,43 +34,59 @@ def predictions(
     """One answer for each of `annotation_ids`, in their order.
 
     Args:
-        annotation_ids: every ROI to answer for.
-        seen: the ROIs that `probabilities` are of, a subset of them in any order.
+        annotation_ids: every ROI that needs an answer.
+        seen: the ROIs that could be cropped, a subset of `annotation_ids` in the order of `probabilities`.
         probabilities: (seen, classes), calibrated.
     Returns: annotation_id, concept_name, accepted_name, rank, aphia_id, confidence (the answer's summed probability),
-        seen, then each of the seven names and its probability. An ROI that was not seen gets the rule's fallback and
-        no probabilities.
-    Raises InputError when ROIs repeat, or probabilities are of ROIs that are not in `annotation_ids`.
+        seen, then for each of the seven ranks the name and its probability. An ROI that was not seen gets the rule's
+        fallback and no probabilities.
+    Raises InputError when an ROI appears twice, `seen` is not a subset of `annotation_ids`, or the fallback is not in
+        the taxonomy.
     """
-    for ids, what in ((annotation_ids, "the test annotations"), (seen, "the test crops")):
-        if len(set(ids)) != len(ids):
-            raise InputError(f"submit: {what} hold the same annotation_id twice; each must be there once")
+    _check_ids(annotation_ids, seen)
     if not taxonomy.holds(rule.fallback):
-        raise InputError(f"submit: the decision rule's fallback {rule.fallback!r} is not in the taxonomy; run evaluate")
-    answered = set(seen)
-    unasked = sorted(answered - set(annotation_ids))
-    if unasked:
-        raise InputError(f"submit: crops of {len(unasked)} annotation(s) that the test file lacks: {listing(unasked)}")
+        raise InputError(
+            f"submit: the decision rule's fallback {rule.fallback!r} is not in the taxonomy; "
+            "run `dvc repro --force evaluate` to write the rule again"
+        )
     decoder = Decoder(taxonomy, classes, rule.candidates, rule.thresholds)
     nodes = decoder.decode(rule.decoder, probabilities)
-    table = _described(decoder, nodes)
-    table["confidence"] = decoder.masses(probabilities)[np.arange(len(nodes)), nodes]
-    table["seen"] = True
     at_ranks = decoder.mass_at_ranks(probabilities, nodes)
-    for column, rank in enumerate(RANKS):
-        table[f"{rank}_probability"] = at_ranks[:, column]
-    table.insert(0, "annotation_id", np.asarray(seen, dtype=np.int64))
+    table = _described(decoder, nodes).assign(
+        annotation_id=np.asarray(seen, dtype=np.int64),
+        confidence=decoder.masses(probabilities)[np.arange(len(nodes)), nodes],
+        seen=True,
+        **{f"{rank}_probability": at_ranks[:, rank.depth] for rank in RANKS},
+    )
+    answered = set(seen)
     unseen = [annotation for annotation in annotation_ids if annotation not in answered]
-    rest = _described(decoder, np.full(len(unseen), taxonomy.node(rule.fallback), dtype=np.int64))
-    rest.insert(0, "annotation_id", np.array(unseen, dtype=np.int64))
-    rest["seen"] = False
-    table = pd.concat([table, rest]) if unseen else table
+    if unseen:
+        fallbacks = np.full(len(unseen), taxonomy.node(rule.fallback), dtype=np.int64)
+        rest = _described(decoder, fallbacks).assign(annotation_id=np.array(unseen, dtype=np.int64), seen=False)
+        table = pd.concat([table, rest])
     columns = ["annotation_id", *_LEADING, *(column for rank in RANKS for column in (rank, f"{rank}_probability"))]
     return table.set_index("annotation_id").loc[list(annotation_ids)].reset_index()[columns]
 
 
+def _check_ids(annotation_ids: Sequence[int], seen: Sequence[int]) -> None:
+    for ids, source in ((annotation_ids, "test annotations"), (seen, "test crops")):
+        repeated = pd.Series(ids, dtype="int64")
+        repeated = repeated[repeated.duplicated()].unique()
+        if len(repeated):
+            raise InputError(
+                f"submit: {len(repeated)} annotation_id(s) appear more than once in the {source}, expected each once: "
+                f"{listing(repeated)}"
+            )
+    unknown = sorted(set(seen) - set(annotation_ids))
+    if unknown:
+        raise InputError(
+            f"submit: {len(unknown)} test crop(s) match no test annotation: {listing(unknown)}; "
+            "run `dvc repro` to crop and predict again"
+        )
+
+
 def _described(decoder: Decoder, nodes: np.ndarray) -> pd.DataFrame:
-    """What is written of each answer, probabilities aside."""
+    """The names, rank and AphiaID of each of `nodes`: every column but those of the ROI and its probabilities."""
     names = decoder.names(nodes)
     lineages = {lineage.concept: lineage for lineage in decoder.taxonomy.lineages}
     of_concept = [lineages.get(name) for name in names]
@@ -82,12 +99,12 @@ def _described(decoder: Decoder, nodes: np.ndarray) -> pd.DataFrame:
                 for lineage, node in zip(of_concept, nodes, strict=True)
             ],
             "aphia_id": pd.array([lineage.aphia_id if lineage else None for lineage in of_concept], dtype="Int64"),
-            **{rank: _ancestor_names(decoder.taxonomy, nodes, rank) for rank in RANKS},
+            **{str(rank): _ancestor_names(decoder.taxonomy, nodes, rank) for rank in RANKS},
         }
     )
 
 
 def _ancestor_names(taxonomy: Taxonomy, nodes: np.ndarray, rank: Rank) -> list[str]:
-    """The ancestor of each node, or itself, at `rank`; empty where there is none."""
+    """The name of each node's ancestor, or of the node itself, at `rank`; empty if there is none."""
     ancestors = taxonomy.ranked_ancestors[nodes, rank.depth]
     return [taxonomy.nodes[ancestor].name if ancestor >= 0 else "" for ancestor in ancestors]

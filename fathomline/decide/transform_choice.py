@@ -1,4 +1,4 @@
-"""Which transforms to average predictions over, chosen on held-out ROIs and judged on others."""
+"""Choose the transforms to average predictions over, and cross-fit the choice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ TestTimeAugmentation = Literal["none", "mirror", "flips", "rotations", "turns", 
 
 @dataclass(frozen=True)
 class Transforms:
-    """The sets of orientations that were chosen, by name."""
+    """The names of the chosen sets of orientations."""
 
     of_parts: tuple[str, ...]
-    """For each part of a `CrossFitting`, chosen on the other parts."""
+    """For each part of a `CrossFitting`, the set chosen on the other parts."""
     for_new_rois: str
-    """Chosen on all held-out ROIs."""
+    """The set chosen on all held-out ROIs."""
 
 
 def choose_transforms(
-    asked: TestTimeAugmentation,
+    requested: TestTimeAugmentation,
     options: Mapping[str, np.ndarray],
     labels: np.ndarray,
     groups: np.ndarray,
@@ -34,25 +34,26 @@ def choose_transforms(
     *,
     calibrate: bool,
 ) -> Transforms:
-    """The set that is asked for, or with `auto` the one with the least MHD.
+    """The requested set or, for `auto`, the one with the least MHD.
 
-    Args: options, what is stored: by the name of the set, (rois, classes) logits averaged over it; labels (rois,)
-        column indices; groups (rois,); the decoder `name` and whether it decides on calibrated probabilities.
-    Raises InputError when the set is not stored.
+    Args: requested, the name of a set, or `auto`; options, by the name of each stored set, (rois, classes) logits
+        averaged over it; labels (rois,), column indices; groups (rois,); name, the decoder to measure with; calibrate,
+        whether it gets calibrated probabilities.
+    Raises InputError when the requested set is not stored.
     """
     parts = parts_of(groups)
     rests = [parts != part for part in range(parts.max() + 1)]
-    if asked != "auto":
-        if asked not in options:
+    if requested != "auto":
+        if requested not in options:
             raise InputError(
-                f"evaluate.test_time_augmentation is {asked!r}, but predict.transforms stored {listing(options)} only; "
-                f"set predict.transforms to {asked!r}, or choose what is stored"
+                f"evaluate.test_time_augmentation is {requested!r}, but predict.transforms stored only "
+                f"{listing(options)}; set predict.transforms to {requested!r}, or choose a stored set"
             )
-        return Transforms((asked,) * len(rests), asked)
+        return Transforms((requested,) * len(rests), requested)
 
-    def best(chosen: np.ndarray) -> str:
-        of_chosen = {option: logits[chosen] for option, logits in options.items()}
-        return least_mhd(of_chosen, labels[chosen], decoder, name, calibrate=calibrate)
+    def best(rois: np.ndarray) -> str:
+        logits_of_rois = {option: logits[rois] for option, logits in options.items()}
+        return least_mhd(logits_of_rois, labels[rois], decoder, name, calibrate=calibrate)
 
     return Transforms(tuple(best(rest) for rest in rests), best(np.ones(len(labels), dtype=bool)))
 
@@ -60,9 +61,9 @@ def choose_transforms(
 def least_mhd(
     options: Mapping[str, np.ndarray], labels: np.ndarray, decoder: Decoder, name: DecoderName, *, calibrate: bool
 ) -> str:
-    """The set with the least MHD on these ROIs: of equals, and where there is no ROI, the first.
+    """The set with the least MHD on these ROIs; the first one on a tie, or if there are no ROIs.
 
-    Args: as for `choose_transforms`. Thresholds are the decoder's own.
+    Args: as for `choose_transforms`. The decoder's own thresholds are used, even if they will be fitted.
     """
     truth = decoder.class_nodes[labels]
 
@@ -78,15 +79,15 @@ def least_mhd(
 def cross_fitted(
     options: Mapping[str, np.ndarray], labels: np.ndarray, groups: np.ndarray, of_parts: tuple[str, ...]
 ) -> CrossFitting:
-    """Held-out ROIs, each part seen through its own transforms. Args: as for `choose_transforms`."""
+    """Held-out ROIs, each part with its own transforms. Args: as for `choose_transforms` and `Transforms`."""
     if len(set(of_parts)) == 1:
         return CrossFitting(options[of_parts[0]], labels, groups)
-    shown = tuple(options[name] for name in of_parts)
-    return CrossFitting(rows_of_parts(options, groups, of_parts), labels, groups, shown)
+    logits_of_parts = tuple(options[name] for name in of_parts)
+    return CrossFitting(rows_of_parts(options, groups, of_parts), labels, groups, logits_of_parts)
 
 
 def rows_of_parts(options: Mapping[str, np.ndarray], groups: np.ndarray, of_parts: tuple[str, ...]) -> np.ndarray:
-    """(rois, classes): the rows of each part from its own set."""
+    """(rois, classes), the rows of each part from its own set. Args: as for `choose_transforms` and `Transforms`."""
     parts = parts_of(groups)
     rows = np.empty_like(options[of_parts[0]])
     for part, name in enumerate(of_parts):

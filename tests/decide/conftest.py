@@ -5,9 +5,14 @@ from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS, rank_or_none
 from fathomline.taxonomy.tree import Taxonomy
 
+CLASSES = ["Poecilosclerida", "Porifera", "Sebastes", "Sebastes diploproa", "Sebastes ruberrimus", "Tunicata"]
+"""The concepts of the fixture `taxonomy`, in alphabetical order."""
+
+THRESHOLDS = dict(zip(map(str, RANKS), [0.85, 0.80, 0.75, 0.70, 0.65, 0.60, 0.55], strict=True))
+
 
 def lineage(path: str, rank: str, concept: str | None = None) -> Lineage:
-    """`path` as `Animalia > Chordata > …` over the ranks in order; an off-rank concept is named apart."""
+    """A lineage from a path such as `Animalia > Chordata`, without gaps; an off-rank concept is given separately."""
     names = dict(zip(RANKS, path.split(" > "), strict=False))
     name = concept or path.split(" > ")[-1]
     return Lineage(name, name, rank, names)
@@ -15,7 +20,7 @@ def lineage(path: str, rank: str, concept: str | None = None) -> Lineage:
 
 @pytest.fixture
 def taxonomy() -> Taxonomy:
-    """Two phyla; Sebastes is an ancestor of its two species; Tunicata is off-rank."""
+    """Two phyla; the concept Sebastes is an ancestor of two others; Tunicata is off-rank."""
     fishes = "Animalia > Chordata > Teleostei > Perciformes > Sebastidae > Sebastes"
     return Taxonomy(
         [
@@ -31,7 +36,7 @@ def taxonomy() -> Taxonomy:
 
 @strategies.composite
 def random_taxonomies(draw) -> Taxonomy:
-    """Trees whose concepts sit at any depth, some above others, some off-rank."""
+    """Trees with concepts at any depth: some are ancestors of others, some are off-rank."""
     lineages: dict[str, Lineage] = {}
     for number in range(draw(strategies.integers(2, 12))):
         depth = draw(strategies.integers(1, 7))

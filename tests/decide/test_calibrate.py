@@ -6,33 +6,33 @@ from fathomline.decide.calibrate import fit_temperature, negative_log_likelihood
 
 
 def drawn(temperature: float, rois: int = 4000) -> tuple[np.ndarray, np.ndarray]:
-    """Logits that are `temperature` times too large, and labels drawn from what they should say."""
+    """Logits multiplied by `temperature`, and labels drawn from the probabilities of the original logits."""
     generator = np.random.default_rng(0)
-    honest = generator.normal(size=(rois, 5)) * 2
-    labels = np.array([generator.choice(5, p=row) for row in probabilities(honest)])
-    return honest * temperature, labels
+    original = generator.normal(size=(rois, 5)) * 2
+    labels = np.array([generator.choice(5, p=row) for row in probabilities(original)])
+    return original * temperature, labels
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
-def test_the_temperature_that_spoiled_the_logits_is_found(temperature):
+def test_fitting_recovers_the_temperature_that_scaled_the_logits(temperature):
     assert fit_temperature(*drawn(temperature)) == pytest.approx(temperature, rel=0.1)
 
 
-def test_calibration_never_has_a_worse_likelihood_than_none():
+def test_the_fitted_temperature_never_lowers_the_likelihood():
     logits, labels = drawn(1.0, rois=30)
     assert negative_log_likelihood(logits, labels, fit_temperature(logits, labels)) <= negative_log_likelihood(
         logits, labels
     )
 
 
-def test_a_few_rois_that_are_all_right_do_not_make_the_model_certain():
+def test_a_few_correctly_classified_rois_do_not_drive_the_temperature_to_its_bound():
     logits, labels = np.eye(5)[np.arange(20) % 5] * 6.0, np.arange(20) % 5
     temperature = fit_temperature(logits, labels)
     assert 0.3 < temperature < 1.0
     assert negative_log_likelihood(logits, labels, temperature) < negative_log_likelihood(logits, labels)
 
 
-def test_nothing_to_fit_on_leaves_the_temperature_at_one():
+def test_without_rows_the_temperature_is_one():
     assert fit_temperature(np.zeros((0, 5)), np.zeros(0, dtype=int)) == 1.0
 
 
@@ -42,7 +42,7 @@ def test_the_likelihood_is_a_mean_of_natural_logarithms_in_double_precision():
     assert probabilities(np.array([[30.0, 0.0]], dtype=np.float32)).dtype == np.float64
 
 
-def test_the_prior_weighs_as_one_row_of_all():
+def test_the_prior_weighs_as_much_as_one_row():
     logits, labels = drawn(4.0, rois=300)
     without = minimize_scalar(lambda t: negative_log_likelihood(logits, labels, t), bounds=(1, 9), method="bounded").x
     found = fit_temperature(logits, labels)

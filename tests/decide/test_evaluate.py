@@ -8,7 +8,7 @@ from fathomline.decide import evaluate as evaluation
 from fathomline.decide.calibrate import fit_temperature, probabilities
 from fathomline.decide.cross_fit import CrossFitting
 from fathomline.decide.decode import DECODERS, Decoder
-from fathomline.decide.evaluate import EvaluateConfig, Evaluation, best_constant
+from fathomline.decide.evaluate import EvaluateConfig, Evaluation
 from fathomline.decide.metrics import (
     accuracy_at_ranks,
     bootstrap_interval,
@@ -20,13 +20,13 @@ from fathomline.errors import InputError
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
+from tests.decide.conftest import CLASSES
 
-CLASSES = ["Poecilosclerida", "Porifera", "Sebastes", "Sebastes diploproa", "Sebastes ruberrimus", "Tunicata"]
 CONFIG = EvaluateConfig("argmax", False, dict(zip(map(str, RANKS), [0.5] * 7, strict=True)), False, "none")
 
 
 def evaluate(logits, annotations, classes, taxonomy, config, candidates, views=None) -> Evaluation:
-    """Evaluate logits that were predicted in one orientation; with `views`, those are the other views."""
+    """Evaluate the logits of one orientation, with `views` as further views."""
     stored = {name: {"none": of_view} for name, of_view in (views or {}).items()} | {"headline": {"none": logits}}
     return evaluation.evaluate(stored, "headline", annotations, classes, taxonomy, config, candidates)
 
@@ -85,14 +85,15 @@ def test_every_figure_follows_from_the_rows(taxonomy, unsure, decoder):
     assert {rank: figures[f"accuracy_{rank}"] for rank in at_ranks} == at_ranks
     assert figures["frames"] == annotations["image_id"].nunique() > annotations["group"].nunique()
     assert figures["classes"] == 6
-    # Over the tree the best constant may be no class at all.
+    # With tree candidates, the best constant may be a taxon without a class.
     constants = [np.mean([taxonomy.distance(node.name, truth) for truth in rows["truth"]]) for node in taxonomy.nodes]
     assert figures["mhd_constant"] == pytest.approx(min(constants))
     labels = np.array([CLASSES.index(name) for name in rows["truth"]])
     held_out_ = CrossFitting(logits, labels, annotations["group"].to_numpy())
     assert figures["temperature"] == result.rule.temperature == fit_temperature(logits, labels)
-    judged = held_out_.probabilities(True)
-    assert figures["ece"] == expected_calibration_error(judged.max(axis=1), judged.argmax(axis=1) == labels)
+    calibrated = held_out_.probabilities(True)
+    right = calibrated.argmax(axis=1) == labels
+    assert figures["ece"] == expected_calibration_error(calibrated.max(axis=1), right)
     wrong = truths != answers
     meeting = meeting_ranks(taxonomy, truths[wrong], answers[wrong])
     shares = {rank: (meeting == depth).mean() for depth, rank in enumerate(("none", *RANKS), start=-1)}
@@ -114,7 +115,7 @@ def test_confidence_and_calibration_are_those_of_the_answer(taxonomy, unsure):
     assert result.metrics["ece_genus"] == pytest.approx(expected_calibration_error(sebastes, right))
 
 
-def test_fitted_thresholds_judge_and_go_into_the_rule(taxonomy, unsure):
+def test_fitted_thresholds_are_used_for_the_figures_and_the_rule(taxonomy, unsure):
     logits, annotations = unsure
     config = replace(CONFIG, decoder="threshold")
     given = evaluate(logits, annotations, CLASSES, taxonomy, config, "labels")
@@ -136,38 +137,38 @@ def test_fitted_thresholds_judge_and_go_into_the_rule(taxonomy, unsure):
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-def test_each_view_has_an_mhd_by_the_temperature_of_the_headline(taxonomy, unsure, decoder):
+def test_each_view_has_an_mhd_with_the_temperatures_of_the_headline_view(taxonomy, unsure, decoder):
     logits, annotations = unsure
     generator = np.random.default_rng(8)
-    degraded = 5 * (0.4 * logits + generator.normal(size=logits.shape))  # often wrong, and far too sure
+    degraded = 5 * (0.4 * logits + generator.normal(size=logits.shape))  # often wrong, and overconfident
     config = replace(CONFIG, decoder=decoder, calibrate=True)
     views = {"plain": logits, "degraded": degraded}
     figures = evaluate(logits, annotations, CLASSES, taxonomy, config, "tree", views).metrics
     assert figures["mhd_plain"] == figures["mhd"]
     labels = np.array([CLASSES.index(name) for name in annotations["label"]])
-    told = CrossFitting(logits, labels, annotations["group"].to_numpy())
+    headline = CrossFitting(logits, labels, annotations["group"].to_numpy())
     rule = Decoder(taxonomy, CLASSES, "tree", config.thresholds)
 
     def mhd(temperatures: np.ndarray) -> float:
-        answers = rule.decode(decoder, probabilities(degraded, temperatures[told.parts]))
+        answers = rule.decode(decoder, probabilities(degraded, temperatures[headline.parts]))
         return np.mean(list(map(taxonomy.distance, rule.names(answers), annotations["label"])))
 
-    assert figures["mhd_degraded"] == pytest.approx(mhd(told.temperatures))
+    assert figures["mhd_degraded"] == pytest.approx(mhd(headline.temperatures))
     if decoder != "argmax":
-        of_its_own = CrossFitting(degraded, labels, told.groups).temperatures
-        assert figures["mhd_degraded"] != pytest.approx(mhd(of_its_own))
+        own_temperatures = CrossFitting(degraded, labels, headline.groups).temperatures
+        assert figures["mhd_degraded"] != pytest.approx(mhd(own_temperatures))
     swapped = evaluate(degraded, annotations, CLASSES, taxonomy, config, "tree", views).metrics
     assert swapped["mhd_degraded"] == swapped["mhd"]
 
 
-def test_a_view_of_logits_that_are_no_numbers_is_refused(taxonomy, unsure):
+def test_a_view_with_logits_that_are_not_finite_is_refused(taxonomy, unsure):
     logits, annotations = unsure
     views = {"plain": logits, "degraded": np.where(logits > 3, np.nan, logits)}
     with pytest.raises(InputError, match=r"logits are not finite"):
         evaluate(logits, annotations, CLASSES, taxonomy, CONFIG, "labels", views)
 
 
-def test_two_names_of_one_taxon_are_one_taxon_to_the_calibration():
+def test_the_calibration_error_counts_two_names_of_one_taxon_as_one():
     path = dict(zip(RANKS, ["Animalia", "Porifera"], strict=False))
     other = dict(zip(RANKS, ["Animalia", "Cnidaria"], strict=False))
     taxonomy = Taxonomy(
@@ -185,7 +186,7 @@ def test_two_names_of_one_taxon_are_one_taxon_to_the_calibration():
     assert result.metrics["ece"] == pytest.approx(0.02)
 
 
-def test_a_label_that_the_model_has_no_class_for_is_named(taxonomy):
+def test_a_label_without_a_class_is_refused_by_name(taxonomy):
     with pytest.raises(InputError, match=r"1 concept\(s\) .* not among the 6 classes: Nemo"):
         evaluate(logits_for("Porifera"), held_out("Nemo"), CLASSES, taxonomy, CONFIG, "labels")
 
@@ -198,7 +199,7 @@ def test_a_single_group_has_no_interval(taxonomy):
     assert result.tables["decoders"]["mhd_low"].isna().all()
 
 
-def test_perfect_answers_have_no_mistakes_to_share_out(taxonomy):
+def test_figures_that_cannot_be_computed_are_left_out(taxonomy):
     figures = evaluate(logits_for("Porifera"), held_out("Porifera"), CLASSES, taxonomy, CONFIG, "labels").metrics
     assert figures["mhd"] == 0
     assert not [name for name in figures if name.startswith("mistakes")]
@@ -206,7 +207,7 @@ def test_perfect_answers_have_no_mistakes_to_share_out(taxonomy):
     assert "ece_class" not in figures
 
 
-def test_calibration_spreads_an_overconfident_models_mass(taxonomy):
+def test_calibration_lowers_the_calibration_error_of_an_overconfident_model(taxonomy):
     labels = ["Sebastes diploproa", "Sebastes ruberrimus"] * 20
     logits = logits_for(*["Sebastes diploproa"] * 40) * 3
     config = replace(CONFIG, decoder="risk")
@@ -216,7 +217,7 @@ def test_calibration_spreads_an_overconfident_models_mass(taxonomy):
     assert raw.rule.temperature == 1.0 < calibrated.rule.temperature
 
 
-def test_a_frame_has_no_part_in_the_calibration_that_judges_it(taxonomy):
+def test_a_frame_does_not_influence_its_own_calibration(taxonomy):
     labels = ["Sebastes diploproa", "Sebastes ruberrimus", "Porifera", "Porifera"] * 10
     logits = logits_for(*["Sebastes diploproa", "Porifera"] * 20)
     config = replace(CONFIG, calibrate=True)
@@ -227,26 +228,12 @@ def test_a_frame_has_no_part_in_the_calibration_that_judges_it(taxonomy):
     assert after[2:].tolist() != before[2:].tolist()
 
 
-def test_the_constant_to_beat_is_the_candidate_nearest_to_all_truths(taxonomy):
-    truth = np.array([taxonomy.node(name) for name in ("Sebastes diploproa", "Sebastes ruberrimus", "Porifera")])
-    classes = np.array([taxonomy.node(name) for name in CLASSES])
-    node, mean = best_constant(taxonomy, truth, classes)
-    # Sebastes: 1, 1 and 6 edges; any of its species: 0, 2 and 7.
-    assert (taxonomy.nodes[node].name, mean) == ("Sebastes", pytest.approx(8 / 3))
-
-
-def test_common_truths_weigh_more_in_the_constant_to_beat(taxonomy):
-    truth = np.array([taxonomy.node(name) for name in ["Sebastes diploproa"] * 8 + ["Sebastes ruberrimus"] * 2])
-    node, mean = best_constant(taxonomy, truth, np.array([taxonomy.node(name) for name in CLASSES]))
-    assert (taxonomy.nodes[node].name, mean) == ("Sebastes diploproa", pytest.approx(0.4))
-
-
-def test_the_rule_for_submit_carries_what_was_settled(taxonomy):
+def test_the_rule_has_the_decoder_the_candidates_and_the_best_constant_as_fallback(taxonomy):
     result = evaluate(logits_for("Porifera"), held_out("Porifera"), CLASSES, taxonomy, CONFIG, "tree")
     assert (result.rule.decoder, result.rule.candidates, result.rule.fallback) == ("argmax", "tree", "Porifera")
 
 
-def test_no_rows_and_logits_that_are_no_numbers_are_named(taxonomy):
+def test_no_rows_and_logits_that_are_not_finite_are_refused(taxonomy):
     with pytest.raises(InputError, match="no held-out ROI"):
         evaluate(np.zeros((0, 6)), held_out(), CLASSES, taxonomy, CONFIG, "labels")
     with pytest.raises(InputError, match="not finite"):
@@ -255,14 +242,6 @@ def test_no_rows_and_logits_that_are_no_numbers_are_named(taxonomy):
         evaluate(np.full((1, 6), np.inf), held_out("Porifera"), CLASSES, taxonomy, CONFIG, "labels")
 
 
-def test_thresholds_need_each_rank_once():
+def test_thresholds_need_exactly_the_seven_ranks():
     with pytest.raises(ValueError, match="expected exactly kingdom, phylum"):
         EvaluateConfig("argmax", False, {"species": 0.5}, False, "none")
-
-
-def test_without_a_mistake_nothing_is_said_of_where_mistakes_meet(taxonomy):
-    result = evaluate(
-        logits_for("Porifera", "Tunicata"), held_out("Porifera", "Tunicata"), CLASSES, taxonomy, CONFIG, "labels"
-    )
-    assert result.metrics["mhd"] == 0
-    assert [name for name in result.metrics if name.startswith("mistakes_meet_at")] == []

@@ -7,6 +7,7 @@ from fathomline.decide import metrics
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS, Rank
 from fathomline.taxonomy.tree import Taxonomy
+from tests.decide.conftest import CLASSES
 
 
 def nodes(taxonomy, *names: str) -> np.ndarray:
@@ -34,7 +35,7 @@ def test_accuracy_at_a_rank_that_no_truth_reaches_is_none(taxonomy):
     assert metrics.accuracy_at_ranks(taxonomy, porifera, porifera)[Rank.CLASS] is None
 
 
-def test_the_interval_treats_a_frame_as_one_draw():
+def test_the_interval_resamples_whole_frames():
     values = np.repeat([0.0, 10.0], 50)
     independent = metrics.bootstrap_interval(values, np.arange(100))
     two_frames = metrics.bootstrap_interval(values, np.repeat([0, 1], 50))
@@ -43,12 +44,12 @@ def test_the_interval_treats_a_frame_as_one_draw():
 
 
 def test_the_interval_weighs_a_frame_by_its_rois():
-    # Frames of 1 and of 9 ROIs: a mean of frame means would be 5, and its interval would centre there.
+    # Frames of 1 and of 9 ROIs: the interval of a mean of frame means would be centred on 5.
     values, groups = np.array([10.0] + [0.0] * 9), np.array([0] + [1] * 9)
     assert metrics.bootstrap_interval(np.tile(values, 50), np.concatenate([groups + 2 * n for n in range(50)]))[1] < 2
 
 
-def test_the_interval_is_of_percentiles_and_the_same_each_time():
+def test_the_interval_covers_95_percent_and_is_the_same_each_time():
     values = np.random.default_rng(0).normal(size=400)
     low, high = metrics.bootstrap_interval(values, np.arange(400))
     error = values.std() / 20
@@ -72,30 +73,30 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
     assert metrics.expected_calibration_error(confidence, np.zeros(10, dtype=bool)) == pytest.approx(0.9)
 
 
-def test_too_sure_here_does_not_make_up_for_too_unsure_there():
+def test_overconfidence_in_one_bin_does_not_offset_underconfidence_in_another():
     confidence, right = np.repeat([0.9, 0.5], 10), np.arange(20) % 10 < np.repeat([7, 7], 10)
     assert metrics.expected_calibration_error(confidence, right) == pytest.approx((0.2 + 0.2) / 2)
 
 
-def test_within_a_bin_errors_cancel_and_certainty_has_a_bin():
+def test_errors_cancel_within_a_bin_and_confidence_one_is_in_the_last_bin():
     assert metrics.expected_calibration_error(np.array([0.97, 0.99]), np.array([True, True])) == pytest.approx(0.02)
     assert metrics.expected_calibration_error(np.array([1.0]), np.array([False])) == 1.0
 
 
-def test_calibration_at_a_rank_judges_what_is_stated_there(taxonomy):
+def test_the_calibration_error_at_a_rank_uses_the_probabilities_at_that_rank(taxonomy):
     truth = nodes(taxonomy, "Sebastes ruberrimus", "Sebastes", "Porifera")
     prediction = nodes(taxonomy, "Sebastes diploproa", "Sebastes diploproa", "Porifera")
     masses = np.array([[1, 1, 1, 1, 1, 0.9, 0.6], [1, 1, 1, 1, 1, 0.8, 0.5], [1, 0.7, *[np.nan] * 5]])
     errors = metrics.calibration_error_at_ranks(taxonomy, truth, prediction, masses)
     assert errors[Rank.KINGDOM] == 0
     assert errors[Rank.PHYLUM] == pytest.approx(0.3 / 3)
-    # The genus is right twice, stated with 0.9 and 0.8, which are bins of their own; the sponge states no genus.
+    # The genus is correct twice, with 0.9 and 0.8, which are in different bins; the sponge has no genus.
     assert errors[Rank.GENUS] == pytest.approx((0.1 + 0.2) / 2)
-    # Neither species holds: not the other one, and not the genus whose species nobody knows.
+    # Neither species is correct: one truth is another species, the other is known only to the genus.
     assert errors[Rank.SPECIES] == pytest.approx((0.6 + 0.5) / 2)
 
 
-def test_calibration_at_a_rank_that_no_answer_reaches_is_none(taxonomy):
+def test_the_calibration_error_at_a_rank_that_no_answer_reaches_is_none(taxonomy):
     porifera = nodes(taxonomy, "Porifera")
     masses = np.array([[1, 1, *[np.nan] * 5]])
     assert metrics.calibration_error_at_ranks(taxonomy, porifera, porifera, masses)[Rank.CLASS] is None
@@ -109,7 +110,7 @@ def test_an_answer_and_its_truth_meet_at_their_lowest_common_ancestor(taxonomy):
     assert [RANKS[depth] for depth in depths] == expected
 
 
-def test_meeting_where_a_lineage_skips_a_rank():
+def test_species_meet_at_their_genus_when_their_lineages_skip_ranks():
     def worm(species: str) -> Lineage:
         names = {Rank.KINGDOM: "Animalia", Rank.PHYLUM: "Annelida", Rank.GENUS: "Osedax", Rank.SPECIES: species}
         return Lineage(species, species, "species", names)
@@ -119,19 +120,33 @@ def test_meeting_where_a_lineage_skips_a_rank():
     assert RANKS[depths[0]] is Rank.GENUS
 
 
-def test_a_single_group_says_nothing_about_the_spread():
+def test_a_single_group_has_no_bootstrap_interval():
     assert np.isnan(metrics.bootstrap_interval(np.array([1.0, 5.0]), np.array([3, 3]))).all()
 
 
-def test_confidences_are_told_apart_to_a_fifteenth():
-    # 0.61 and 0.66 are in bins of their own, from 9/15 and from 9.9/15 on: their errors do not cancel.
+def test_bins_are_a_fifteenth_wide():
+    # 0.61 and 0.67 are in different bins, which start at 9/15 and 10/15: their errors do not cancel.
     confidence, right = np.repeat([0.61, 0.67], 100), np.repeat([1, 0], 100).astype(bool)
     assert metrics.expected_calibration_error(confidence, right) == pytest.approx((0.39 + 0.67) / 2)
 
 
-def test_confusion_marks_what_stops_above_the_rank(taxonomy):
+def test_confusion_marks_taxa_that_stop_above_the_rank(taxonomy):
     table = metrics.confusion(
         taxonomy, nodes(taxonomy, "Sebastes", "Porifera"), nodes(taxonomy, "Tunicata", "Poecilosclerida"), Rank.CLASS
     )
     assert table["truth"].tolist() == ["Teleostei", "Porifera (no class)"]
     assert table["prediction"].tolist() == ["Tunicata (no class)", "Demospongiae"]
+
+
+def test_the_best_constant_is_the_candidate_nearest_to_all_truths(taxonomy):
+    truth = nodes(taxonomy, "Sebastes diploproa", "Sebastes ruberrimus", "Porifera")
+    classes = nodes(taxonomy, *CLASSES)
+    node, mean = metrics.best_constant(taxonomy, truth, classes)
+    # Sebastes: 1, 1 and 6 edges; any of its species: 0, 2 and 7.
+    assert (taxonomy.nodes[node].name, mean) == ("Sebastes", pytest.approx(8 / 3))
+
+
+def test_frequent_truths_weigh_more_in_the_best_constant(taxonomy):
+    truth = nodes(taxonomy, *["Sebastes diploproa"] * 8, *["Sebastes ruberrimus"] * 2)
+    node, mean = metrics.best_constant(taxonomy, truth, nodes(taxonomy, *CLASSES))
+    assert (taxonomy.nodes[node].name, mean) == ("Sebastes diploproa", pytest.approx(0.4))

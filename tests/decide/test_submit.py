@@ -10,16 +10,15 @@ from fathomline.files import write_json
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
+from tests.decide.conftest import CLASSES, THRESHOLDS
 
-CLASSES = ["Poecilosclerida", "Porifera", "Sebastes", "Sebastes diploproa", "Sebastes ruberrimus", "Tunicata"]
-SEED_THRESHOLDS = dict(zip(map(str, RANKS), [0.85, 0.80, 0.75, 0.70, 0.65, 0.60, 0.55], strict=True))
-RULE = DecisionRule("risk", "labels", 1.0, SEED_THRESHOLDS, fallback="Sebastes", transforms=["identity"])
+RULE = DecisionRule("risk", "labels", 1.0, THRESHOLDS, fallback="Sebastes", transforms=["identity"])
 SURE_OF_A_SPECIES = [0.0, 0.0, 0.05, 0.9, 0.05, 0.0]
 TORN_BETWEEN_SPECIES = [0.0, 0.0, 0.0, 0.5, 0.5, 0.0]
 UNSURE_OF_A_CHORDATE = [0.3, 0.1, 0.0, 0.2, 0.1, 0.3]
 
 
-def test_every_annotation_is_answered_once_and_in_the_order_asked(taxonomy):
+def test_every_annotation_is_answered_once_and_in_the_given_order(taxonomy):
     probabilities = np.array([TORN_BETWEEN_SPECIES, SURE_OF_A_SPECIES])
     table = predictions([30, 10, 20], [20, 30], probabilities, CLASSES, taxonomy, RULE)
     assert table["annotation_id"].tolist() == [30, 10, 20]
@@ -34,50 +33,50 @@ def test_an_roi_that_could_not_be_cropped_gets_the_fallback_and_no_probability(t
     assert (unseen["genus"], unseen["species"]) == ("Sebastes", "")
 
 
-def test_the_rules_decoder_is_the_one_that_answers(taxonomy):
+def test_the_answers_come_from_the_decoder_of_the_rule(taxonomy):
     unsure = np.array([[0.0, 0.0, 0.1, 0.5, 0.0, 0.4]])
     answers = {}
     for decoder in ("argmax", "threshold"):
-        rule = DecisionRule(decoder, "labels", 1.0, SEED_THRESHOLDS, fallback="Sebastes", transforms=["identity"])
+        rule = DecisionRule(decoder, "labels", 1.0, THRESHOLDS, fallback="Sebastes", transforms=["identity"])
         answers[decoder] = predictions([1], [1], unsure, CLASSES, taxonomy, rule)["concept_name"].item()
-    # The genus, the highest label above the species, holds 0.6 of the mass, its threshold.
+    # The species has 0.5 and needs 0.55; its genus has 0.6, which is its threshold.
     assert answers == {"argmax": "Sebastes diploproa", "threshold": "Sebastes"}
 
 
-def test_each_rank_has_its_name_and_the_mass_below_it(taxonomy):
+def test_each_rank_has_a_name_and_its_probability(taxonomy):
     row = predictions([1], [1], np.array([SURE_OF_A_SPECIES]), CLASSES, taxonomy, RULE).iloc[0]
     assert (row["genus"], row["species"], row["rank"]) == ("Sebastes", "Sebastes diploproa", "species")
     assert row["genus_probability"] == pytest.approx(1.0)
     assert row["species_probability"] == row["confidence"] == pytest.approx(0.9)
 
 
-def test_over_the_tree_a_taxon_that_is_no_label_may_be_the_answer(taxonomy):
-    rule = DecisionRule("risk", "tree", 1.0, SEED_THRESHOLDS, fallback="Sebastes", transforms=["identity"])
+def test_with_tree_candidates_the_answer_may_be_a_taxon_without_a_class(taxonomy):
+    rule = DecisionRule("risk", "tree", 1.0, THRESHOLDS, fallback="Sebastes", transforms=["identity"])
     row = predictions([1], [1], np.array([UNSURE_OF_A_CHORDATE]), CLASSES, taxonomy, rule).iloc[0]
     assert (row["concept_name"], row["rank"], row["species"]) == ("Chordata", "phylum", "")
 
 
-def test_nothing_seen_is_still_a_submission(taxonomy):
+def test_without_crops_every_answer_is_the_fallback(taxonomy):
     table = predictions([1, 2], [], np.zeros((0, len(CLASSES))), CLASSES, taxonomy, RULE)
     assert table["concept_name"].tolist() == ["Sebastes", "Sebastes"]
 
 
-def test_an_annotation_asked_for_twice_is_refused(taxonomy):
-    with pytest.raises(InputError, match="same annotation_id twice"):
+def test_a_repeated_annotation_is_refused(taxonomy):
+    with pytest.raises(InputError, match=r"1 annotation_id\(s\) appear more than once in the test annotations.*: 1$"):
         predictions([1, 1], [1], np.array([SURE_OF_A_SPECIES]), CLASSES, taxonomy, RULE)
 
 
-def test_a_crop_that_nobody_asked_for_is_named(taxonomy):
-    with pytest.raises(InputError, match="the test file lacks: 7"):
+def test_a_crop_without_an_annotation_is_refused_by_id(taxonomy):
+    with pytest.raises(InputError, match=r"1 test crop\(s\) match no test annotation: 7;"):
         predictions([1], [7], np.array([SURE_OF_A_SPECIES]), CLASSES, taxonomy, RULE)
 
 
-def test_crops_of_one_roi_twice_are_refused(taxonomy):
-    with pytest.raises(InputError, match="the test crops hold the same annotation_id twice"):
+def test_a_repeated_crop_is_refused(taxonomy):
+    with pytest.raises(InputError, match=r"1 annotation_id\(s\) appear more than once in the test crops.*: 1$"):
         predictions([1, 2], [1, 1], np.array([SURE_OF_A_SPECIES] * 2), CLASSES, taxonomy, RULE)
 
 
-def test_a_row_tells_the_taxon_its_rank_and_its_mass():
+def test_a_row_has_the_taxon_its_own_rank_and_its_probability():
     sponge = dict(zip(RANKS, ["Animalia", "Porifera"], strict=False))
     crab = dict(zip(RANKS, ["Animalia", "Arthropoda", "Malacostraca", "Decapoda"], strict=False))
     taxonomy = Taxonomy(
@@ -90,22 +89,22 @@ def test_a_row_tells_the_taxon_its_rank_and_its_mass():
     rule = replace(RULE, decoder="risk", fallback="Spongia")
     masses = np.array([[0.1, 0.0, 0.9], [0.8, 0.1, 0.1], [0.45, 0.4, 0.15]])
     table = predictions([5, 6, 7, 8], [7, 5, 6], masses[[2, 0, 1]], ("Caridea", "Decapoda", "Spongia"), taxonomy, rule)
-    told = table[["concept_name", "accepted_name", "rank", "aphia_id", "seen"]].to_numpy().tolist()
-    assert told == [
+    described = table[["concept_name", "accepted_name", "rank", "aphia_id", "seen"]].to_numpy().tolist()
+    assert described == [
         ["Spongia", "Porifera", "phylum", 558, True],
         ["Caridea", "Caridea", "infraorder", 106674, True],
         ["Decapoda", "Decapoda", "order", 1130, True],
         ["Spongia", "Porifera", "phylum", 558, False],
     ]
-    # Decapoda holds what Caridea has, too.
+    # The mass of Decapoda includes that of Caridea.
     assert table["confidence"].tolist()[:3] == pytest.approx([0.9, 0.8, 0.85])
     assert table["confidence"].isna().tolist() == [False, False, False, True]
 
 
-def test_the_rules_thresholds_decide(taxonomy):
+def test_the_thresholds_of_the_rule_are_used(taxonomy):
     rows = np.array([[0.0, 0.0, 0.1, 0.6, 0.3, 0.0]])
     for threshold, answer in ((0.55, "Sebastes diploproa"), (0.65, "Sebastes")):
-        rule = replace(RULE, decoder="threshold", thresholds={**SEED_THRESHOLDS, "species": threshold})
+        rule = replace(RULE, decoder="threshold", thresholds={**THRESHOLDS, "species": threshold})
         assert predictions([1], [1], rows, CLASSES, taxonomy, rule)["concept_name"].tolist() == [answer]
 
 
@@ -113,7 +112,7 @@ SOUND = {
     "decoder": "risk",
     "candidates": "labels",
     "temperature": 1.5,
-    "thresholds": SEED_THRESHOLDS,
+    "thresholds": THRESHOLDS,
     "fallback": "Porifera",
     "transforms": ["identity", "flip_left_right"],
 }
@@ -124,6 +123,6 @@ def test_a_rule_is_read_as_it_was_written(tmp_path):
     assert read_rule(tmp_path / "calibration.json") == DecisionRule(**SOUND)
 
 
-def test_a_fallback_that_is_no_taxon_is_named(taxonomy):
+def test_a_fallback_outside_the_taxonomy_is_refused(taxonomy):
     with pytest.raises(InputError, match="fallback 'Nemo' is not in the taxonomy"):
         predictions([1], [], np.zeros((0, 6)), CLASSES, taxonomy, replace(RULE, fallback="Nemo"))

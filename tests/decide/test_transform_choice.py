@@ -1,60 +1,33 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import log_softmax
 
-from fathomline.decide.averaging import averaged, averaged_by_set, ensemble_probabilities
 from fathomline.decide.calibrate import fit_temperature, probabilities
 from fathomline.decide.cross_fit import CrossFitting, parts_of
 from fathomline.decide.decode import Decoder
 from fathomline.decide.evaluate import EvaluateConfig, evaluate
 from fathomline.decide.transform_choice import choose_transforms, cross_fitted
 from fathomline.errors import InputError
-from fathomline.model.orientations import ORIENTATION_SETS, ORIENTATIONS
 from fathomline.taxonomy.ranks import RANKS
-from tests.decide.test_thresholds import CLASSES, SEED_THRESHOLDS
+from tests.decide.conftest import CLASSES, THRESHOLDS
 
-THRESHOLDS = dict(zip(map(str, RANKS), [0.5] * 7, strict=True))
+HALF = dict(zip(map(str, RANKS), [0.5] * 7, strict=True))
 
 
 @pytest.fixture
 def decoder(taxonomy) -> Decoder:
-    return Decoder(taxonomy, CLASSES, "tree", SEED_THRESHOLDS)
+    return Decoder(taxonomy, CLASSES, "tree", THRESHOLDS)
 
 
 def stored(rois: int, noise: dict[str, float], seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Sets of transforms that see the labels through more or less noise, three ROIs per group."""
+    """Logits of each set of transforms with its own level of `noise`, labels, and groups of three ROIs."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(6, size=rois)
     options = {name: 3 * np.eye(6)[labels] + generator.normal(scale=sd, size=(rois, 6)) for name, sd in noise.items()}
     return options, labels, np.arange(rois) // 3
 
 
-def test_probabilities_are_averaged_over_orientations():
-    logits = np.random.default_rng(0).normal(size=(4, 10, 6)).astype(np.float32)
-    expected = np.mean([probabilities(one) for one in logits], axis=0)
-    assert probabilities(averaged(logits)) == pytest.approx(expected, abs=1e-6)
-    assert averaged(logits[:1]) == pytest.approx(log_softmax(logits[0], axis=1), abs=1e-6)
-
-
-def test_every_set_that_is_stored_whole_can_be_averaged_over():
-    logits = np.random.default_rng(0).normal(size=(8, 5, 6)).astype(np.float32)
-    names = list(ORIENTATIONS)
-    by_set = averaged_by_set(logits, names)
-    assert list(by_set) == list(ORIENTATION_SETS)
-    for name, orientations in ORIENTATION_SETS.items():
-        assert (by_set[name] == averaged(logits[[names.index(one) for one in orientations]])).all()
-    assert list(averaged_by_set(logits[:4], names[:4])) == ["none", "mirror", "flips"]
-    assert list(averaged_by_set(logits[:1], names[:1])) == ["none"]
-
-
-def test_the_ensemble_is_the_mean_of_its_models_calibrated_probabilities():
-    logits = np.random.default_rng(0).normal(size=(2, 3, 7, 6)).astype(np.float32)
-    each = [probabilities(averaged(of_fold), 2.0) for of_fold in logits]
-    assert ensemble_probabilities({4: logits[0], 1: logits[1]}, 2.0) == pytest.approx((each[0] + each[1]) / 2)
-
-
-def test_auto_chooses_the_set_with_the_least_mhd_and_of_equals_the_smallest(decoder):
+def test_auto_chooses_the_set_with_the_least_mhd_and_the_smallest_on_a_tie(decoder):
     options, labels, groups = stored(300, {"none": 3.0, "flips": 1.0, "turns": 2.0})
     settings = {"decoder": decoder, "name": "risk", "calibrate": True}
     chosen = choose_transforms("auto", options, labels, groups, **settings)
@@ -63,12 +36,12 @@ def test_auto_chooses_the_set_with_the_least_mhd_and_of_equals_the_smallest(deco
     assert len(chosen.of_parts) == 5
     equal = {"none": options["flips"], "turns": options["flips"]}
     assert choose_transforms("auto", equal, labels, groups, **settings).for_new_rois == "none"
-    asked = choose_transforms("turns", options, labels, groups, **settings)
-    assert (asked.for_new_rois, set(asked.of_parts)) == ("turns", {"turns"})
+    requested = choose_transforms("turns", options, labels, groups, **settings)
+    assert (requested.for_new_rois, set(requested.of_parts)) == ("turns", {"turns"})
 
 
-def test_no_part_is_judged_by_transforms_that_its_own_truth_helped_to_choose(decoder):
-    told_apart = 0
+def test_the_transforms_of_each_part_are_chosen_on_the_other_parts(decoder):
+    differing = 0
     for seed in range(12):
         options, labels, groups = stored(45, {"none": 2.0, "flips": 2.0, "turns": 2.0}, seed)
         parts, truth = parts_of(groups), decoder.class_nodes[labels]
@@ -81,11 +54,11 @@ def test_no_part_is_judged_by_transforms_that_its_own_truth_helped_to_choose(dec
         chosen = choose_transforms("auto", options, labels, groups, decoder, "risk", calibrate=True)
         for part, name in enumerate(chosen.of_parts):
             assert name == min(options, key=lambda option, rest=parts != part: mhd(option, rest))
-            told_apart += name != chosen.for_new_rois
-    assert told_apart, "choosing on all ROIs would have been seen"
+            differing += name != chosen.for_new_rois
+    assert differing, "choosing on all ROIs would give the same sets, so this test proves nothing"
 
 
-def test_each_part_is_seen_through_its_own_transforms_and_calibrated_on_the_others(decoder):
+def test_each_part_has_its_own_transforms_and_is_calibrated_on_the_others(decoder):
     options, labels, groups = stored(60, {"none": 1.0, "turns": 2.0})
     of_parts = ("none", "turns", "none", "turns", "turns")
     judged = cross_fitted(options, labels, groups, of_parts)
@@ -100,9 +73,9 @@ def test_each_part_is_seen_through_its_own_transforms_and_calibrated_on_the_othe
         assert (answers[mine] == alone.decode("threshold", decoder, **fitted)[mine]).all()
 
 
-def test_a_set_that_was_not_stored_is_named_with_the_parameter_that_stores_it(decoder):
+def test_a_set_that_was_not_stored_is_refused_with_the_parameter_that_stores_it(decoder):
     options, labels, groups = stored(30, {"none": 1.0})
-    with pytest.raises(InputError, match=r"test_time_augmentation is 'turns', but predict.transforms stored none only"):
+    with pytest.raises(InputError, match=r"test_time_augmentation is 'turns', but predict.transforms stored only none"):
         choose_transforms("turns", options, labels, groups, decoder, "risk", calibrate=True)
 
 
@@ -111,7 +84,7 @@ def test_decoders_csv_has_every_stored_set_and_the_rule_has_the_orientations(tax
     rows = np.arange(120)
     annotations = pd.DataFrame({"annotation_id": rows, "image_id": groups, "group": groups})
     annotations["label"] = np.array(CLASSES)[labels]
-    config = EvaluateConfig("risk", True, THRESHOLDS, False, "auto")
+    config = EvaluateConfig("risk", True, HALF, False, "auto")
     result = evaluate({"plain": options}, "plain", annotations, CLASSES, taxonomy, config, "tree")
     assert result.rule.transforms == ["identity", "flip_left_right"]
     table = result.tables["decoders"]
@@ -119,7 +92,7 @@ def test_decoders_csv_has_every_stored_set_and_the_rule_has_the_orientations(tax
     of_sets = table.iloc[14:].set_index("transforms")
     assert set(of_sets["decoder"]) == {"risk"}
     assert of_sets["mhd"].idxmin() == "mirror"
-    decoder = Decoder(taxonomy, CLASSES, "tree", THRESHOLDS)
+    decoder = Decoder(taxonomy, CLASSES, "tree", HALF)
     for name, logits in options.items():
         alone = CrossFitting(logits, labels, groups)
         answers = alone.decode("risk", decoder, calibrate=True, fit=False)
