@@ -61,15 +61,15 @@ def test_the_transforms_of_each_part_are_chosen_on_the_other_parts(decoder):
 def test_each_part_has_its_own_transforms_and_is_calibrated_on_the_others(decoder):
     options, labels, groups = stored(60, {"none": 1.0, "turns": 2.0})
     of_parts = ("none", "turns", "none", "turns", "turns")
-    judged = cross_fitted(options, labels, groups, of_parts)
+    held_out = cross_fitted(options, labels, groups, of_parts)
     for part, name in enumerate(of_parts):
-        mine = judged.parts == part
+        mine = held_out.parts == part
         temperature = fit_temperature(options[name][~mine], labels[~mine])
-        assert judged.temperatures[part] == temperature
-        assert judged.probabilities(True)[mine] == pytest.approx(probabilities(options[name][mine], temperature))
+        assert held_out.temperatures[part] == temperature
+        assert held_out.probabilities(True)[mine] == pytest.approx(probabilities(options[name][mine], temperature))
         alone = CrossFitting(options[name], labels, groups)
         fitted = {"calibrate": True, "fit": True}
-        answers = judged.decode("threshold", decoder, **fitted)
+        answers = held_out.decode("threshold", decoder, **fitted)
         assert (answers[mine] == alone.decode("threshold", decoder, **fitted)[mine]).all()
 
 
