@@ -1,4 +1,4 @@
-"""The guides say what the code does."""
+"""The guides match the code."""
 
 import re
 
@@ -18,7 +18,7 @@ THRESHOLDS = load_section(ROOT / "presets/fathomnet-2025.yaml", "evaluate", Eval
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
-def test_every_file_that_a_guide_links_to_is_there(guide):
+def test_every_file_that_a_guide_links_to_exists(guide):
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", guide.read_text())
     assert [link for link in links if not (guide.parent / link).exists()] == []
 
@@ -29,19 +29,19 @@ def decoder() -> Decoder:
     return Decoder(taxonomy, taxonomy.concepts, "tree", THRESHOLDS)
 
 
-def test_the_distances_of_the_metrics_example_are_those_of_the_tree(decoder):
+def test_the_distances_in_the_example_are_those_of_the_tree(decoder):
     table = re.findall(r"^\| (Pandalus amplus) \| ([A-Z][\w ]+) \| \d \| \d \| (\d) \|$", text(), flags=re.MULTILINE)
     assert len(table) == 4
     for left, right, distance in table:
         assert decoder.taxonomy.distance(left, right) == int(distance)
 
 
-def test_the_example_is_decoded_as_told(decoder):
+def test_the_decoders_give_the_answers_of_the_example(decoder):
     probabilities = np.array([[EXAMPLE.get(name, 0.0) for name in decoder.taxonomy.concepts]])
     risks = dict(zip(decoder.names(decoder.candidate_nodes), decoder.risks(probabilities)[0], strict=True))
-    told = re.findall(r"^\| \**([A-Z][a-z ]+?)\** \| 0.40 .* \| \**(\d\.\d\d)\** \|$", text(), flags=re.MULTILINE)
-    assert len(told) == 5
-    for name, risk in told:
+    table = re.findall(r"^\| \**([A-Z][a-z ]+?)\** \| 0.40 .* \| \**(\d\.\d\d)\** \|$", text(), flags=re.MULTILINE)
+    assert len(table) == 5
+    for name, risk in table:
         assert risks[name] == pytest.approx(float(risk))
     answers = {name: decoder.names(decoder.decode(name, probabilities))[0] for name in ("argmax", "threshold", "risk")}
     assert answers == {"argmax": "Pandalus amplus", "threshold": "Pandalus", "risk": "Pandalus"}
