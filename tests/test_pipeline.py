@@ -9,7 +9,7 @@ import pytest
 
 import fathomline
 from reef.reef import Reef
-from tests.checkout import FRAMES, SMALL, Checkout, stages_run
+from tests.checkout import FRAMES, Checkout, stages_run
 
 
 @pytest.fixture(scope="module")
