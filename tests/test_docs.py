@@ -4,7 +4,9 @@ import re
 
 import numpy as np
 import pytest
+import yaml
 
+import fathomline
 from fathomline.config import load_section
 from fathomline.decide.decode import Decoder
 from fathomline.decide.evaluate import EvaluateConfig
@@ -13,6 +15,7 @@ from fathomline.taxonomy.tree import Taxonomy
 from tests.test_presets import ROOT
 
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
+ROOMS = sorted(path.parent.name for path in (ROOT / "fathomline").glob("*/__init__.py"))
 EXAMPLE = {"Pandalus amplus": 0.40, "Pandalus platyceros": 0.35, "Chionoecetes tanneri": 0.25}
 THRESHOLDS = load_section(ROOT / "presets/fathomnet-2025.yaml", "evaluate", EvaluateConfig).thresholds
 
@@ -51,3 +54,14 @@ def test_the_decoders_give_the_answers_of_the_example(decoder):
 
 def text() -> str:
     return (ROOT / "docs/metric.md").read_text()
+
+
+def test_every_file_and_folder_that_contributing_names_exists():
+    named = set(re.findall(r"`((?:[\w.]+/)+[\w.]*)`", (ROOT / "CONTRIBUTING.md").read_text()))
+    assert {f"fathomline/{room}/" for room in ROOMS} <= named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_citation_has_the_version_of_the_package():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == fathomline.__version__
