@@ -39,6 +39,11 @@ EVERY_STAGE = [
 AFTER_TRAINING = ["bundle", "evaluate", "predict@test", "predict@train", "submit"]
 
 
+def with_values(*changes: str) -> list[str]:
+    """The options of `dvc exp run` that set parameters, such as `train.lr=1e-5`."""
+    return [word for change in changes for word in ("-S", change)]
+
+
 def test_the_first_run_runs_every_stage(repro):
     assert sorted(stages_run(repro[1])) == sorted(EVERY_STAGE)
 
@@ -144,30 +149,15 @@ def test_an_edit_reruns_only_the_stages_that_depend_on_it(repro, edits, stages):
     checkout.git("checkout", "--quiet", ".")
 
 
-def test_an_experiment_reruns_training_and_what_follows_and_shows_the_mhd_before_and_after(repro):
+def test_an_experiment_with_another_decoder_runs_no_model_and_shows_the_mhd_before_and_after(repro):
     checkout, _ = repro
     before = checkout.json("metrics.json")["mhd"]
-    changes = ["train.lr=1e-5", "train.epochs=2", "predict.transforms=mirror", "evaluate.test_time_augmentation=auto"]
-    output = checkout.dvc("exp", "run", *(word for change in changes for word in ("-S", change)))
-    assert sorted(stages_run(output)) == [*AFTER_TRAINING, "train@1"]
-    after = checkout.json("metrics.json")["mhd"]
-    assert before < after, "a low learning rate and two epochs learn next to nothing"
-    difference = json.loads(checkout.dvc("metrics", "diff", "--json"))["metrics.json"]["mhd"]
-    assert (difference["old"], difference["new"]) == (before, after)
-    decoders = pd.read_csv(checkout.folder / "reports/decoders.csv")
-    assert decoders["transforms"].drop_duplicates().tolist() == ["auto", "none", "mirror"]
-    chosen = checkout.json("reports/calibration.json")["transforms"]
-    assert chosen in (["identity"], ["identity", "flip_left_right"])
-    checkout.restore()
-
-
-def test_a_change_of_decoder_runs_no_model(repro):
-    checkout, _ = repro
-    checkout.set_params({"evaluate": {"decoder": "argmax"}, "submit": {"candidates": "tree"}})
-    output = checkout.dvc("repro")
+    output = checkout.dvc("exp", "run", *with_values("evaluate.decoder=argmax", "submit.candidates=tree"))
     assert sorted(stages_run(output)) == ["bundle", "evaluate", "submit"]
     metrics = checkout.json("metrics.json")
-    assert metrics["mhd"] == metrics["mhd_argmax"]
+    assert metrics["mhd"] == metrics["mhd_argmax"] != before
+    difference = json.loads(checkout.dvc("metrics", "diff", "--json"))["metrics.json"]["mhd"]
+    assert (difference["old"], difference["new"]) == (before, metrics["mhd"])
     assert checkout.json("bundle/bundle.json")["decision"]["decoder"] == "argmax"
     checkout.restore()
 
@@ -241,24 +231,33 @@ def test_an_error_under_a_launcher_is_reported_once(repro):
     checkout.restore()
 
 
-def test_queued_experiments_run_in_turn_and_leave_their_wandb_runs_in_the_checkout(repro):
+def test_queued_experiments_rerun_what_they_change_and_leave_their_wandb_runs_in_the_checkout(repro):
     checkout, _ = repro
-    runs = checkout.wandb_runs()
-    checkout.dvc("exp", "run", "--queue", "-S", "train.lr=0.01", "-S", "train.epochs=2")
-    checkout.dvc("exp", "run", "--queue", "-S", "evaluate.decoder=argmax")
+    before, runs = checkout.json("metrics.json")["mhd"], checkout.wandb_runs()
+    training = with_values("train.lr=1e-5", "train.epochs=2")
+    predicting = with_values("predict.transforms=mirror", "evaluate.test_time_augmentation=auto")
+    checkout.dvc("exp", "run", "--queue", "--name", "trained", *training, *predicting)
+    checkout.dvc("exp", "run", "--queue", "--name", "decided", *with_values("evaluate.decoder=threshold"))
     checkout.dvc("queue", "start")
     checkout.wait_for_queue()
-    shown = checkout.dvc("exp", "show", "--csv", "--only-changed")
-    assert "0.01" in shown
-    assert "argmax" in shown
+    assert sorted(stages_run(checkout.dvc("queue", "logs", "trained"))) == [*AFTER_TRAINING, "train@1"]
+    assert "evaluate" in stages_run(checkout.dvc("queue", "logs", "decided"))
     assert len(checkout.wandb_runs() - runs) == 3, "one training and two evaluations"
+    assert {"trained", "decided"} <= set(re.findall(r"\w+", checkout.dvc("exp", "show", "--csv")))
+    checkout.dvc("exp", "apply", "trained")
+    assert before < checkout.json("metrics.json")["mhd"], "a low learning rate and two epochs learn next to nothing"
+    decoders = pd.read_csv(checkout.folder / "reports/decoders.csv")
+    assert decoders["transforms"].drop_duplicates().tolist() == ["auto", "none", "mirror"]
+    chosen = checkout.json("reports/calibration.json")["transforms"]
+    assert chosen in (["identity"], ["identity", "flip_left_right"])
+    checkout.restore()
 
 
 @pytest.mark.parametrize(
     ("stage", "change", "says"),
     [
-        ("train@1", {"train": {"lr": "fast"}}, "params.yaml: train.lr is 'fast', expected a valid number"),
         ("crop@train", {"crop": {"zoom": 3}}, "params.yaml: crop.zoom is not a parameter"),
+        ("split", {"split": {"folds": 1}}, "params.yaml: split.folds is 1, expected greater than or equal to 2"),
         ("train@9", {"split": {"held_out": [9]}}, "split.held_out has 9, but split.csv holds the folds 0, 1, 2"),
     ],
 )
