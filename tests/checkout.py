@@ -1,4 +1,4 @@
-"""A git clone of its own with a small reef, and the commands that a user types in it."""
+"""A copy of this repository with a small reef, and the commands that a user runs in it."""
 
 import json
 import os
@@ -14,11 +14,7 @@ import yaml
 from stages.params import params_text
 
 ROOT = Path(__file__).parent.parent
-
-
 FRAMES = 64
-
-
 SMALL = {
     "source": {"reef_frames": FRAMES},
     "split": {"folds": 3, "held_out": [1]},
@@ -28,7 +24,7 @@ SMALL = {
 
 
 class Checkout:
-    """A git clone of its own, and the commands that a user types in it."""
+    """A git repository of its own, in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,7 +45,7 @@ class Checkout:
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
     def run(self, *command: str, fails: bool = False, **variables: str) -> str:
-        """Standard output and error of a command, as one text; its exit status must be as foretold."""
+        """Standard output and error of a command, which must fail if `fails`, and succeed otherwise."""
         hidden = ("DVC_", "WANDB_", "GIT_")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
         environment |= {
@@ -70,9 +66,16 @@ class Checkout:
         return self.run("dvc", *arguments, fails=fails, **variables)
 
     def restore(self) -> None:
-        """Back to the last commit, outputs included."""
+        """Return to the last commit, including outputs."""
         self.git("checkout", "--quiet", ".")
         self.dvc("checkout", "--quiet", "--force")
+
+    def changed_stages(self) -> list[str]:
+        """Stages whose code, parameters or inputs differ from those of their last run, sorted."""
+        return sorted(json.loads(self.dvc("status", "--json")))
+
+    def wandb_runs(self) -> set[Path]:
+        return set((self.folder / "wandb").glob("offline-run-*"))
 
     def wait_for_queue(self, seconds: float = 180) -> None:
         deadline = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""dvc.yaml against the code: what a stage imports is what it depends on."""
+"""In dvc.yaml, a stage depends on the modules that it imports."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
 def module_file(module: str) -> Path | None:
-    """The file of a module of this repository, relative to its root; None for other people's modules."""
+    """The file of a module of this repository, relative to the root; None for third-party modules."""
     for candidate in (Path(*module.split(".")).with_suffix(".py"), Path(*module.split("."), "__init__.py")):
         if (ROOT / candidate).is_file():
             return candidate
@@ -25,7 +25,7 @@ def module_file(module: str) -> Path | None:
 
 @cache
 def imports(file: Path) -> frozenset[Path]:
-    """Files of this repository that `file` imports, wherever in it, packages that only hold a docstring aside."""
+    """Files of this repository that `file` imports at any level, except packages with only a docstring."""
     found: set[Path] = set()
     for node in ast.walk(ast.parse((ROOT / file).read_text())):
         if isinstance(node, ast.Import):
@@ -37,34 +37,35 @@ def imports(file: Path) -> frozenset[Path]:
 
 
 CHANGES_NO_OUTPUT = {"fathomline/machine.py", "fathomline/progress.py", "fathomline/tracking.py"}
-"""Imported by stages, and a dependency of none: a reworded progress line must not train again."""
+"""Imported by stages, but no dependency of any: rewording a progress line must not retrain."""
 
 
 def reached(script: Path) -> set[str]:
-    """Every source file that can change what a script writes, itself included."""
-    seen, open_ends = set(), [script, Path("stages/__init__.py")]
-    while open_ends:
-        file = open_ends.pop()
+    """Every source file that can change what a script writes, including the script."""
+    seen: set[Path] = set()
+    pending = [script, Path("stages/__init__.py")]
+    while pending:
+        file = pending.pop()
         if file not in seen:
             seen.add(file)
-            open_ends.extend(imports(file))
+            pending.extend(imports(file))
     return {path.as_posix() for path in seen} - CHANGES_NO_OUTPUT
 
 
-def test_the_stages_are_in_the_order_that_they_run_in():
+def test_stages_are_listed_in_the_order_in_which_they_run():
     before_models = ["download", "crop", "taxonomy", "split"]
     assert list(STAGES) == [*before_models, "train", "predict", "evaluate", "submit", "bundle"]
 
 
 @pytest.mark.parametrize("name", ["evaluate", "submit", "bundle"])
-def test_a_stage_that_decides_imports_no_torch(name):
+def test_a_stage_after_predict_does_not_import_torch(name):
     script = f"import sys, stages.{name}\nprint(sorted({{'torch', 'timm', 'torchvision', 'peft'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def files_of(dependency: str) -> set[str]:
-    """The source files that a dependency stands for: itself, or all of a folder, docstrings alone aside."""
+    """The source files of a dependency: the file, or all in the folder except those with only a docstring."""
     if dependency.endswith(".py"):
         return {dependency}
     if not dependency.startswith(("fathomline/", "reef")):
@@ -74,29 +75,29 @@ def files_of(dependency: str) -> set[str]:
 
 
 TAKES_SECONDS = {"submit", "bundle"}
-"""These name whole rooms, even where they need a part: running once too often costs little."""
+"""These depend on whole rooms even if they need only part of them: an unnecessary run costs little."""
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_depends_on_every_source_file_that_it_runs_and_on_no_other(name):
+def test_a_stage_depends_on_exactly_the_source_files_that_it_imports(name):
     needed = reached(Path(f"stages/{name}.py"))
     listed = [file for dependency in STAGES[name]["deps"] for file in sorted(files_of(dependency))]
-    assert len(listed) == len(set(listed)), "a file and its folder"
+    assert len(listed) == len(set(listed)), "lists a file and its folder"
     assert needed <= set(listed)
     assert name in TAKES_SECONDS or needed == set(listed)
 
 
-def test_no_stage_depends_on_what_changes_no_output():
+def test_no_stage_depends_on_modules_that_change_no_output():
     depended_on = {file for stage in STAGES.values() for dependency in stage["deps"] for file in files_of(dependency)}
     assert not depended_on & CHANGES_NO_OUTPUT
 
 
 LAYERS = ("stages", "report", "bundle", "predict", "train", "decide", "model", "crop", "download", "split", "rois")
 LAYERS += ("dataset", "lineages", "taxonomy")
-"""Rooms, each above those that it may import."""
+"""Rooms from top to bottom: each may import only those after it."""
 
 
-def test_imports_go_down_from_room_to_room():
+def test_a_room_imports_only_lower_rooms():
     for upper in LAYERS:
         for file in sorted((ROOT / "fathomline" / upper).rglob("*.py")):
             rooms = {path.parts[1].removesuffix(".py") for path in imports(file.relative_to(ROOT))}
@@ -104,7 +105,7 @@ def test_imports_go_down_from_room_to_room():
             assert not above, f"{file.relative_to(ROOT)} imports {above}"
 
 
-def test_model_and_train_import_no_decision():
+def test_model_and_train_do_not_import_decide():
     for room in ("model", "train"):
         for file in (ROOT / "fathomline" / room).glob("*.py"):
             assert not any("decide" in path.parts for path in imports(file.relative_to(ROOT))), file
@@ -115,35 +116,35 @@ def test_dvc_yaml_stays_short():
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_says_what_it_does_and_runs_its_own_script(name):
+def test_a_stage_has_a_description_and_runs_its_own_script(name):
     assert STAGES[name]["desc"]
     launcher = r"sh -c '\\\$\{FATHOMLINE_LAUNCHER:-python\}" if name == "train" else "python"
     assert re.match(rf"{launcher} -m stages\.{name} ", STAGES[name]["cmd"])
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_tracks_the_params_that_it_reads_and_no_others(name):
+def test_a_stage_tracks_exactly_the_params_that_it_reads(name):
     script = (ROOT / "stages" / f"{name}.py").read_text()
     read = set(re.findall(r'params_section\("(\w+)"', script))
-    for told in re.findall(r"params_text\(([^)]*)\)", script):
-        read |= set(re.findall(r"\w+", told))
+    for names in re.findall(r"params_text\(([^)]*)\)", script):
+        read |= set(re.findall(r"\w+", names))
     tracked = {entry.split(".")[0] for entry in STAGES[name]["params"]}
-    assert tracked == read - {"tracking", "machine"}, "what changes no output must not make a stage run again"
+    assert tracked == read - {"tracking", "machine"}, "no stage may track what changes no output"
     assert name in tracked
 
 
-def test_every_section_of_params_belongs_to_a_stage_or_is_shared():
+def test_every_section_of_params_yaml_belongs_to_a_stage_or_is_shared():
     assert set(PARAMS) == {*STAGES, "source", "tracking", "machine"}
 
 
-KEPT = ("cache/training", "cache/features", "cache/predict")
-"""Neither: what an earlier run left decides only how long the next one takes."""
+STATE = ("cache/training", "cache/features", "cache/predict")
+"""Neither dependencies nor outputs: they save time in the next run, but do not change what it writes."""
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_paths_on_a_command_line_are_dependencies_or_outputs(name):
     stage = STAGES[name]
     outputs = [next(iter(out)) if isinstance(out, dict) else out for out in stage["outs"]]
-    declared = [*stage["deps"], *outputs, *KEPT]
+    declared = [*stage["deps"], *outputs, *STATE]
     for word in re.findall(r"[\w.${}-]+(?:/[\w.${}-]+)+|\b\w+\.(?:csv|json|npz)", stage["cmd"]):
         assert any(path == word or path.startswith(word + "/") for path in declared), word

@@ -1,4 +1,4 @@
-"""A COCO file of the user's own goes through the DAG, by HTTP and from a folder."""
+"""The DAG on a user's own COCO file, fetched over HTTP or read from a folder."""
 
 import functools
 import json
@@ -20,7 +20,7 @@ Octopoda,,order,Animalia,Mollusca,Cephalopoda,Octopoda,,,
 
 @pytest.fixture
 def served(tmp_path):
-    """A folder with the reef as a COCO data set of files, and the URL at which it is served."""
+    """A folder with a COCO dataset drawn by the reef, and the URL that serves the folder."""
     reef = Reef(12, seed=3)
     for subset in ("train", "test"):
         content = reef.coco(subset)
@@ -45,21 +45,21 @@ def served(tmp_path):
     server.server_close()
 
 
-def test_a_coco_file_of_ones_own_gives_the_same_crops_by_http_and_from_a_folder(served, tmp_path_factory):
+def test_a_coco_file_gives_the_same_crops_over_http_and_from_a_folder(served, tmp_path_factory):
     folder, url = served
     checkout = Checkout(tmp_path_factory.mktemp("own"))
-    # The three names that the snapshot lacks are the user's own here: WoRMS is not asked.
+    # With the three names that the snapshot lacks, WoRMS need not be queried.
     lineages = folder / "lineages.csv"
     lineages.write_text(OWN_LINEAGES)
     outputs = []
-    roads = [
+    sources = [
         {"train": f"{url}/train.json", "test": f"{url}/test.json", "images": None},
         {"train": f"{folder}/train.json", "test": f"{folder}/test.json", "images": f"{folder}/images"},
     ]
-    for road in roads:
+    for source in sources:
         checkout.set_params(
             {
-                "source": {"name": "coco", **road},
+                "source": {"name": "coco", **source},
                 "download": {"allow_private_hosts": True},
                 "taxonomy": {"lineages": str(lineages), "offline": True},
             }

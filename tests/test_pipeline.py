@@ -9,7 +9,7 @@ import pytest
 
 import fathomline
 from reef.reef import Reef
-from tests.checkout import FRAMES, SMALL, Checkout, stages_run
+from tests.checkout import FRAMES, Checkout, stages_run
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,19 @@ EVERY_STAGE = [
 AFTER_TRAINING = ["bundle", "evaluate", "predict@test", "predict@train", "submit"]
 
 
+def with_values(*changes: str) -> list[str]:
+    """The options of `dvc exp run` that set parameters, such as `train.lr=1e-5`."""
+    return [word for change in changes for word in ("-S", change)]
+
+
 def test_the_first_run_runs_every_stage(repro):
     assert sorted(stages_run(repro[1])) == sorted(EVERY_STAGE)
 
 
-def test_each_stage_says_what_it_did_in_one_line_and_nobody_warns(repro):
-    of_stages = repro[1].split("To track the changes")[0].splitlines()
-    spoken = [line for line in of_stages if line and not re.match(r"Running|> python|> sh|Updating|Generating", line)]
-    assert [line.split(":")[0] for line in spoken] == [
+def test_each_stage_prints_one_line_and_no_warning(repro):
+    lines = repro[1].split("To track the changes")[0].splitlines()
+    printed = [line for line in lines if line and not re.match(r"Running|> python|> sh|Updating|Generating", line)]
+    assert [line.split(":")[0] for line in printed] == [
         "download train",
         "download test",
         "crop train",
@@ -70,7 +75,7 @@ def test_the_submission_answers_every_test_annotation_once_and_in_order(repro):
     assert set(submission["concept_name"]) <= {category["name"] for category in wanted["categories"]}
 
 
-def test_metrics_are_of_the_held_out_folds_and_agree_with_the_rows(repro):
+def test_metrics_match_the_rows_of_the_held_out_folds(repro):
     checkout, _ = repro
     metrics, rows = checkout.json("metrics.json"), pd.read_csv(checkout.folder / "reports/validation.csv")
     split = pd.read_csv(checkout.folder / "data/split.csv").set_index("annotation_id")["fold"]
@@ -84,7 +89,7 @@ def test_metrics_are_of_the_held_out_folds_and_agree_with_the_rows(repro):
     assert metrics["taxonomy_hash"] == checkout.json("cache/taxonomy_reference.json")["hash"]
 
 
-def test_no_output_holds_a_path_of_this_machine_or_a_port(repro):
+def test_no_output_contains_a_path_or_an_address_of_this_machine(repro):
     checkout, _ = repro
     for path in [
         *checkout.folder.glob("*.csv"),
@@ -97,14 +102,14 @@ def test_no_output_holds_a_path_of_this_machine_or_a_port(repro):
         assert "127.0.0.1" not in path.read_text(), path
 
 
-def test_git_is_clean_after_a_run_but_for_what_it_should_track(repro):
+def test_git_tracks_metrics_and_dvc_lock_and_ignores_other_outputs(repro):
     checkout, _ = repro
     assert checkout.git("status", "--porcelain") == ""
     assert {"metrics.json", "dvc.lock"} <= set(checkout.git("ls-files").split())
     assert "submission.csv" not in checkout.git("ls-files")
 
 
-def test_a_wandb_run_is_kept_offline_for_the_training_and_for_the_evaluation(repro):
+def test_training_and_evaluation_each_leave_an_offline_wandb_run(repro):
     training, evaluation = sorted((repro[0].folder / "wandb").glob("offline-run-*/run-*.wandb"))
     assert b"model.safetensors" in training.read_bytes()
     assert b"report.html" in evaluation.read_bytes()
@@ -117,41 +122,47 @@ def test_nothing_runs_again_when_nothing_changed(repro):
     assert "Data and pipelines are up to date." in output
 
 
-def test_another_learning_rate_trains_and_reruns_what_follows_and_both_mhd_are_shown(repro):
+RERUN_ONLY = {
+    "a line of progress": ({"fathomline/progress.py": "# reworded"}, []),
+    "tracking": ({"fathomline/tracking.py": "# reworded"}, []),
+    "machine": ({"machine": {"workers": 1, "connections": 2, "timeout": 9.0, "retries": 1}}, []),
+    "tracking.mode": ({"tracking": {"mode": "disabled"}}, []),
+    "the style of the report": ({"fathomline/report/page/report.css": "/* reworded */"}, ["evaluate"]),
+    "evaluate.decoder": ({"evaluate": {"decoder": "argmax"}}, ["evaluate"]),
+    "predict.transforms": ({"predict": {"transforms": "mirror"}}, ["evaluate", "predict@test", "predict@train"]),
+    "split.group": ({"split": {"group": "width"}}, ["bundle", "evaluate", "split"]),
+    "train.lr": ({"train": {"lr": 0.01}}, ["evaluate", "train@1"]),
+}
+"""What is edited, and the stages that depend on it directly. Others run only if an output of these changes."""
+
+
+@pytest.mark.parametrize(("edits", "stages"), RERUN_ONLY.values(), ids=RERUN_ONLY)
+def test_an_edit_reruns_only_the_stages_that_depend_on_it(repro, edits, stages):
+    checkout, _ = repro
+    for edited, change in edits.items():
+        if isinstance(change, dict):
+            checkout.set_params({edited: change})
+        else:
+            with (checkout.folder / edited).open("a") as stream:
+                stream.write(f"{change}\n")
+    assert checkout.changed_stages() == stages
+    checkout.git("checkout", "--quiet", ".")
+
+
+def test_an_experiment_with_another_decoder_runs_no_model_and_shows_the_mhd_before_and_after(repro):
     checkout, _ = repro
     before = checkout.json("metrics.json")["mhd"]
-    output = checkout.dvc("exp", "run", "-S", "train.lr=1e-5")
-    assert sorted(stages_run(output)) == [*AFTER_TRAINING, "train@1"]
-    after = checkout.json("metrics.json")["mhd"]
-    assert before < after, "a thousandth of the learning rate learns next to nothing"
-    difference = json.loads(checkout.dvc("metrics", "diff", "--json"))["metrics.json"]["mhd"]
-    assert (difference["old"], difference["new"]) == (before, after)
-    checkout.restore()
-
-
-def test_another_decoder_runs_no_model(repro):
-    checkout, _ = repro
-    checkout.set_params({"evaluate": {"decoder": "argmax"}, "submit": {"candidates": "tree"}})
-    output = checkout.dvc("repro")
+    output = checkout.dvc("exp", "run", *with_values("evaluate.decoder=argmax", "submit.candidates=tree"))
     assert sorted(stages_run(output)) == ["bundle", "evaluate", "submit"]
     metrics = checkout.json("metrics.json")
-    assert metrics["mhd"] == metrics["mhd_argmax"]
+    assert metrics["mhd"] == metrics["mhd_argmax"] != before
+    difference = json.loads(checkout.dvc("metrics", "diff", "--json"))["metrics.json"]["mhd"]
+    assert (difference["old"], difference["new"]) == (before, metrics["mhd"])
     assert checkout.json("bundle/bundle.json")["decision"]["decoder"] == "argmax"
     checkout.restore()
 
 
-def test_other_transforms_predict_again_but_do_not_train(repro):
-    checkout, _ = repro
-    checkout.set_params({"predict": {"transforms": "mirror"}, "evaluate": {"test_time_augmentation": "auto"}})
-    assert sorted(stages_run(checkout.dvc("repro"))) == AFTER_TRAINING
-    decoders = pd.read_csv(checkout.folder / "reports/decoders.csv")
-    assert decoders["transforms"].drop_duplicates().tolist() == ["auto", "none", "mirror"]
-    chosen = checkout.json("reports/calibration.json")["transforms"]
-    assert chosen in (["identity"], ["identity", "flip_left_right"])
-    checkout.restore()
-
-
-def test_a_prediction_run_again_gives_the_same_bytes(repro):
+def test_repeated_predictions_are_identical_byte_for_byte(repro):
     checkout, _ = repro
     paths = [checkout.folder / f"data/logits/{subset}.npz" for subset in ("train", "test")]
     before = [path.read_bytes() for path in paths]
@@ -160,7 +171,7 @@ def test_a_prediction_run_again_gives_the_same_bytes(repro):
     assert not list((checkout.folder / "cache/predict").iterdir())
 
 
-def test_the_bundle_answers_for_the_test_frames_as_the_submission_does(repro, tmp_path):
+def test_the_bundle_gives_the_answers_of_the_submission(repro, tmp_path):
     checkout, _ = repro
     shutil.copytree(checkout.folder / "bundle", tmp_path / "bundle")
     dataset = checkout.json("data/raw/test/dataset.json")
@@ -178,18 +189,18 @@ def test_the_bundle_answers_for_the_test_frames_as_the_submission_does(repro, tm
     assert [one.confidence for one in predicted] == pytest.approx(details["confidence"].tolist(), abs=1e-4)
 
 
-def test_a_touched_lineage_trains_again_but_does_not_crop(repro):
+def test_a_corrected_lineage_is_kept_and_retrains_but_does_not_crop_again(repro):
     checkout, _ = repro
     path = checkout.folder / "cache/taxonomy_reference.json"
     reference = json.loads(path.read_text())
     old_hash = reference["hash"]
     reference["concepts"]["Aurelia aurita"]["family"] = "Cyaneidae"
     path.write_text(json.dumps(reference, indent=2))
-    output = checkout.dvc("repro")
-    assert sorted(stages_run(output)) == [*AFTER_TRAINING, "taxonomy", "train@1"]
+    assert stages_run(checkout.dvc("repro", "taxonomy")) == ["taxonomy"]
     kept = checkout.json("cache/taxonomy_reference.json")
     assert kept["concepts"]["Aurelia aurita"]["family"] == "Cyaneidae"
-    assert kept["hash"] == checkout.json("metrics.json")["taxonomy_hash"] != old_hash
+    assert kept["hash"] != old_hash
+    assert checkout.changed_stages() == [*AFTER_TRAINING, "train@1"]
     checkout.restore()
 
 
@@ -200,19 +211,19 @@ TWO_PROCESSES = {
 }
 
 
-def test_a_launcher_trains_with_several_processes_of_which_one_speaks_and_writes(repro):
+def test_a_launcher_trains_with_two_processes_and_is_no_part_of_the_recipe(repro):
     checkout, _ = repro
-    runs = set((checkout.folder / "wandb").glob("offline-run-*"))
-    output = checkout.dvc("repro", "--single-item", "--force", "train@1", **TWO_PROCESSES)
+    runs = checkout.wandb_runs()
+    checkout.set_params({"train": {"epochs": 2}})
+    output = checkout.dvc("repro", "--single-item", "train@1", **TWO_PROCESSES)
     assert len(re.findall(r"^train fold 1: ", output, flags=re.MULTILINE)) == 1
-    assert len(set((checkout.folder / "wandb").glob("offline-run-*")) - runs) == 1
-    assert len(pd.read_csv(checkout.folder / "models/fold-1/history.csv")) == SMALL["train"]["epochs"]
+    assert len(checkout.wandb_runs() - runs) == 1
+    assert len(pd.read_csv(checkout.folder / "models/fold-1/history.csv")) == 2
+    assert "train@1" not in checkout.changed_stages(), "DVC does not track the number of processes"
     checkout.restore()
-    output = checkout.dvc("repro")
-    assert stages_run(output) == [], "how many processes trained is no part of the recipe"
 
 
-def test_a_fault_under_a_launcher_is_told_once(repro):
+def test_an_error_under_a_launcher_is_reported_once(repro):
     checkout, _ = repro
     checkout.set_params({"train": {"backbone": "resnet_51"}})
     output = checkout.dvc("repro", "--single-item", "train@1", fails=True, **TWO_PROCESSES)
@@ -220,28 +231,37 @@ def test_a_fault_under_a_launcher_is_told_once(repro):
     checkout.restore()
 
 
-def test_queued_experiments_run_and_keep_their_wandb_runs(repro):
+def test_queued_experiments_rerun_what_they_change_and_leave_their_wandb_runs_in_the_checkout(repro):
     checkout, _ = repro
-    runs = set((checkout.folder / "wandb").glob("offline-run-*"))
-    for lr in ("0.01", "0.02"):
-        checkout.dvc("exp", "run", "--queue", "-S", f"train.lr={lr}")
+    before, runs = checkout.json("metrics.json")["mhd"], checkout.wandb_runs()
+    training = with_values("train.lr=1e-5", "train.epochs=2")
+    predicting = with_values("predict.transforms=mirror", "evaluate.test_time_augmentation=auto")
+    checkout.dvc("exp", "run", "--queue", "--name", "trained", *training, *predicting)
+    checkout.dvc("exp", "run", "--queue", "--name", "decided", *with_values("evaluate.decoder=threshold"))
     checkout.dvc("queue", "start")
     checkout.wait_for_queue()
-    shown = checkout.dvc("exp", "show", "--csv", "--only-changed")
-    assert {"0.01", "0.02"} <= set(re.findall(r"0\.0\d", shown))
-    assert len(set((checkout.folder / "wandb").glob("offline-run-*")) - runs) == 4, "two of each"
+    assert sorted(stages_run(checkout.dvc("queue", "logs", "trained"))) == [*AFTER_TRAINING, "train@1"]
+    assert "evaluate" in stages_run(checkout.dvc("queue", "logs", "decided"))
+    assert len(checkout.wandb_runs() - runs) == 3, "one training and two evaluations"
+    assert {"trained", "decided"} <= set(re.findall(r"\w+", checkout.dvc("exp", "show", "--csv")))
+    checkout.dvc("exp", "apply", "trained")
+    assert before < checkout.json("metrics.json")["mhd"], "a low learning rate and two epochs learn next to nothing"
+    decoders = pd.read_csv(checkout.folder / "reports/decoders.csv")
+    assert decoders["transforms"].drop_duplicates().tolist() == ["auto", "none", "mirror"]
+    chosen = checkout.json("reports/calibration.json")["transforms"]
+    assert chosen in (["identity"], ["identity", "flip_left_right"])
+    checkout.restore()
 
 
 @pytest.mark.parametrize(
     ("stage", "change", "says"),
     [
-        ("train@1", {"train": {"lr": "fast"}}, "params.yaml: train.lr is 'fast', expected a valid number"),
         ("crop@train", {"crop": {"zoom": 3}}, "params.yaml: crop.zoom is not a parameter"),
         ("split", {"split": {"folds": 1}}, "params.yaml: split.folds is 1, expected greater than or equal to 2"),
         ("train@9", {"split": {"held_out": [9]}}, "split.held_out has 9, but split.csv holds the folds 0, 1, 2"),
     ],
 )
-def test_a_bad_parameter_stops_its_stage_with_one_plain_line(repro, stage, change, says):
+def test_an_invalid_parameter_stops_its_stage_without_a_traceback(repro, stage, change, says):
     checkout, _ = repro
     checkout.set_params(change)
     output = checkout.dvc("repro", "--single-item", stage, fails=True)
