@@ -138,8 +138,8 @@ def evaluate(
 def _require_finite_rows(annotations: pd.DataFrame, views: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     if len(annotations) == 0:
         raise InputError(
-            "evaluate: no held-out ROIs, expected at least one: no ROI in split.csv is in a fold of split.held_out; choose "
-            "other split.held_out or fewer split.folds"
+            "evaluate: no held-out ROIs, expected at least one: no ROI in split.csv is in a fold of split.held_out; "
+            "choose other folds to hold out, or fewer split.folds"
         )
     if not all(np.isfinite(logits).all() for options in views.values() for logits in options.values()):
         raise InputError("evaluate: the model's logits are not finite; train again with a lower train.lr")
