@@ -223,14 +223,6 @@ def test_a_launcher_trains_with_two_processes_and_is_no_part_of_the_recipe(repro
     checkout.restore()
 
 
-def test_an_error_under_a_launcher_is_reported_once(repro):
-    checkout, _ = repro
-    checkout.set_params({"train": {"backbone": "resnet_51"}})
-    output = checkout.dvc("repro", "--single-item", "train@1", fails=True, **TWO_PROCESSES)
-    assert output.count("error: train.backbone is 'resnet_51'; expected a model of timm") == 1
-    checkout.restore()
-
-
 def test_queued_experiments_rerun_what_they_change_and_leave_their_wandb_runs_in_the_checkout(repro):
     checkout, _ = repro
     before, runs = checkout.json("metrics.json")["mhd"], checkout.wandb_runs()
@@ -258,7 +250,6 @@ def test_queued_experiments_rerun_what_they_change_and_leave_their_wandb_runs_in
     [
         ("crop@train", {"crop": {"zoom": 3}}, "params.yaml: crop.zoom is not a parameter"),
         ("split", {"split": {"folds": 1}}, "params.yaml: split.folds is 1, expected greater than or equal to 2"),
-        ("train@9", {"split": {"held_out": [9]}}, "split.held_out has 9, but split.csv holds the folds 0, 1, 2"),
     ],
 )
 def test_an_invalid_parameter_stops_its_stage_without_a_traceback(repro, stage, change, says):
