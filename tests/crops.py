@@ -8,7 +8,7 @@ import numpy as np
 from fathomline.files import write_csv
 from fathomline.rois.annotations import COLUMNS, roi_path
 from fathomline.rois.crops import Crops
-from fathomline.rois.crops_json import write_description
+from fathomline.rois.crops_json import write_crops_json
 from fathomline.rois.preprocessing import Preprocessing
 
 
@@ -28,4 +28,4 @@ def write_crops(crops: Crops, folder: Path) -> None:
     table = crops.annotations.assign(path=[roi_path(*pair) for pair in ids], x=0.0, y=0.0)[COLUMNS]
     write_csv(table, folder / "annotations.csv")
     np.save(folder / "pixels.npy", crops.pixels)
-    write_description(folder, crops.preprocessing, len(table))
+    write_crops_json(folder, crops.preprocessing, len(table))

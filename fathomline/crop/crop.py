@@ -21,7 +21,7 @@ from fathomline.errors import InputError, Unusable, listing
 from fathomline.files import write_csv, written_whole
 from fathomline.progress import warning
 from fathomline.rois.annotations import COLUMNS, IMAGE_FIELD, roi_path
-from fathomline.rois.crops_json import write_description
+from fathomline.rois.crops_json import write_crops_json
 from fathomline.rois.pixels import create_pixels, keep_rows
 from fathomline.rois.preprocessing import Padding, Preprocessing, Size, View
 
@@ -102,7 +102,7 @@ def crop(raw: Path, destination: Path, config: CropConfig, *, workers: int = 1) 
         _remove_strays(destination / "rois", annotations["path"])
         write_csv(_quarantine_table(coco.annotations, reasons), destination / "quarantine.csv")
         write_csv(annotations, destination / "annotations.csv")
-        write_description(destination, config.preprocessing, len(annotations))
+        write_crops_json(destination, config.preprocessing, len(annotations))
     except FileNotFoundError as error:
         raise InputError(
             f"{error.filename or destination}: taken away while crop was at work, most likely by another crop of the "

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fathomline.model.device import full_precision
-from fathomline.model.transforms import moved
+from fathomline.model.transforms import to_device
 from fathomline.rois.crops import Crops, batches
 
 OPERATOR_BYTES = 64 * 2**20
@@ -53,7 +53,7 @@ def degraded(images: Tensor, remaining: np.ndarray) -> Tensor:
     groups = _of_one_size(smaller, sizes) if images.device.type == "cpu" else _of_limited_memory(smaller, side)
     rescale = resized_to if images.device.type == "cpu" else multiplied_to
     for chosen in groups:
-        places = moved(torch.from_numpy(chosen), images.device)
+        places = to_device(torch.from_numpy(chosen), images.device)
         pictures[places] = rescale(pictures[places], sizes[chosen])
     return pictures.view_as(images)
 
@@ -84,7 +84,7 @@ def multiplied_to(pictures: Tensor, sizes: np.ndarray) -> Tensor:
     kinds, kind_of = np.unique(sizes, return_inverse=True)
     operator = _operators(side, device)
     operators = torch.stack([operator(size) for size in kinds.tolist()])
-    operators = operators[moved(torch.from_numpy(kind_of), device)]
+    operators = operators[to_device(torch.from_numpy(kind_of), device)]
     with full_precision(device):
         rows = operators @ pictures.permute(0, 2, 3, 1).reshape(-1, side, 3 * side)
         columns = operators @ rows.unflatten(2, (side, 3)).transpose(1, 2).reshape(-1, side, 3 * side)
@@ -100,7 +100,7 @@ def _operators(side: int, device: torch.device) -> Callable[[int], Tensor]:
 def _operator(side: int, device: torch.device, size: int) -> Tensor:
     """(side, side) float32: what scaling a column of pixels down to `size` and up again does to it."""
     identity = torch.eye(side)[None, None]  # its columns are scaled, and its rows are left alone
-    return moved(_scaled(identity, size, side)[0, 0], device)
+    return to_device(_scaled(identity, size, side)[0, 0], device)
 
 
 def _scaled(pictures: Tensor, height: int, width: int) -> Tensor:

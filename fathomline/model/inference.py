@@ -10,7 +10,7 @@ from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import degraded
 from fathomline.model.device import arithmetic
 from fathomline.model.orientations import ORIENTATIONS
-from fathomline.model.transforms import turned, whole
+from fathomline.model.transforms import full_views, oriented
 
 
 def predict_logits(
@@ -45,11 +45,11 @@ def predict_logits(
 
     @torch.inference_mode()
     def compute(batch: np.ndarray) -> np.ndarray:
-        views = whole(pixels, batch, image_size, device)
+        views = full_views(pixels, batch, image_size, device)
         if remaining is not None:
             views = degraded(views, remaining[batch])
         with arithmetic(device, precision):
-            logits = [classifier(turned(views, ORIENTATIONS[name])) for name in orientations]
+            logits = [classifier(oriented(views, ORIENTATIONS[name])) for name in orientations]
         return torch.stack(logits).float().cpu().numpy()
 
     count = batch_size(compute, rows, device, pixels.shape[1] * image_size**2, largest_batch)

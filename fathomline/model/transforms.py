@@ -8,7 +8,7 @@ from torch.nn import functional
 from fathomline.model.orientations import Orientation
 
 
-def whole(pixels: np.ndarray, rows: np.ndarray, size: int, device: torch.device) -> Tensor:
+def full_views(pixels: np.ndarray, rows: np.ndarray, size: int, device: torch.device) -> Tensor:
     """Whole views of `rows`, resized.
 
     Args: pixels (all rois, views, side, side, 3) uint8; rows (rois,) int64.
@@ -20,7 +20,7 @@ def whole(pixels: np.ndarray, rows: np.ndarray, size: int, device: torch.device)
 def resized(views: np.ndarray, size: int, device: torch.device) -> Tensor:
     """(rois, views, side, side, 3) uint8 -> (rois, views, 3, size, size) on `device`, channels last in memory."""
     rois, count, side = views.shape[:3]
-    images = moved(torch.from_numpy(views), device).flatten(0, 1).permute(0, 3, 1, 2)
+    images = to_device(torch.from_numpy(views), device).flatten(0, 1).permute(0, 3, 1, 2)
     if device.type != "cpu":
         images = images.float()  # only the CPU resizes bytes as they are
     if side != size:
@@ -28,7 +28,7 @@ def resized(views: np.ndarray, size: int, device: torch.device) -> Tensor:
     return images.unflatten(0, (rois, count))
 
 
-def moved(tensor: Tensor, device: torch.device) -> Tensor:
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     """Copy a CPU tensor to `device`. From memory that is not pinned, the copy would wait for all that a GPU has yet to
     do."""
     if device.type == "cuda":
@@ -36,7 +36,7 @@ def moved(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device, non_blocking=True)
 
 
-def turned(images: Tensor, orientation: Orientation) -> Tensor:
+def oriented(images: Tensor, orientation: Orientation) -> Tensor:
     """(…, side, side) in one of the eight orientations."""
     transposed, *flipped = orientation
     if transposed:

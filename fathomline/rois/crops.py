@@ -11,7 +11,7 @@ import pandas as pd
 
 from fathomline.errors import InputError, listing
 from fathomline.rois.annotations import class_indices, read_annotations
-from fathomline.rois.crops_json import REMEDY, check_unchanged, read_description
+from fathomline.rois.crops_json import REMEDY, check_unchanged, read_crops_json
 from fathomline.rois.pixels import read_pixels
 from fathomline.rois.preprocessing import Preprocessing
 
@@ -58,7 +58,7 @@ def read_crops(folder: Path, *, labelled: bool = False) -> Crops:
 
     Raises InputError when one of the three is damaged, or when they are not what one run of the crop stage wrote.
     """
-    description = read_description(folder)
+    description = read_crops_json(folder)
     annotations = read_annotations(folder / "annotations.csv", labelled=labelled)
     if len(annotations) != description.rois:
         raise InputError(

@@ -19,7 +19,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 @section
-class Description(Preprocessing):
+class CropsJson(Preprocessing):
     rois: Annotated[int, Ge(1)]
     """Rows of annotations.csv and of pixels.npy."""
 
@@ -36,18 +36,18 @@ class Description(Preprocessing):
         return self.rois, len(self.views), self.size, self.size, 3
 
 
-def write_description(folder: Path, preprocessing: Preprocessing, rois: int) -> None:
+def write_crops_json(folder: Path, preprocessing: Preprocessing, rois: int) -> None:
     """Write crops.json for the annotations.csv and pixels.npy in `folder`; it is written last."""
     sums = {f"{name}_sha256": sha256_of(folder / file) for name, file in _SEALED.items()}
     write_sealed_json({**asdict(preprocessing), "rois": rois, **sums}, folder / "crops.json")
 
 
-def read_description(folder: Path) -> Description:
+def read_crops_json(folder: Path) -> CropsJson:
     """Read crops.json; InputError when it is not as the crop stage writes it."""
-    return read_sealed_record(folder / "crops.json", Description, REMEDY)
+    return read_sealed_record(folder / "crops.json", CropsJson, REMEDY)
 
 
-def check_unchanged(folder: Path, description: Description) -> None:
+def check_unchanged(folder: Path, description: CropsJson) -> None:
     """Raise InputError when annotations.csv or pixels.npy is not byte for byte what the crop stage wrote."""
     for name, file in _SEALED.items():
         if sha256_of(folder / file) != getattr(description, f"{name}_sha256"):

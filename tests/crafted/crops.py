@@ -75,7 +75,7 @@ SPLIT["a frame in two folds"] = (
 )
 
 
-DESCRIPTION = {
+CROPS_JSON = {
     "a key missing": (document(lambda content: content.pop("square") and None), "`square` is missing"),
     "a key too many": (key(1, "colour"), "`colour` is not a key of this file"),
     "no views": (key([], "views"), "`views` is .*at least 1 item"),

@@ -8,7 +8,7 @@ from torch.nn import functional
 from fathomline.config import with_values
 from fathomline.model import degrade
 from fathomline.model.degrade import degraded, degraded_scale, multiplied_to, resized_to, view_spans
-from fathomline.model.transforms import whole
+from fathomline.model.transforms import full_views
 from fathomline.train.augment import augmented
 from fathomline.train.inputs import PixelInputs
 
@@ -137,7 +137,7 @@ def test_training_and_validation_show_the_same_pictures_at_the_same_scale(boxes,
     classifier.forward = lambda views: seen.append(views) or torch.zeros(len(views), 2)
     inputs.logits(classifier, rows, degraded=True)
     assert torch.equal(torch.cat(seen), trained)
-    stored = whole(boxes.pixels, rows, 32, cpu).float()
+    stored = full_views(boxes.pixels, rows, 32, cpu).float()
     changed = (trained != stored).flatten(2).any(dim=2)
     assert changed.tolist() == [[True, True, False], [True, False, False], [False, False, False]]
     assert torch.allclose(trained[0, 0], rescaled(stored[0, [0]], 8)[0], atol=1e-2)

@@ -9,7 +9,7 @@ from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import degraded
 from fathomline.model.inference import predict_logits
 from fathomline.model.orientations import ORIENTATION_SETS
-from fathomline.model.transforms import whole
+from fathomline.model.transforms import full_views
 from fathomline.train.design import design
 from tests.colored_crops import CLASSES
 
@@ -32,7 +32,7 @@ def test_logits_come_in_the_order_of_the_rows(classifier, two_views, cpu):
     logits = predict_logits(classifier.train(), two_views.pixels, ROWS, 16)
     assert logits.shape == (1, 7, 3)
     assert logits.dtype == np.float32
-    assert logits[0] == pytest.approx(answers(classifier, whole(two_views.pixels, ROWS, 16, cpu)), abs=1e-5)
+    assert logits[0] == pytest.approx(answers(classifier, full_views(two_views.pixels, ROWS, 16, cpu)), abs=1e-5)
     assert np.ptp(logits[0], axis=0).min() > 1e-3, "or any order would do"
     assert not classifier.training
 
@@ -48,7 +48,7 @@ def test_each_orientation_has_logits_of_its_own_and_nothing_is_averaged(classifi
     logits = predict_logits(classifier, two_views.pixels, ROWS, 20 - 4, orientations=tuple(laid))
     assert logits.shape == (4, 7, 3)
     for found, picture in zip(logits, laid.values(), strict=True):
-        views = whole(np.ascontiguousarray(picture), np.arange(7), 16, cpu)
+        views = full_views(np.ascontiguousarray(picture), np.arange(7), 16, cpu)
         assert found == pytest.approx(answers(classifier, views), abs=2e-2)
     assert np.abs(logits[0] - logits[1]).max() > 0.03
     every = predict_logits(classifier, two_views.pixels, ROWS, 16, orientations=ORIENTATION_SETS["turns"])
@@ -59,7 +59,7 @@ def test_each_orientation_has_logits_of_its_own_and_nothing_is_averaged(classifi
 def test_views_are_degraded_to_what_remains_of_the_rows_asked_for(classifier, two_views, cpu):
     remaining = np.random.default_rng(0).uniform(1, 20, (120, 2))
     logits = predict_logits(classifier, two_views.pixels, ROWS, 16, remaining=remaining)
-    views = degraded(whole(two_views.pixels, ROWS, 16, cpu), remaining[ROWS])
+    views = degraded(full_views(two_views.pixels, ROWS, 16, cpu), remaining[ROWS])
     assert logits[0] == pytest.approx(answers(classifier, views), abs=1e-5)
     assert np.abs(logits - predict_logits(classifier, two_views.pixels, ROWS, 16)).max() > 1e-3
 
