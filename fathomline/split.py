@@ -17,7 +17,7 @@ from fathomline.progress import warning
 from fathomline.records import Name, Whole, read_table, refuse_rows
 from fathomline.rois.annotations import IMAGE_FIELD
 
-REMEDY = "run `dvc repro --force split`, which writes it"
+REMEDY = "run `dvc repro --force split`,, which writes it"
 
 SCHEMA = {"annotation_id": Whole, "fold": Annotated[Whole, Ge(0)], "group": Name}
 """Columns of split.csv, in order."""

@@ -216,7 +216,7 @@ def test_a_fault_under_a_launcher_is_told_once(repro):
     checkout, _ = repro
     checkout.set_params({"train": {"backbone": "resnet_51"}})
     output = checkout.dvc("repro", "--single-item", "train@1", fails=True, **TWO_PROCESSES)
-    assert output.count("error: train.backbone is 'resnet_51'; expected a model of timm") == 1
+    assert output.count("error: train.backbone is 'resnet_51'; expected a timm model") == 1
     checkout.restore()
 
 
@@ -238,7 +238,7 @@ def test_queued_experiments_run_and_keep_their_wandb_runs(repro):
         ("train@1", {"train": {"lr": "fast"}}, "params.yaml: train.lr is 'fast', expected a valid number"),
         ("crop@train", {"crop": {"zoom": 3}}, "params.yaml: crop.zoom is not a parameter"),
         ("split", {"split": {"folds": 1}}, "params.yaml: split.folds is 1, expected greater than or equal to 2"),
-        ("train@9", {"split": {"held_out": [9]}}, "split.held_out has 9, but split.csv holds the folds 0, 1, 2"),
+        ("train@9", {"split": {"held_out": [9]}}, "split.held_out has 9, but the folds in split.csv are 0, 1, 2"),
     ],
 )
 def test_a_bad_parameter_stops_its_stage_with_one_plain_line(repro, stage, change, says):

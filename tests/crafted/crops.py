@@ -32,7 +32,7 @@ ANNOTATIONS = {
     "a negative width": (cell("w", "-8"), "`w` are not greater than 0"),
     "no height": (cell("h", "0"), "`h` are not greater than 0"),
     "a negative corner": (cell("y", "-0.5"), "`y` are not greater than or equal to 0"),
-    "a box beyond its frame": (cell("x", "33"), r"1 row\(s\) have a box that reaches beyond its frame: row 2"),
+    "a box beyond its frame": (cell("x", "33"), r"1 row\(s\) have a box that extends beyond its frame: row 2"),
     "a frame without pixels": (cell("frame_w", "0"), "`frame_w` are not greater than or equal to 1"),
     "a frame of half a pixel": (cell("frame_h", "30.5"), "`frame_h` are not a whole number"),
     "a path out of the folder": (cell("path", "../../../etc/passwd"), r"have a `path` other than .*: row 2"),
@@ -91,9 +91,9 @@ CROPS_JSON = {
     "square in words": (key("yes", "square"), "`square` is 'yes'"),
     "strange padding": (key("none", "padding"), "`padding` is 'none', expected 'edge' or 'mean'"),
     "padding that is null": (key(None, "padding"), "`padding` is null"),
-    "fewer rows": (key(11, "rois"), r"annotations.csv: has 12 row\(s\), but crops.json counts 11"),
+    "fewer rows": (key(11, "rois"), r"annotations.csv: has 12 row\(s\), but crops.json says 11"),
     "no rows": (key(0, "rois"), "`rois` is 0"),
-    "another sum": (key("0" * 64, "pixels_sha256"), "pixels.npy: differs from what the crop stage wrote"),
+    "another sum": (key("0" * 64, "pixels_sha256"), "pixels.npy: changed since the crop stage wrote it"),
     "an edit under the old seal": (
         document(lambda content: content | {"square": False}, resealed=False),
         "changed since it was written",
@@ -104,11 +104,11 @@ CROPS_JSON = {
 
 
 PIXELS = UNUSABLE | {
-    "empty": (holds(""), "not an .npy file of numbers, or cut short"),
-    "text": (holds("not numbers at all"), "not an .npy file of numbers, or cut short"),
-    "cut in the header": (cut(0.001), "not an .npy file of numbers, or cut short"),
-    "cut in half": (cut(0.5), "not an .npy file of numbers, or cut short"),
-    "too long": (appended("x"), "differs from what the crop stage wrote"),
+    "empty": (holds(""), "not an .npy file of numbers, or truncated"),
+    "text": (holds("not numbers at all"), "not an .npy file of numbers, or truncated"),
+    "cut in the header": (cut(0.001), "not an .npy file of numbers, or truncated"),
+    "cut in half": (cut(0.5), "not an .npy file of numbers, or truncated"),
+    "too long": (appended("x"), "changed since the crop stage wrote it"),
     "a pickle": (
         lambda path: np.save(path, np.array([{"a": print}], dtype=object), allow_pickle=True),
         "not an .npy file of numbers",
@@ -126,8 +126,8 @@ PIXELS = UNUSABLE | {
     "a row too few": (array(lambda pixels: pixels[1:]), r"has the shape \(11, 2"),
     "flat": (array(np.ravel), r"has the shape \(18432,\)"),
     "a number": (array(lambda _: np.uint8(7)), r"(has the shape \(\)|not an .npy file)"),
-    "rows reversed": (array(lambda pixels: pixels[::-1].copy()), "differs from what the crop stage wrote"),
-    "a bit flipped": (flipped_bit, "differs from what the crop stage wrote, by its SHA-256 sum"),
+    "rows reversed": (array(lambda pixels: pixels[::-1].copy()), "changed since the crop stage wrote it"),
+    "a bit flipped": (flipped_bit, "changed since the crop stage wrote it \(another SHA-256\)"),
     "a version from the future": (
         lambda path: holds(b"\x93NUMPY\x09\x00" + path.read_bytes()[8:])(path),
         "not an .npy file of numbers",
@@ -151,10 +151,13 @@ PIXELS = UNUSABLE | {
 
 
 SEALED_TABLE = {
-    "rows reversed": (table(lambda rows: rows.iloc[::-1]), "annotations.csv: differs from what the crop stage wrote"),
-    "a label changed": (cell("label", "Bluefish"), "annotations.csv: differs from what the crop stage wrote"),
-    "a box moved": (cell("x", "1.25"), "annotations.csv: differs from what the crop stage wrote"),
-    "a line end changed": (lambda path: holds(path.read_text().replace("\n", "\r\n"))(path), "differs from what"),
-    "a row too few": (table(lambda rows: rows.iloc[1:]), r"annotations.csv: has 11 row\(s\), but crops.json counts 12"),
+    "rows reversed": (table(lambda rows: rows.iloc[::-1]), "annotations.csv: changed since the crop stage wrote it"),
+    "a label changed": (cell("label", "Bluefish"), "annotations.csv: changed since the crop stage wrote it"),
+    "a box moved": (cell("x", "1.25"), "annotations.csv: changed since the crop stage wrote it"),
+    "a line end changed": (
+        lambda path: holds(path.read_text().replace("\n", "\r\n"))(path),
+        "changed since the crop stage",
+    ),
+    "a row too few": (table(lambda rows: rows.iloc[1:]), r"annotations.csv: has 11 row\(s\), but crops.json says 12"),
     "a row too few under a forged seal": (sealed(table(lambda rows: rows.iloc[1:])), r"has 11 row\(s\)"),
 }

@@ -15,14 +15,14 @@ from fathomline.train.design import design
 
 def test_an_unknown_backbone_is_named_with_some_that_are_known(config):
     with pytest.raises(
-        InputError, match=r"train.backbone is 'resnet_51'; expected a model of timm, for example resnet51q"
+        InputError, match=r"train.backbone is 'resnet_51'; expected a timm model, for example resnet51q"
     ):
         design(replace(config, backbone="resnet_51"), views=1, classes=3)
 
 
 def test_options_that_a_backbone_does_not_take_are_named(config):
     architecture = design(replace(config, backbone_options={"wings": 2}), views=1, classes=3)
-    with pytest.raises(InputError, match=r"train.backbone_options: test_resnet does not take them.*wings"):
+    with pytest.raises(InputError, match=r"train.backbone_options: test_resnet does not accept them.*wings"):
         build(architecture)
 
 
@@ -30,7 +30,7 @@ def test_bad_options_are_not_blamed_on_good_weights(config, tmp_path):
     path = tmp_path / "weights.safetensors"
     save_file(build(design(config, views=1, classes=3)).backbones[0].state_dict(), path)
     architecture = design(replace(config, backbone_options={"wings": 2}), views=1, classes=3)
-    with pytest.raises(InputError, match=r"train.backbone_options: test_resnet does not take them.*wings"):
+    with pytest.raises(InputError, match=r"train.backbone_options: test_resnet does not accept them.*wings"):
         build(architecture, pretrained=str(path))
 
 
@@ -70,7 +70,7 @@ def test_pretrained_weights_are_read_from_a_file(config, tmp_path):
 
 
 def test_a_missing_weights_file_is_named(config, tmp_path):
-    with pytest.raises(InputError, match=r"train.pretrained is '.*none.safetensors', and there is no such file"):
+    with pytest.raises(InputError, match=r"train.pretrained is '.*none.safetensors': no such file"):
         build(design(config, views=1, classes=3), pretrained=str(tmp_path / "none.safetensors"))
 
 
@@ -85,7 +85,7 @@ def test_weights_of_another_backbone_are_refused(config, tmp_path, backbone):
 def test_weights_of_a_deeper_backbone_are_refused(config, tmp_path):
     weights = build(design(config, views=1, classes=3)).backbones[0].state_dict()
     save_file(weights | {"layer9.weight": torch.zeros(3)}, tmp_path / "deeper.safetensors")
-    with pytest.raises(InputError, match=r"1 weights are in one and not in the other \(layer9.weight\)"):
+    with pytest.raises(InputError, match=r"1 weight\(s\) are in only one of the two \(layer9.weight\)"):
         build(design(config, views=1, classes=3), pretrained=str(tmp_path / "deeper.safetensors"))
 
 
@@ -158,7 +158,7 @@ def test_a_backbone_without_stochastic_depth_refuses_a_drop_path(config, tmp_pat
     dla = replace(config, backbone="dla46_c", image_size=32)
     path = tmp_path / "weights.safetensors"
     save_file(seeded(dla).backbones[0].state_dict(), path)
-    with pytest.raises(InputError, match=r"^train.drop_path is 0.2, which dla46_c does not take.*set it to 0$"):
+    with pytest.raises(InputError, match=r"^train.drop_path is 0.2, but dla46_c has no stochastic depth; set it to 0$"):
         seeded(dla, pretrained=str(path) if from_a_file else False, drop_path=0.2)
 
 
@@ -193,5 +193,5 @@ def test_memory_is_saved_in_every_one_of_separate_backbones(config):
 
 def test_a_backbone_that_cannot_save_memory_says_so(config):
     classifier = seeded(replace(config, backbone="dla46_c", image_size=32))
-    with pytest.raises(InputError, match=r"train.gradient_checkpointing: dla46_c has none.*set it to false"):
+    with pytest.raises(InputError, match=r"train.gradient_checkpointing: dla46_c does not support it.*set it to false"):
         save_memory(classifier, "dla46_c")

@@ -91,7 +91,7 @@ def test_a_flipped_bit_in_the_weights_is_found(model, taxonomy, tmp_path):
     body = bytearray(path.read_bytes())
     body[-3] ^= 1
     path.write_bytes(body)
-    with pytest.raises(InputError, match=r"model.safetensors: damaged, or of another training"):
+    with pytest.raises(InputError, match=r"model.safetensors: damaged, or from another training"):
         load_model(tmp_path, taxonomy)
 
 

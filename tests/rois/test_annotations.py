@@ -35,7 +35,7 @@ def test_what_was_written_is_read_back_whatever_the_taxa_are_called(table, tmp_p
             lambda table: table.assign(image_id=""),
             r"3 cell\(s\) of `image_id` are not a whole number of 64 bits: row 2",
         ),
-        (lambda table: table.assign(w=[3.0, 20.1, 3.0]), r"1 row\(s\) have a box that reaches beyond its frame: row 3"),
+        (lambda table: table.assign(w=[3.0, 20.1, 3.0]), r"1 row\(s\) have a box that extends beyond its frame: row 3"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_named(table, tmp_path, change, message):

@@ -24,7 +24,7 @@ def test_a_fold_holds_out_its_own_rows_and_trains_on_the_others(crops, folds):
 
 
 def test_a_fold_that_is_not_there_is_named_with_those_that_are(crops, folds):
-    with pytest.raises(InputError, match=r"split.held_out has 7, but split.csv holds the folds 0, 1, 2, 3"):
+    with pytest.raises(InputError, match=r"split.held_out has 7, but the folds in split.csv are 0, 1, 2, 3"):
         fold_rows(crops.annotations, folds, 7)
 
 

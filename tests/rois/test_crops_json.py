@@ -45,7 +45,7 @@ def test_the_keys_are_those_that_other_programs_rely_on(folder):
 @pytest.mark.parametrize("name", ["annotations.csv", "pixels.npy"])
 def test_a_change_after_the_crop_is_found(folder, name):
     (folder / name).write_bytes((folder / name).read_bytes() + b" ")
-    with pytest.raises(InputError, match=f"{name}: differs from what the crop stage wrote"):
+    with pytest.raises(InputError, match=f"{name}: changed since the crop stage wrote it"):
         check_unchanged(folder, read_crops_json(folder))
 
 
