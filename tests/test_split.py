@@ -99,9 +99,9 @@ def test_any_table_is_split_without_leaks_or_refused(pairs, folds):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda folds: folds.assign(fold=[0, 1, 2] * 60), r"60 group\(s\) sit in more than one fold: 0"),
-        (lambda folds: pd.concat([folds, folds.head(1)]), r"1 annotation\(s\) have two folds: 10"),
-        (lambda folds: folds.tail(-2), r"2 annotation\(s\) are not in both tables: 10, 11"),
+        (lambda folds: folds.assign(fold=[0, 1, 2] * 60), r"60 group\(s\) are in more than one fold: 0"),
+        (lambda folds: pd.concat([folds, folds.head(1)]), r"1 annotation\(s\) are in more than one fold: 10"),
+        (lambda folds: folds.tail(-2), r"2 annotation\(s\) are in only one table: 10, 11"),
         (lambda folds: folds.assign(fold=folds["fold"] % 2), "these are empty or unknown: 2"),
         (lambda folds: folds.assign(fold=folds["fold"] + 1), "these are empty or unknown: 0, 3"),
     ],

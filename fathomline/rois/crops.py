@@ -38,7 +38,7 @@ class Crops:
         return self.preprocessing.views
 
     def labels(self, classes: Sequence[str]) -> np.ndarray:
-        """(rois,) int64, the index of each ROI's concept in `classes`; InputError for a concept that is not in `classes`."""
+        """(rois,) int64, the index of each ROI's concept in `classes`; InputError for others."""
         return class_indices(self.annotations["label"], classes)
 
     @cached_property

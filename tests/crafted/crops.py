@@ -54,7 +54,7 @@ SPLIT = {
         "repeat an annotation_id",
     ),
     "an annotation missing": (table(lambda rows: rows.iloc[1:]), r"1 annotation\(s\) .*have no fold: 100"),
-    "a strange annotation": (cell("annotation_id", "7"), "are of no annotation in annotations.csv: row 2"),
+    "a strange annotation": (cell("annotation_id", "7"), "match no annotation in annotations.csv: row 2"),
     "a negative fold": (cell("fold", "-1"), "`fold` are not greater than or equal to 0"),
     "half a fold": (cell("fold", "0.5"), "`fold` are not a whole number"),
     "no fold": (cell("fold", ""), "`fold` are not a whole number of 64 bits: row 2 has ''"),
@@ -127,7 +127,7 @@ PIXELS = UNUSABLE | {
     "flat": (array(np.ravel), r"has the shape \(18432,\)"),
     "a number": (array(lambda _: np.uint8(7)), r"(has the shape \(\)|not an .npy file)"),
     "rows reversed": (array(lambda pixels: pixels[::-1].copy()), "changed since the crop stage wrote it"),
-    "a bit flipped": (flipped_bit, "changed since the crop stage wrote it \(another SHA-256\)"),
+    "a bit flipped": (flipped_bit, r"changed since the crop stage wrote it \(another SHA-256\)"),
     "a version from the future": (
         lambda path: holds(b"\x93NUMPY\x09\x00" + path.read_bytes()[8:])(path),
         "not an .npy file of numbers",

@@ -147,7 +147,7 @@ def test_a_frame_of_another_size_than_the_json_says_is_told(raw, tmp_path, capsy
     raw.frame(3, width=80, height=60)
     done = crop(raw.write([box(5, 3, [30, 20, 20, 20])]), tmp_path / "crops", crop_config())
     assert done.resized == 1
-    assert "1 frame(s) have another size than the JSON says" in capsys.readouterr().err
+    assert "1 frame(s) differ in size from the JSON" in capsys.readouterr().err
     assert read_annotations(tmp_path / "crops/annotations.csv").loc[0, ["w", "frame_w"]].tolist() == [10, 40]
 
 
@@ -243,7 +243,7 @@ def test_a_crop_whose_file_another_one_took_away_says_so(raw, tmp_path, monkeypa
         pixels.path.unlink()
 
     monkeypatch.setattr("fathomline.crop.crop.keep_rows", tidied)
-    with pytest.raises(InputError, match="taken away while crop was at work, most likely by another crop"):
+    with pytest.raises(InputError, match="removed while crop was running, most likely by another crop"):
         crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config())
 
 
