@@ -42,9 +42,7 @@ def _in_processes(jobs: list[FrameJob], plan: CutPlan, workers: int) -> Iterator
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool:
-        raise InputError(
-            "crop: a process was killed, most likely for lack of memory; lower `machine.workers`"
-        ) from None
+        raise InputError("crop: a process was killed, probably for lack of memory; lower `machine.workers`") from None
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -52,8 +52,10 @@ def _frame_ids(images: list[dict[str, Any]], manifest: dict[int, Record]) -> dic
     smallest: dict[str, int] = {}
     for image_id in sorted(image["id"] for image in images):
         record = manifest.get(image_id)
-        downloaded = record is not None and record.sha256 != ""
-        frame_ids[image_id] = smallest.setdefault(record.sha256, image_id) if downloaded else image_id
+        if record is not None and record.sha256:
+            frame_ids[image_id] = smallest.setdefault(record.sha256, image_id)
+        else:
+            frame_ids[image_id] = image_id
     return frame_ids
 
 

@@ -1,4 +1,4 @@
-"""Crops and their split, damaged."""
+"""Damage to the files of crops and to split.csv, and the messages expected."""
 
 import numpy as np
 import pandas as pd
