@@ -16,7 +16,7 @@ from fathomline.rois.pixels import read_pixels
 from fathomline.rois.preprocessing import Preprocessing
 
 ROWS_AT_ONCE = 64
-"""Rows of pixels.npy to read into memory at once when hashing them."""
+"""Rows of pixels.npy to read into memory at a time when hashing them."""
 
 
 @dataclass(frozen=True)

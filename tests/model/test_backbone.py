@@ -165,10 +165,13 @@ def test_a_backbone_without_stochastic_depth_refuses_a_drop_path(config, tmp_pat
 def gradients_and_memory(classifier: Classifier, view: torch.Tensor) -> tuple[dict[str, torch.Tensor], int]:
     """The gradients of a training step, and how many numbers the forward pass saved for them."""
     saved = []
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        saved.append(tensor.numel())
+        return tensor
+
     torch.manual_seed(7)  # for the drop path
-    with torch.autograd.graph.saved_tensors_hooks(
-        lambda tensor: (saved.append(tensor.numel()), tensor)[1], lambda t: t
-    ):
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         logits = classifier.train()(view)
     torch.nn.functional.cross_entropy(logits, torch.arange(8) % 3).backward()
     return {name: weight.grad for name, weight in classifier.named_parameters()}, sum(saved)

@@ -147,9 +147,9 @@ def test_training_and_validation_degrade_pictures_alike(boxes, still, cpu, monke
 @pytest.fixture
 def remaining_in_training(monkeypatch) -> list[np.ndarray]:
     """The `remaining` of each batch in training."""
-    asked = []
-    monkeypatch.setattr("fathomline.train.augment.degraded", lambda images, left: asked.append(left) or images.float())
-    return asked
+    seen = []
+    monkeypatch.setattr("fathomline.train.augment.degraded", lambda images, left: seen.append(left) or images.float())
+    return seen
 
 
 def test_each_roi_draws_one_frame_scale_for_all_its_views(boxes, still, cpu, remaining_in_training):
