@@ -30,14 +30,14 @@ def parse_box(bbox: object) -> Rectangle:
 
 
 def clip(rectangle: Rectangle, frame: tuple[int, int]) -> Rectangle:
-    """The part of a rectangle inside a frame of (width, height) pixels, extended to at least one pixel in each direction.
+    """The part of a rectangle inside a frame of (width, height) pixels, at least one pixel wide and high.
 
     Raises Unusable if no part of it is inside.
     """
     left, top, right, bottom = rectangle
     width, height = frame
     if left >= width or top >= height or right <= 0 or bottom <= 0:
-        raise Unusable(f"bbox is outside the frame of {width}x{height} pixels")
+        raise Unusable(f"bbox lies outside the frame of {width}x{height} pixels")
     left, right = _at_least_a_pixel(max(left, 0.0), min(right, float(width)), width)
     top, bottom = _at_least_a_pixel(max(top, 0.0), min(bottom, float(height)), height)
     return left, top, right, bottom
