@@ -1,4 +1,4 @@
-"""Folds that never share a frame: stratified by concept, grouped by image or by a field of it."""
+"""Folds that never share a frame: stratified by concept, and grouped by frame or by a field of the image."""
 
 import warnings
 from dataclasses import field
@@ -20,7 +20,7 @@ from fathomline.rois.annotations import IMAGE_FIELD
 REMEDY = "run `dvc repro --force split`, which writes it"
 
 SCHEMA = {"annotation_id": Whole, "fold": Annotated[Whole, Ge(0)], "group": Name}
-"""Columns of split.csv, in order."""
+"""The columns of split.csv, in order."""
 
 
 @section
@@ -45,14 +45,15 @@ class SplitConfig:
 
 
 def assign_folds(annotations: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
-    """Give each row of an annotations table its fold, 0 to `folds` - 1.
+    """Assign each annotation to a fold, 0 to `folds` - 1.
 
-    Returns a table (annotation_id, fold, group) in the order of `annotations`. The fold of an annotation does not
-    depend on that order. Concepts too rare to be in every fold are named in a warning.
+    Concepts too rare to be in every fold are named in a warning.
 
-    Raises InputError for unlabelled rows, for images without the field `config.group`, and for fewer groups than folds.
+    Returns: a table (annotation_id, fold, group) in the order of `annotations`, on which the folds do not depend.
+    Raises InputError if a row has no label, if an image lacks the field `config.group`, or if there are too few groups
+    or too few ROIs of the most common concept.
     """
-    # Imported here: all stages read splits, and scikit-learn takes a second that only splitting should pay.
+    # Importing scikit-learn takes a second, and stages that only read a split do not need it.
     from sklearn.model_selection import StratifiedGroupKFold
 
     annotations = annotations.assign(group=groups_of(annotations, config.group))
@@ -62,7 +63,7 @@ def assign_folds(annotations: pd.DataFrame, config: SplitConfig) -> pd.DataFrame
     splitter = StratifiedGroupKFold(n_splits=config.folds, shuffle=True, random_state=config.seed)
     folds = np.empty(len(labels), dtype=np.int64)
     with warnings.catch_warnings():
-        # scikit-learn says that a class is rare, but not which one; ours does.
+        # scikit-learn's warning does not name the rare classes; _warn_of_rare_concepts does.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         for fold, (_, held_out) in enumerate(splitter.split(labels, labels, groups)):
             folds[held_out] = fold
@@ -72,11 +73,12 @@ def assign_folds(annotations: pd.DataFrame, config: SplitConfig) -> pd.DataFrame
 
 
 def groups_of(annotations: pd.DataFrame, field: str | None) -> np.ndarray:
-    """(rois,) object, the text of each ROI's group: its frame, or the value of `field` of its COCO image.
+    """(rois,) object, the group of each ROI as text: its frame id, or the value of `field` in its COCO image.
 
-    Values that share a frame, under different image ids, are one group, named by the first of them.
+    One frame may belong to several images. Values that share a frame form one group, named after the first of them in
+    alphabetical order.
 
-    Raises InputError for images without the field.
+    Raises InputError if an image lacks the field.
     """
     frames = annotations["frame_id"].to_numpy()
     if field is None:
@@ -90,62 +92,70 @@ def groups_of(annotations: pd.DataFrame, field: str | None) -> np.ndarray:
             f"annotations.csv: {len(lacking)} of {annotations['image_id'].nunique()} images lack the field `{field}` "
             f"that `split.group` names: images {listing(sorted(lacking))}; images have the fields {listing(known, 30)}"
         )
-    names, of_rows = np.unique(values.to_numpy(dtype=object), return_inverse=True)
-    _, places = np.unique(frames, return_inverse=True)
-    links = coo_array(
-        (np.ones(len(frames)), (of_rows, len(names) + places)), shape=(len(names) + places.max() + 1,) * 2
-    )
+    return _linked_by_frame(values.to_numpy(dtype=object), frames)
+
+
+def _linked_by_frame(values: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """(rois,) object: `values`, each replaced by the first of those linked to it by shared frames."""
+    names, value_of_row = np.unique(values, return_inverse=True)
+    _, frame_of_row = np.unique(frames, return_inverse=True)
+    nodes = len(names) + frame_of_row.max() + 1  # values first, then frames
+    links = coo_array((np.ones(len(frames)), (value_of_row, len(names) + frame_of_row)), shape=(nodes, nodes))
     component = connected_components(links, directed=False)[1][: len(names)]
-    return names[np.unique(component, return_index=True)[1][component]][of_rows]
+    _, first_of_component = np.unique(component, return_index=True)
+    return names[first_of_component[component]][value_of_row]
 
 
 def read_split(path: Path, annotations: pd.DataFrame) -> pd.DataFrame:
     """Read a split.csv: annotation_id and fold int64, group text, in the order of the file.
 
-    Raises InputError when the file is not as the split stage writes it: a cell of another type, an annotation that is
+    Raises InputError if the file is not as the split stage writes it: a cell of the wrong type, an annotation that is
     repeated, missing or not in `annotations`, or a group or a frame in two folds.
     """
     table = read_table(path, SCHEMA, REMEDY)
     refuse_rows(path, table["annotation_id"].duplicated(), "repeat an annotation_id", REMEDY)
     known = annotations.set_index("annotation_id")
-    refuse_rows(path, ~table["annotation_id"].isin(known.index), "are of no annotation in annotations.csv", REMEDY)
+    refuse_rows(path, ~table["annotation_id"].isin(known.index), "match no annotation in annotations.csv", REMEDY)
     lacking = known.index.difference(table["annotation_id"])
     if len(lacking):
         raise InputError(
             f"{path}: {len(lacking)} annotation(s) of annotations.csv have no fold: {listing(lacking)}; {REMEDY}"
         )
-    frames = pd.Series(known.loc[table["annotation_id"], "frame_id"].to_numpy())
-    for what, values in (("group", table["group"]), ("frame", frames)):
-        folds = table["fold"].groupby(values).nunique()
-        leaking = folds.index[folds > 1]
-        if len(leaking):
+    for kind, leaking in _in_several_folds(annotations, table).items():
+        if leaking:
             raise InputError(
-                f"{path}: {len(leaking)} {what}(s) are in more than one fold: {listing(leaking)}; {REMEDY}"
+                f"{path}: {len(leaking)} {kind}(s) are in more than one fold: {listing(leaking)}; {REMEDY}"
             )
     return table
 
 
 def check_leakage(annotations: pd.DataFrame, folds: pd.DataFrame, count: int) -> None:
-    """Check that each annotation has exactly one fold, that no fold is empty, and that no group and no frame
-    sits in two.
+    """Check that each annotation has exactly one fold, that no fold is empty, and that no group or frame is in two.
 
-    Raises InputError naming what breaks the rule.
+    Raises InputError, which names the offending annotations, folds, groups or frames.
     """
     repeated = folds.loc[folds["annotation_id"].duplicated(), "annotation_id"]
     if len(repeated):
-        raise InputError(f"split: {len(repeated)} annotation(s) have two folds: {listing(repeated)}")
-    unlike = set(annotations["annotation_id"]) ^ set(folds["annotation_id"])
-    if unlike:
-        raise InputError(f"split: {len(unlike)} annotation(s) are not in both tables: {listing(sorted(unlike))}")
+        raise InputError(f"split: {len(repeated)} annotation(s) are in more than one fold: {listing(repeated)}")
+    unmatched = set(annotations["annotation_id"]) ^ set(folds["annotation_id"])
+    if unmatched:
+        raise InputError(f"split: {len(unmatched)} annotation(s) are in only one table: {listing(sorted(unmatched))}")
     empty = sorted(set(range(count)) ^ set(folds["fold"]))
     if empty:
         raise InputError(f"split: expected folds 0 to {count - 1}, but these are empty or unknown: {listing(empty)}")
-    frames = annotations.set_index("annotation_id").loc[folds["annotation_id"], "frame_id"].to_numpy()
-    for what, values in (("group", folds["group"]), ("frame", frames)):
-        folds_of = folds["fold"].groupby(np.asarray(values)).nunique()
-        leaking = folds_of.index[folds_of > 1]
-        if len(leaking):
-            raise InputError(f"split: {len(leaking)} {what}(s) sit in more than one fold: {listing(leaking)}")
+    for kind, leaking in _in_several_folds(annotations, folds).items():
+        if leaking:
+            raise InputError(f"split: {len(leaking)} {kind}(s) are in more than one fold: {listing(leaking)}")
+
+
+def _in_several_folds(annotations: pd.DataFrame, folds: pd.DataFrame) -> dict[str, list[object]]:
+    """The groups and the frames that are in more than one fold, by the keys `group` and `frame`."""
+    frames = annotations.set_index("annotation_id").loc[folds["annotation_id"], "frame_id"]
+    leaking = {}
+    for kind, values in (("group", folds["group"]), ("frame", frames)):
+        counts = folds["fold"].groupby(values.to_numpy()).nunique()
+        leaking[kind] = counts.index[counts > 1].tolist()
+    return leaking
 
 
 def _check_splittable(annotations: pd.DataFrame, config: SplitConfig) -> None:
@@ -155,19 +165,19 @@ def _check_splittable(annotations: pd.DataFrame, config: SplitConfig) -> None:
     groups = annotations["group"].nunique()
     if groups < config.folds:
         raise InputError(
-            f"split: {groups} group(s), frames or what `split.group` names, cannot fill {config.folds} folds; "
-            + (f"lower `split.folds` to {groups} or less" if groups > 1 else "there must be at least 2 groups")
+            f"split: {groups} group(s), as set by `split.group`, cannot fill {config.folds} folds; "
+            + (f"lower `split.folds` to {groups} or less" if groups > 1 else "expected at least 2 groups")
         )
     most = annotations["label"].value_counts().max()
     if most < config.folds:
         raise InputError(
-            f"split: no concept has {config.folds} ROIs (the commonest has {most}); lower `split.folds` to "
+            f"split: no concept has {config.folds} ROIs (the most common has {most}); lower `split.folds` to "
             f"{most} or less, or add annotations"
         )
 
 
 def _warn_of_rare_concepts(annotations: pd.DataFrame, config: SplitConfig) -> None:
-    """Name the concepts that cannot be in every fold, because they have too few ROIs or too few groups."""
+    """Warn of concepts that cannot be in every fold, as they occur in fewer groups than there are folds."""
     concepts = annotations.groupby("label").agg(rois=("annotation_id", "size"), groups=("group", "nunique"))
     rare = concepts[concepts["groups"] < config.folds]
     if len(rare):

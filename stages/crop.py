@@ -13,7 +13,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("subset", choices=["train", "test"])
     parser.add_argument("raw", type=Path, help="folder that the download stage wrote")
-    parser.add_argument("crops", type=Path, help="folder for rois/, pixels.npy, the tables and crops.json")
+    parser.add_argument("crops", type=Path, help="folder to write rois/, pixels.npy, the tables and crops.json to")
     arguments = parser.parse_args()
     workers = params_section("machine", MachineConfig).workers
     done = crop(arguments.raw, arguments.crops, params_section("crop", CropConfig), workers=workers)

@@ -32,7 +32,7 @@ def test_a_frame_never_sits_in_two_folds(annotations):
     assert annotations.assign(fold=folds["fold"]).groupby("frame_id")["fold"].nunique().max() == 1
 
 
-def test_every_concept_is_spread_evenly_over_the_folds(annotations):
+def test_each_concept_is_spread_evenly_over_the_folds(annotations):
     folds = assign_folds(annotations, split_config())
     counts = pd.crosstab(annotations["label"], folds["fold"])
     assert counts.loc["A"].tolist() == [40, 40, 40]
@@ -58,22 +58,22 @@ def test_rare_concepts_are_named_with_their_counts(annotations, capsys):
     rare = rare.assign(annotation_id=[1, 2, 3, 4], frame_id=rare["frame_id"] + 1000)
     together = pd.concat([annotations, rare])
     assign_folds(together, split_config())
-    told = capsys.readouterr().err
-    assert told.startswith("warning: split: 1 concept(s) have ROIs in fewer groups than the 3 folds")
-    assert told.endswith("validate without them: Rare (4 in 2)\n")
+    warnings = capsys.readouterr().err
+    assert warnings.startswith("warning: split: 1 concept(s) have ROIs in fewer groups than the 3 folds")
+    assert warnings.endswith("validate without them: Rare (4 in 2)\n")
 
 
-def test_nothing_is_said_when_no_concept_is_rare(annotations, capsys):
+def test_there_is_no_warning_without_rare_concepts(annotations, capsys):
     assign_folds(annotations, split_config())
     assert capsys.readouterr().err == ""
 
 
-def test_fewer_groups_than_folds_is_an_error_that_says_what_to_do():
+def test_fewer_groups_than_folds_are_an_error_with_a_remedy():
     with pytest.raises(InputError, match=r"2 group\(s\).* cannot fill 3 folds; lower `split.folds` to 2"):
         assign_folds(rows(["A"] * 6, ["x", "x", "x", "y", "y", "y"]), split_config())
 
 
-def test_concepts_all_rarer_than_folds_are_an_error_that_says_what_to_do():
+def test_too_few_rois_of_every_concept_are_an_error_with_a_remedy():
     with pytest.raises(InputError, match=r"no concept has 3 ROIs .* lower `split.folds` to 2"):
         assign_folds(rows(["A", "A", "B", "B"], list("wxyz")), split_config())
 
@@ -99,14 +99,14 @@ def test_any_table_is_split_without_leaks_or_refused(pairs, folds):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda folds: folds.assign(fold=[0, 1, 2] * 60), r"60 group\(s\) sit in more than one fold: 0"),
-        (lambda folds: pd.concat([folds, folds.head(1)]), r"1 annotation\(s\) have two folds: 10"),
-        (lambda folds: folds.tail(-2), r"2 annotation\(s\) are not in both tables: 10, 11"),
+        (lambda folds: folds.assign(fold=[0, 1, 2] * 60), r"60 group\(s\) are in more than one fold: 0"),
+        (lambda folds: pd.concat([folds, folds.head(1)]), r"1 annotation\(s\) are in more than one fold: 10"),
+        (lambda folds: folds.tail(-2), r"2 annotation\(s\) are in only one table: 10, 11"),
         (lambda folds: folds.assign(fold=folds["fold"] % 2), "these are empty or unknown: 2"),
         (lambda folds: folds.assign(fold=folds["fold"] + 1), "these are empty or unknown: 0, 3"),
     ],
 )
-def test_a_broken_split_is_found_out(annotations, change, message):
+def test_an_invalid_split_is_refused(annotations, change, message):
     folds = assign_folds(annotations, split_config())
     with pytest.raises(InputError, match=message):
         check_leakage(annotations, change(folds), 3)

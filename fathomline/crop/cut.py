@@ -1,4 +1,4 @@
-"""One frame, opened once, cut into the ROIs and views of all its boxes. This is what crop's processes run."""
+"""Open a frame once, and cut the ROIs and views of all its boxes. Crop's processes run this."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ from fathomline.rois.pixels import PixelFile
 from fathomline.rois.preprocessing import Preprocessing
 
 COMPRESSION = 1
-"""zlib level of the ROI PNGs: half the time of the default for files a tenth larger."""
+"""zlib level of the ROI PNGs; it takes half the time of the default and makes files a tenth larger."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A box to cut, whose numbers are sound but which may lie outside its frame."""
+    """A box to cut: a valid rectangle, which may lie outside its frame."""
 
     row: int
-    """Its row in the pixel file."""
+    """Its row in pixels.npy."""
 
     annotation_id: int
     rectangle: Rectangle
@@ -36,20 +36,20 @@ class FrameJob:
     image_id: int
     path: Path
     sha256: str
-    """Of the file, as the manifest has it."""
+    """The SHA-256 of the file in manifest.csv."""
 
     described: tuple[int, int] | None
-    """Width and height that the JSON gives, None when it gives none."""
+    """Width and height in the JSON; None if it has none."""
 
     boxes: tuple[Box, ...]
 
 
 @dataclass(frozen=True)
 class CutPlan:
-    """What is the same for all frames."""
+    """What all frames have in common."""
 
     rois: Path
-    """Folder of the ROI PNGs."""
+    """The folder of the ROI PNGs."""
 
     pixels: PixelFile
     preprocessing: Preprocessing
@@ -57,57 +57,59 @@ class CutPlan:
 
 @dataclass(frozen=True)
 class CutBox:
-    """What became of a box."""
+    """The outcome for a box."""
 
     annotation_id: int
     rectangle: Rectangle | None
-    """Clipped to the frame; None when it could not be cut."""
+    """Clipped to the frame; None if the box could not be cut."""
 
     reason: str
-    """Why it could not be cut; empty when it was."""
+    """Why the box could not be cut; empty if it was."""
 
 
 @dataclass(frozen=True)
 class CutFrame:
-    """What became of a frame."""
+    """The outcome for a frame."""
 
     image_id: int
     size: tuple[int, int]
-    """Width and height in the grid of the boxes; (0, 0) when the frame could not be decoded."""
+    """Width and height in the pixel grid of the boxes; (0, 0) if the frame could not be decoded."""
 
     boxes: tuple[CutBox, ...]
 
 
 @dataclass(frozen=True)
 class OpenFrame:
-    """A decoded frame, to be cut."""
+    """A decoded frame, ready to be cut."""
 
     image: Image.Image
     """RGB, in the pixel grid that boxes refer to."""
 
-    turn: Image.Transpose | None
-    """What makes a cut from `image` upright; None when it is."""
+    to_upright: Image.Transpose | None
+    """The transpose that turns a crop of `image` upright; None if it is upright already."""
 
-    beyond: tuple[int, int, int] | None
-    """Colour of what lies beyond the frame; None for its nearest pixel."""
+    padding_colour: tuple[int, int, int] | None
+    """Colour beyond the edge of the frame; None for its nearest pixel."""
 
-    shared: dict[int, np.ndarray] = field(default_factory=dict)
-    """The views that all boxes of this frame share, by their place in `Preprocessing.views`, as they are cut."""
+    frame_views: dict[int, np.ndarray] = field(default_factory=dict)
+    """Cache of the views that all boxes share, as they show the frame; by index in `Preprocessing.views`."""
 
     @classmethod
-    def of(cls, image: Image.Image, turn: Image.Transpose | None, preprocessing: Preprocessing) -> "OpenFrame":
-        return cls(image, turn, mean_colour(image) if preprocessing.padding == "mean" else None)
+    def of(cls, image: Image.Image, to_upright: Image.Transpose | None, preprocessing: Preprocessing) -> "OpenFrame":
+        return cls(image, to_upright, mean_colour(image) if preprocessing.padding == "mean" else None)
 
     @classmethod
     def decoded(cls, frame: Frame, described: tuple[int, int] | None, preprocessing: Preprocessing) -> "OpenFrame":
-        """Args: described, width and height that the file with the boxes gives, None when it gives none."""
+        """Args: described, the width and height given with the boxes, from which follows whether the boxes refer to the
+        stored or the upright picture; None if unknown.
+        """
         return cls.of(*in_box_coordinates(frame, described), preprocessing)
 
 
 def cut_frame(job: FrameJob, plan: CutPlan) -> CutFrame:
-    """Decode a frame, write the ROI and the row of views of each of its boxes, and tell what became of each.
+    """Decode a frame, and write the ROI and the row of views of each of its boxes.
 
-    Raises OSError when a result cannot be written.
+    Raises OSError if a result cannot be written.
     """
     try:
         frame = OpenFrame.decoded(_read(job), job.described, plan.preprocessing)
@@ -118,17 +120,17 @@ def cut_frame(job: FrameJob, plan: CutPlan) -> CutFrame:
 
 
 def cut_views(frame: OpenFrame, rectangle: Rectangle, preprocessing: Preprocessing) -> np.ndarray:
-    """(views, size, size, 3) uint8 RGB, upright. Args: rectangle, clipped to the frame."""
+    """The views of an ROI, (views, size, size, 3) uint8 RGB, upright. Args: rectangle, clipped to the frame."""
     size = preprocessing.size
     views = np.empty((len(preprocessing.views), size, size, 3), dtype=np.uint8)
-    for place, view in enumerate(preprocessing.views):
-        if place in frame.shared:
-            views[place] = frame.shared[place]
+    for index, view in enumerate(preprocessing.views):
+        if index in frame.frame_views:
+            views[index] = frame.frame_views[index]
             continue
         shown = view_rectangle(rectangle, view, frame.image.size, preprocessing.square)
-        views[place] = _turned(render(frame.image, shown, size, frame.beyond), frame.turn)
+        views[index] = _upright(render(frame.image, shown, size, frame.padding_colour), frame.to_upright)
         if view == "frame":
-            frame.shared[place] = views[place].copy()
+            frame.frame_views[index] = views[index].copy()
     return views
 
 
@@ -138,7 +140,7 @@ def _read(job: FrameJob) -> Frame:
     except OSError as error:
         raise Unusable(f"frame cannot be read: {error.strerror}") from None
     if hashlib.sha256(body).hexdigest() != job.sha256:
-        raise Unusable("frame has changed since its download; `dvc repro --force` of the download fetches it again")
+        raise Unusable("frame has changed since its download; `dvc repro --force download` fetches it again")
     return decode_image(body)
 
 
@@ -148,12 +150,12 @@ def _cut_box(box: Box, image_id: int, frame: OpenFrame, plan: CutPlan) -> CutBox
     except Unusable as error:
         return CutBox(box.annotation_id, None, str(error))
     roi = frame.image.crop(whole_pixels(rectangle))
-    if frame.turn is not None:
-        roi = roi.transpose(frame.turn)
+    if frame.to_upright is not None:
+        roi = roi.transpose(frame.to_upright)
     roi.save(plan.rois / Path(roi_path(image_id, box.annotation_id)).name, compress_level=COMPRESSION)
     plan.pixels.write(box.row, cut_views(frame, rectangle, plan.preprocessing))
     return CutBox(box.annotation_id, rectangle, "")
 
 
-def _turned(pixels: np.ndarray, turn: Image.Transpose | None) -> np.ndarray:
-    return pixels if turn is None else np.asarray(Image.fromarray(pixels).transpose(turn))
+def _upright(pixels: np.ndarray, to_upright: Image.Transpose | None) -> np.ndarray:
+    return pixels if to_upright is None else np.asarray(Image.fromarray(pixels).transpose(to_upright))

@@ -1,4 +1,4 @@
-"""Cut many frames at once, in order, in bounded memory."""
+"""Cut frames in several processes, in order and in bounded memory."""
 
 import os
 import threading
@@ -14,11 +14,15 @@ from fathomline.errors import InputError
 from fathomline.progress import progress
 
 IN_FLIGHT = 4
-"""Frames per process that wait to be cut or to be noted: enough to keep all busy, few enough to need no memory."""
+"""Frames per process that are submitted ahead; it keeps all processes busy and uses little memory."""
 
 
 def cut_all(jobs: list[FrameJob], plan: CutPlan, workers: int) -> Iterator[CutFrame]:
-    """Cut all frames, in order, with as many processes as asked for; one process is this one."""
+    """Cut all frames and yield the outcomes in order.
+
+    Args: workers, the number of processes; 0 for one per core, 1 for this process only.
+    Raises InputError if a process is killed.
+    """
     plan.rois.mkdir(parents=True, exist_ok=True)
     workers = min(workers or _cores(), len(jobs))
     with progress(label="crop", unit="frame", total=len(jobs)) as bar:
@@ -38,30 +42,33 @@ def _in_processes(jobs: list[FrameJob], plan: CutPlan, workers: int) -> Iterator
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool:
-        raise InputError("crop: a process was killed, most likely for lack of memory; lower `crop.workers`") from None
+        raise InputError("crop: a process was killed, probably for lack of memory; lower `machine.workers`") from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _started(workers: int) -> ProcessPoolExecutor:
-    pool = ProcessPoolExecutor(workers, initializer=_end_with_the_parent)
+    pool = ProcessPoolExecutor(workers, initializer=_exit_with_parent)
     with warnings.catch_warnings():
-        # From 3.12 on Python warns of forking beside threads, which NumPy has; our processes take no lock of theirs.
+        # Python 3.12 and later warn about forking while NumPy's threads run; these processes use none of their locks.
         warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
-        pool.submit(int).result()  # where processes fork, all do so with the first task
+        pool.submit(int).result()  # where processes fork, all of them do so with the first task
     return pool
 
 
-def _end_with_the_parent() -> None:
-    """A parent that is killed outright sends no signal, and its processes would wait for work forever."""
+def _exit_with_parent() -> None:
+    """Exit when the parent does: killed by SIGKILL, it cannot stop its processes, which would wait for work forever."""
+    parent = parent_process()
+    if parent is None:
+        raise RuntimeError("this is not a process of a pool")
 
     def wait() -> None:
-        parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
 
 
 def _cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

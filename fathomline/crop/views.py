@@ -1,4 +1,4 @@
-"""Boxes and the views cut around them: geometry in frame pixels, floats, origin at the frame's top left corner."""
+"""Boxes and the views around them, in pixels of the frame as floats, from the frame's top left corner."""
 
 import math
 from typing import Literal
@@ -9,19 +9,20 @@ from PIL import Image
 from fathomline.errors import Unusable
 
 Rectangle = tuple[float, float, float, float]
-"""left, top, right, bottom."""
+"""(left, top, right, bottom)."""
 
 SHARPNESS = 3.0
-"""Pillow averages whole pixels first when shrinking more than this; at 3 the eye sees no difference from none."""
+"""Pillow's `reducing_gap`: it averages blocks of pixels before it resizes, but leaves at least this many times the
+target size. At 3, the result looks the same as without it."""
 
 
 def parse_box(bbox: object) -> Rectangle:
-    """A COCO box (x, y, width, height) as a rectangle; Unusable says what is wrong with it."""
+    """A COCO box [x, y, width, height] as a rectangle; raises Unusable if it is not valid."""
     if not isinstance(bbox, list) or len(bbox) != 4:
-        raise Unusable(f"bbox is {_shown(bbox)}, expected [x, y, width, height]")
+        raise Unusable(f"bbox is {_quoted(bbox)}, expected [x, y, width, height]")
     for number in bbox:
         if isinstance(number, bool) or not isinstance(number, int | float) or not _is_finite(number):
-            raise Unusable(f"bbox has {_shown(number)}, expected four finite numbers")
+            raise Unusable(f"bbox has {_quoted(number)}, expected four finite numbers")
     x, y, width, height = map(float, bbox)
     if width <= 0 or height <= 0:
         raise Unusable(f"bbox has width {width:g} and height {height:g}, expected both above 0")
@@ -31,7 +32,7 @@ def parse_box(bbox: object) -> Rectangle:
 def clip(rectangle: Rectangle, frame: tuple[int, int]) -> Rectangle:
     """The part of a rectangle inside a frame of (width, height) pixels, at least one pixel wide and high.
 
-    Raises Unusable when no part of it is inside.
+    Raises Unusable if no part of it is inside.
     """
     left, top, right, bottom = rectangle
     width, height = frame
@@ -43,16 +44,16 @@ def clip(rectangle: Rectangle, frame: tuple[int, int]) -> Rectangle:
 
 
 def whole_pixels(rectangle: Rectangle) -> tuple[int, int, int, int]:
-    """The clipped rectangle rounded to whole pixels, as Pillow's `crop` rounds, at least one pixel wide and high."""
-    left, right = _whole(rectangle[0], rectangle[2])
-    top, bottom = _whole(rectangle[1], rectangle[3])
+    """A clipped rectangle rounded to integers as Pillow's `crop` does, but at least one pixel wide and high."""
+    left, right = _rounded(rectangle[0], rectangle[2])
+    top, bottom = _rounded(rectangle[1], rectangle[3])
     return left, top, right, bottom
 
 
 def view_rectangle(box: Rectangle, view: float | Literal["frame"], frame: tuple[int, int], square: bool) -> Rectangle:
-    """What a view shows: `view` times the box around its centre, or the whole frame; may reach beyond the frame.
+    """What a view shows: the box scaled by `view` around its centre, or the whole frame.
 
-    With `square`, the shorter side is extended to the longer one.
+    With `square`, the shorter side is extended to the length of the longer one. The result may extend beyond the frame.
     """
     left, top, right, bottom = (0.0, 0.0, float(frame[0]), float(frame[1])) if view == "frame" else box
     scale = 1.0 if view == "frame" else view
@@ -64,15 +65,17 @@ def view_rectangle(box: Rectangle, view: float | Literal["frame"], frame: tuple[
 
 
 def mean_colour(image: Image.Image) -> tuple[int, int, int]:
-    return image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    """The mean of an RGB image's pixels, each channel rounded to 0 to 255."""
+    red, green, blue = image.resize((1, 1), Image.Resampling.BOX).tobytes()
+    return red, green, blue
 
 
 def render(
-    image: Image.Image, rectangle: Rectangle, size: int, beyond: tuple[int, int, int] | None = None
+    image: Image.Image, rectangle: Rectangle, size: int, padding_colour: tuple[int, int, int] | None = None
 ) -> np.ndarray:
-    """Scale a rectangle of an RGB image, which may reach beyond it, to (size, size, 3) uint8.
+    """Scale a rectangle of an RGB image, which may extend beyond it, to (size, size, 3) uint8.
 
-    What lies beyond the image is of the colour `beyond`, or its nearest pixel when that is None.
+    Args: padding_colour, for pixels beyond the image; None repeats the nearest pixel.
     """
     left, top, right, bottom = rectangle
     inside = (max(left, 0.0), max(top, 0.0), min(right, float(image.width)), min(bottom, float(image.height)))
@@ -82,16 +85,16 @@ def render(
     visible = image.resize(visible_size, Image.Resampling.BICUBIC, box=inside, reducing_gap=SHARPNESS)
     if visible_size == (size, size):
         return np.asarray(visible)
-    if beyond is None:
+    if padding_colour is None:
         margins = ((first_row, size - last_row), (first_column, size - last_column), (0, 0))
         return np.pad(np.asarray(visible), margins, mode="edge")
-    canvas = Image.new("RGB", (size, size), beyond)
+    canvas = Image.new("RGB", (size, size), padding_colour)
     canvas.paste(visible, (first_column, first_row))
     return np.asarray(canvas)
 
 
 def _target(start: float, stop: float, length: float, size: int) -> tuple[int, int]:
-    """Which of `size` pixels the stretch from start to stop of a side of `length` fills; never none."""
+    """The range of pixels, of `size`, that start to stop covers on a side of `length`; at least one pixel."""
     first, last = round(start / length * size), round(stop / length * size)
     first = min(max(first, 0), size - 1)
     return first, min(max(last, first + 1), size)
@@ -104,7 +107,7 @@ def _at_least_a_pixel(start: float, stop: float, limit: int) -> tuple[float, flo
     return start, start + 1.0
 
 
-def _whole(start: float, stop: float) -> tuple[int, int]:
+def _rounded(start: float, stop: float) -> tuple[int, int]:
     first, last = round(start), round(stop)
     return (first, last) if last > first else (math.floor(start), math.floor(start) + 1)
 
@@ -116,6 +119,6 @@ def _is_finite(number: float) -> bool:
         return False
 
 
-def _shown(value: object) -> str:
+def _quoted(value: object) -> str:
     text = "null" if value is None else repr(value)
     return text if len(text) <= 80 else f"{text[:80]}…"

@@ -1,8 +1,11 @@
-"""From params to a classifier of timm backbones, with pretrained or random weights."""
+"""Build a classifier on timm backbones, with pretrained or random weights."""
 
 import difflib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -25,11 +28,11 @@ TIMM_ERRORS = (
     AssertionError,
     IndexError,
 )
-"""What timm raises for options, sizes and weights that do not fit: it checks few of them, and trips over the rest."""
+"""What timm raises for unsuitable options, sizes and weights: it checks few of them and fails on the rest."""
 
 
 def pretrained_config(backbone: str) -> PretrainedCfg:
-    """What timm says of a backbone; InputError when it does not have it."""
+    """timm's configuration of a backbone; InputError if timm has no such backbone."""
     try:
         defaults = timm.get_pretrained_cfg(backbone)
     except RuntimeError:
@@ -37,7 +40,7 @@ def pretrained_config(backbone: str) -> PretrainedCfg:
     if defaults is None or not timm.is_model(backbone):
         close = difflib.get_close_matches(backbone, timm.list_models(), n=5)
         hint = f", for example {', '.join(close)}" if close else ""
-        raise InputError(f"train.backbone is {backbone!r}; expected a model of timm{hint}")
+        raise InputError(f"train.backbone is {backbone!r}; expected a timm model{hint}")
     return defaults
 
 
@@ -50,21 +53,22 @@ RESERVED = (
     "checkpoint_path",
     "drop_path_rate",
 )
-"""Options of timm that have a parameter of their own, that this module settles, or that would load a file unchecked."""
+"""timm options that have their own parameter, that this module sets, or that would load an unchecked file."""
 
 
 def build(architecture: Architecture, pretrained: bool | str = False, drop_path: float = 0.0) -> Classifier:
     """A classifier with pretrained or random weights.
 
-    Args: pretrained as `train.pretrained`: true for the model hub's weights, false for none, or a file's path;
-        drop_path as `train.drop_path`, which changes training only.
-    Raises InputError when the weights cannot be had or are another backbone's, or the backbone takes neither the
-    options nor the image size nor a drop path.
+    Args:
+        pretrained: as `train.pretrained`: True for the model hub's weights, False for random ones, or a file's path.
+        drop_path: as `train.drop_path`, in [0, 1); it affects training only.
+    Raises InputError if the weights cannot be loaded or belong to another backbone, or if the backbone does not support
+    the options, the image size or a drop path.
     """
-    options = dict(architecture.backbone_options)
+    options: dict[str, Any] = dict(architecture.backbone_options)
     reserved = [key for key in options if key in RESERVED or key.startswith("pretrained_cfg")]
     if reserved:
-        raise InputError(f"train.backbone_options has {listing(reserved)}, which fathomline sets itself; leave it out")
+        raise InputError(f"train.backbone_options has {listing(reserved)}, which fathomline sets itself; remove it")
     if drop_path:
         options["drop_path_rate"] = drop_path
     if pretrained_config(architecture.backbone).fixed_input_size:
@@ -78,19 +82,20 @@ def build(architecture: Architecture, pretrained: bool | str = False, drop_path:
 
 
 def save_memory(classifier: Classifier, name: str) -> None:
-    """Switch gradient checkpointing on; InputError for a backbone, called `name`, that has none."""
+    """Enable gradient checkpointing; InputError if the backbone, timm's `name`, does not support it."""
+    backbone: Any  # to the type checker, a method of timm's models is a tensor or a module
     try:
         for backbone in classifier.backbones:
             backbone.set_grad_checkpointing(True)
     except TIMM_ERRORS as error:
         raise InputError(
-            f"train.gradient_checkpointing: {name} has none ({_first_line(error)}); set it to false, and raise "
-            "train.accumulation to save memory"
+            f"train.gradient_checkpointing: {name} does not support it ({_first_line(error)}); set it to false, and "
+            "raise train.accumulation to save memory"
         ) from error
 
 
 def set_training(classifier: Classifier) -> None:
-    """Training mode, but for frozen batch norms, whose running statistics would drift away from their weights."""
+    """Set training mode, except for frozen batch norms, whose running statistics must keep matching their weights."""
     classifier.train()
     for layer in classifier.modules():
         weights = list(layer.parameters(recurse=False))
@@ -106,15 +111,15 @@ def _count_features(backbone: nn.Module, architecture: Architecture) -> int:
     except TIMM_ERRORS as error:
         raise InputError(
             f"train.backbone: {architecture.backbone} with train.backbone_options {architecture.backbone_options} does "
-            f"not take images of train.image_size {side}: {_first_line(error)}"
+            f"not accept images of train.image_size {side}: {_first_line(error)}"
         ) from error
 
 
 def _check_weights_file(path: str) -> None:
     if not Path(path).is_file():
-        raise InputError(f"train.pretrained is {path!r}, and there is no such file; true asks the model hub")
+        raise InputError(f"train.pretrained is {path!r}: no such file; set it to true for the model hub's weights")
     if Path(path).suffix != ".safetensors":
-        raise InputError(f"train.pretrained is {path!r}; expected a .safetensors file: loading others runs code")
+        raise InputError(f"train.pretrained is {path!r}; expected a .safetensors file: others can run code")
 
 
 def _first_line(error: Exception) -> str:
@@ -122,62 +127,61 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
 
 
-class _MisfitKeys(logging.Handler):
-    """Hears from timm which weights a file lacks or has too many: it says so in its log only, and goes on with what
-    fits."""
+@contextmanager
+def _mismatched_weights() -> Iterator[list[str]]:
+    """Collect the names of the weights that a model loaded by timm has and the file lacks, or the reverse.
 
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.found: list[str] = []
+    They are read from timm's log, because timm loads the weights that match and reports the others nowhere else. The
+    names in the file cannot be compared beforehand: for some backbones, timm converts them.
+    """
+    names: list[str] = []
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.getMessage().startswith(("Missing keys (", "Unexpected keys (")):
-            self.found += record.getMessage().split("(", 1)[1].split(")", 1)[0].split(", ")
+    def collect(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if message.startswith(("Missing keys (", "Unexpected keys (")):
+            names.extend(message.split("(", 1)[1].split(")", 1)[0].split(", "))
+        return False
 
-    def __enter__(self) -> "_MisfitKeys":
-        self._logger = logging.getLogger("timm.models._builder")
-        self._level, self._propagates = self._logger.level, self._logger.propagate
-        self._logger.setLevel(logging.INFO)
-        self._logger.propagate = False
-        self._logger.addHandler(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._logger.removeHandler(self)
-        self._logger.setLevel(self._level)
-        self._logger.propagate = self._propagates
+    logger = logging.getLogger("timm.models._builder")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addFilter(collect)
+    try:
+        yield names
+    finally:
+        logger.removeFilter(collect)
+        logger.setLevel(level)
 
 
-def _create(architecture: Architecture, pretrained: bool, options: dict) -> nn.Module:
+def _create(architecture: Architecture, pretrained: bool, options: dict[str, Any]) -> nn.Module:
     name = architecture.backbone
     weights = options.get("pretrained_cfg_overlay", {}).get("file", "the model hub's weights")
-    # A hub that cannot be reached is reported once, by the error below, and not at each retry.
+    # An unreachable hub is reported once, by the error below, rather than at each retry.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
-        with _MisfitKeys() as misfit:
+        with _mismatched_weights() as mismatched:
             backbone = timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
     except TIMM_ERRORS as error:
         cause = _first_line(error)
         if "drop_path_rate" in cause and "drop_path_rate" in options:
             raise InputError(
-                f"train.drop_path is {options['drop_path_rate']}, which {name} does not take: it has no stochastic "
-                "depth; set it to 0"
+                f"train.drop_path is {options['drop_path_rate']}, but {name} has no stochastic depth; set it to 0"
             ) from error
         if not pretrained:
             raise InputError(
-                f"train.backbone_options: {name} does not take them, or not with train.image_size "
+                f"train.backbone_options: {name} does not accept them, or not with train.image_size "
                 f"{architecture.image_size}: {cause}"
             ) from error
-        # Raises in its turn when the options are at fault, and not the weights.
+        # This raises if the options are at fault rather than the weights.
         _create(architecture, False, options)
         raise InputError(
-            f"train.pretrained: {weights} could not be loaded into {name}: {cause}; give the path of a weights file "
-            "of this backbone, connect to the network for the hub, or set it to false"
+            f"train.pretrained: {weights} could not be loaded into {name}: {cause}; set it to the path of a weights "
+            "file of this backbone, connect to the network for the hub's weights, or set it to false"
         ) from error
-    # The hub's weights are the backbone's own; what they have beyond it is a head of another kind.
-    if misfit.found and "pretrained_cfg_overlay" in options:
+    # The hub's weights belong to the backbone; any surplus is the head that they were trained with.
+    if mismatched and "pretrained_cfg_overlay" in options:
         raise InputError(
-            f"train.pretrained: {weights} could not be loaded into {name}: {len(misfit.found)} weights are in one and "
-            f"not in the other ({listing(misfit.found, 3)}); give a weights file of this backbone"
+            f"train.pretrained: {weights} could not be loaded into {name}: {len(mismatched)} weight(s) are in only one "
+            f"of the two ({listing(mismatched, 3)}); set it to the path of a weights file of this backbone"
         )
     return backbone

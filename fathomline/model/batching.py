@@ -1,4 +1,4 @@
-"""How many ROIs to compute at once without gradients, by what the device holds."""
+"""Choose how many ROIs to compute at once without gradients, by the memory of the device."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -9,26 +9,29 @@ import torch
 from fathomline.progress import warning
 
 Part = TypeVar("Part")
-"""What is computed of some rows."""
+"""The result for a batch of rows."""
 
 CACHED_PIXELS = 200_000
-"""Pixels of input whose activations stay in the caches of a core, by trial with MobileNetV2 at 96, 112 and 160 px."""
+"""Input pixels whose activations stay in a core's caches; found by trial with MobileNetV2 at 96, 112 and 160 px."""
 
 MPS_PIXELS = 64 * 224**2
-"""Pixels of input at once on Apple's MPS, of whose free memory torch knows nothing."""
+"""Input pixels per batch on Apple's MPS, whose free memory torch cannot report."""
 
 SHARE_OF_FREE_MEMORY = 0.5
-"""Of a GPU: the rest allows for fragmentation, larger workspaces, and other processes on the same GPU."""
+"""Share of a GPU's free memory to use; the rest allows for fragmentation, larger workspaces and other processes."""
 
 LARGEST_BATCH = 1024
-"""ROIs: a GPU gains nothing from more, and their pixels are pinned in the computer's memory."""
+"""In ROIs. A larger batch makes no GPU faster, and its pixels would be pinned in the host's memory."""
 
 PROBED_ROIS = 4
-"""ROIs of the forward pass whose memory is measured."""
+"""ROIs in the forward pass whose memory is measured."""
 
 
 def rois_per_batch(free: int, per_roi: float, largest: int = LARGEST_BATCH) -> int:
-    """ROIs that fit a share of `free` bytes at `per_roi` bytes each: a power of two or `largest`, at least 1."""
+    """The batch size for `free` bytes of memory and `per_roi` bytes for each ROI.
+
+    Returns: the largest power of two that fits SHARE_OF_FREE_MEMORY, limited to [1, largest].
+    """
     fitting = max(1, int(SHARE_OF_FREE_MEMORY * free / max(per_roi, 1.0)))
     return max(1, min(largest, 2 ** (fitting.bit_length() - 1)))
 
@@ -40,12 +43,14 @@ def batch_size(
     pixels_per_roi: int,
     largest: int | None = None,
 ) -> int:
-    """ROIs to compute at once.
+    """The number of ROIs to compute at once.
 
-    On a CPU few: activations that leave its caches take twice the time. On CUDA as many as the free memory holds, by
-    the memory that `compute` takes for the first of `rows`.
+    On a CPU it is small, as activations that do not fit the caches take twice the time. On CUDA, it follows from the
+    free memory and from the memory that `compute` needs for the first few of `rows`.
 
-    Args: pixels_per_roi of input, views · side²; largest number of ROIs, None for LARGEST_BATCH.
+    Args:
+        pixels_per_roi: pixels of the classifier's input, views · side².
+        largest: the largest number of ROIs; None for LARGEST_BATCH.
     """
     largest = LARGEST_BATCH if largest is None else largest
     if device.type != "cuda":
@@ -60,9 +65,9 @@ def batch_size(
 
 
 def in_batches(compute: Callable[[np.ndarray], Part], rows: np.ndarray, count: int) -> Iterator[Part]:
-    """`compute` of `count` rows at a time, in their order. When memory runs out, `count` is halved.
+    """Yield the result of `compute` for each batch of `count` rows, in order. Out of memory, halve `count`.
 
-    Raises torch.OutOfMemoryError when not even one row fits.
+    Raises torch.OutOfMemoryError if a single row does not fit.
     """
     start = 0
     while start < len(rows):
@@ -76,7 +81,7 @@ def in_batches(compute: Callable[[np.ndarray], Part], rows: np.ndarray, count: i
             warning(f"out of memory with {len(batch)} ROIs at once; continuing with {count}")
             part = None
         if part is None:
-            # Only here has the error let go of the tensors of the failed pass.
+            # Until the `except` block has ended, the error keeps the tensors of the failed pass alive.
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             continue
@@ -85,13 +90,13 @@ def in_batches(compute: Callable[[np.ndarray], Part], rows: np.ndarray, count: i
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes of a GPU that torch can still have: those that are free, and those that its allocator holds unused."""
+    """Bytes of GPU memory that torch can still use: free ones, and unused ones that its allocator has reserved."""
     free, _ = torch.cuda.mem_get_info(device)
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def _bytes_per_roi(compute: Callable[[np.ndarray], object], rows: np.ndarray, device: torch.device) -> float:
-    compute(rows)  # in its first pass, cuDNN tries kernels, which takes memory that later passes do not
+    compute(rows)  # in the first pass, cuDNN benchmarks kernels, which needs extra memory
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     compute(rows)

@@ -1,4 +1,4 @@
-"""A trained classifier on disk: safetensors for the weights, model.json for the rest. Nothing is unpickled."""
+"""Save and load a trained classifier: safetensors for the weights, model.json for the rest, and no pickle."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
-from fathomline.errors import InputError
+from fathomline.errors import InputError, listing
 from fathomline.files import written_whole
 from fathomline.model.backbone import build
 from fathomline.model.classifier import Classifier
@@ -22,7 +22,7 @@ from fathomline.taxonomy.tree import Taxonomy
 
 @dataclass(frozen=True)
 class Model:
-    """A classifier and what its inputs and outputs mean; the fields are documented at `ModelDescription`."""
+    """A classifier and the meaning of its inputs and outputs; `ModelDescription` documents the fields."""
 
     classifier: Classifier
     architecture: Architecture
@@ -52,8 +52,8 @@ def save_model(model: Model, folder: Path) -> None:
 def load_model(folder: Path, taxonomy: Taxonomy) -> Model:
     """Read what `save_model` wrote, on the CPU.
 
-    Raises InputError when a file is missing or damaged, when the two do not belong together, when a weight is not
-    finite, or when the model was trained with another taxonomy.
+    Raises InputError if a file is missing or damaged, if the two do not belong together, if a weight is not finite, or
+    if the model was trained with another taxonomy.
     """
     description = read_model_json(folder / "model.json", taxonomy)
     classifier = rebuilt(description.architecture, folder / "model.json", REMEDY)
@@ -71,7 +71,10 @@ def load_model(folder: Path, taxonomy: Taxonomy) -> Model:
 
 
 def rebuilt(architecture: Architecture, path: Path, remedy: str) -> Classifier:
-    """A classifier without its weights; InputError that names `path`, where its architecture was read."""
+    """A classifier with random weights.
+
+    Raises InputError, naming `path`, the file that holds the architecture, and `remedy`, if it cannot be built.
+    """
     try:
         return build(architecture)
     except InputError as error:
@@ -79,10 +82,13 @@ def rebuilt(architecture: Architecture, path: Path, remedy: str) -> Classifier:
 
 
 def save_weights(weights: Mapping[str, Tensor], path: Path, dtype: torch.dtype | None = None) -> str:
-    """Write weights, floating-point ones rounded to `dtype` (None: as they are). Returns the file's SHA-256."""
-    kept = {name: _rounded(tensor, dtype).cpu().contiguous() for name, tensor in weights.items()}
+    """Write weights to a safetensors file, with floating-point ones rounded to `dtype` (None: as they are).
+
+    Returns: the file's SHA-256, in hexadecimal.
+    """
+    tensors = {name: _rounded(tensor, dtype).cpu().contiguous() for name, tensor in weights.items()}
     with written_whole(path) as temporary:
-        save_file(kept, temporary)
+        save_file(tensors, temporary)
         with open(temporary, "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -93,16 +99,17 @@ def _rounded(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
 
 
 def load_weights(classifier: Classifier, path: Path, sha256: str, remedy: str) -> None:
-    """Read what `save_weights` wrote into `classifier`, as float32.
+    """Load what `save_weights` wrote into `classifier`, as float32.
 
-    Raises InputError when the file is missing, damaged, or of another classifier, or when a weight is not finite.
+    Raises InputError, which ends with `remedy`, if the file is missing or damaged, if it belongs to another classifier,
+    or if a weight is not finite.
     """
     try:
         body = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}; {remedy}") from None
     if hashlib.sha256(body).hexdigest() != sha256:
-        raise InputError(f"{path}: damaged, or of another training: its SHA-256 is not the recorded one; {remedy}")
+        raise InputError(f"{path}: damaged, or from another training: its SHA-256 is not the recorded one; {remedy}")
     try:
         weights = load(body)
         classifier.load_state_dict(weights)
@@ -110,4 +117,4 @@ def load_weights(classifier: Classifier, path: Path, sha256: str, remedy: str) -
         raise InputError(f"{path}: {str(error).splitlines()[0]}; {remedy}") from None
     broken = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
     if broken:
-        raise InputError(f"{path}: {len(broken)} weights are not finite, the first is {broken[0]}; {remedy}")
+        raise InputError(f"{path}: {len(broken)} weight(s) are not finite: {listing(broken, 3)}; {remedy}")

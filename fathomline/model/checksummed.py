@@ -1,4 +1,4 @@
-"""Tensors in a safetensors file with a checksum, so that a damaged file is found and never believed."""
+"""Tensors in a safetensors file with a checksum, so that a damaged file is detected."""
 
 import hashlib
 import json
@@ -14,31 +14,33 @@ from fathomline.errors import InputError
 from fathomline.files import written_whole
 
 _ENTRY = "checksummed"
-"""The one entry of the file's metadata: of several, safetensors writes the order anew each time."""
+"""The only entry in the file's metadata: safetensors would write several in random order."""
 
 
 class DamagedFileError(InputError):
-    """A file that is not what `save_checksummed` wrote; the message names it and says how that shows."""
+    """A file that is not what `save_checksummed` wrote; the message names the file and the cause."""
 
 
 def save_checksummed(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write `tensors`, which share no memory, and `metadata`; the file is whole or absent, and the same for the same
-    content."""
-    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    entry = {"metadata": dict(metadata or {}), "sha256": _checksum(kept, metadata or {})}
+    """Write `tensors`, which must not share memory, and `metadata`.
+
+    The file is written completely or not at all; the same content gives the same bytes.
+    """
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    entry = {"metadata": dict(metadata or {}), "sha256": _checksum(contiguous, metadata or {})}
     with written_whole(path) as temporary:
-        save_file(kept, temporary, metadata={_ENTRY: json.dumps(entry, sort_keys=True)})
+        save_file(contiguous, temporary, metadata={_ENTRY: json.dumps(entry, sort_keys=True)})
 
 
 def load_checksummed(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors, on the CPU, and the metadata that `save_checksummed` wrote.
+    """Read the tensors, on the CPU, and the metadata that `save_checksummed` wrote.
 
-    Raises FileNotFoundError when there is no file, and DamagedFileError when it was not written by `save_checksummed`,
-    or a bit of it has changed since.
+    Raises FileNotFoundError if there is no file, and DamagedFileError if `save_checksummed` did not write it or it has
+    changed since.
     """
     try:
         with safe_open(path, framework="pt") as stream:
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (it is no dict)
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a dict)
             entry = json.loads((stream.metadata() or {})[_ENTRY])
         metadata, expected = entry["metadata"], entry["sha256"]
         found = _checksum(tensors, metadata)
@@ -52,10 +54,10 @@ def load_checksummed(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """SHA-256, in hexadecimal, of names, dtypes, shapes, bytes and metadata."""
+    """SHA-256, in hexadecimal, of the tensors' names, dtypes, shapes and bytes and of the metadata."""
     names = sorted(tensors)
     described = [[name, str(tensors[name].dtype), list(tensors[name].shape)] for name in names]
     hashed = hashlib.sha256(json.dumps([described, dict(metadata)], sort_keys=True).encode())
     for name in names:
-        hashed.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+        hashed.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
     return hashed.hexdigest()

@@ -8,14 +8,17 @@ from torch import Tensor, nn
 from fathomline.model.model_json import Architecture
 
 LARGEST_HEAD_COUNT = 8
-"""Heads of the attention between views, or as many fewer as the features can be dealt to."""
+"""Most attention heads between views; the number used is the largest that divides the features."""
 
 
 class Classifier(nn.Module):
     """Normalises views, runs them through their backbone, and classifies their fused features."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, backbones: Sequence[nn.Module], features: int, architecture: Architecture) -> None:
-        """Args: backbones, one for all views or one for each; features, how many each gives of a view."""
+        """Args: backbones, one for all views or one for each; features, the number of outputs of each backbone."""
         super().__init__()
         self.backbones = nn.ModuleList(backbones)
         attends = architecture.fusion == "attention" and architecture.views > 1
@@ -26,10 +29,10 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(architecture.std).view(3, 1, 1) * scale, persistent=False)
 
     def forward(self, views: Tensor) -> Tensor:
-        """Logits, (rois, classes).
+        """Logits, (rois, classes) float.
 
-        Args: (rois, views, 3, side, side) uint8 or float, 0 to 255; or (rois, views, features), what `features` gave
-            of them before.
+        Args: views, (rois, views, 3, side, side) uint8 or float, 0 to 255; or their (rois, views, features), as
+            returned by `features`.
         """
         features = views if views.dim() == 3 else self.features(views)
         return self.head(self.fusion(features))
@@ -38,19 +41,20 @@ class Classifier(nn.Module):
         """(rois, views, 3, side, side) uint8 or float, 0 to 255 -> (rois, views, features)."""
         images = (views.float() - self.mean) / self.std
         if len(self.backbones) == 1:
-            return self._seen_by(self.backbones[0], images.flatten(0, 1)).unflatten(0, views.shape[:2])
-        each = [self._seen_by(backbone, images[:, view]) for view, backbone in enumerate(self.backbones)]
+            return _run(self.backbones[0], images.flatten(0, 1)).unflatten(0, views.shape[:2])
+        each = [_run(backbone, images[:, view]) for view, backbone in enumerate(self.backbones)]
         return torch.stack(each, dim=1)
 
-    def _seen_by(self, backbone: nn.Module, images: Tensor) -> Tensor:
-        return backbone(images.contiguous(memory_format=torch.channels_last))
+
+def _run(backbone: nn.Module, images: Tensor) -> Tensor:
+    features: Tensor = backbone(images.contiguous(memory_format=torch.channels_last))
+    return features
 
 
 class AttentionFusion(nn.Module):
-    """(rois, views, features) -> (rois, features): views attend to each other, and their mean is taken.
+    """(rois, views, features) -> (rois, features): the mean over views that have attended to each other.
 
-    One pre-norm transformer layer. Each view has an embedding of its own, or the layer could not tell the box from
-    the frame around it.
+    One pre-norm transformer layer. A learned embedding per view lets it tell the box from the frame around it.
     """
 
     def __init__(self, features: int, views: int) -> None:

@@ -1,7 +1,7 @@
-"""One degradation for training and validation: pictures as a camera farther away, or a smaller frame, would show them.
+"""Degrade views for training and validation, as if the camera were farther away or the frame had fewer pixels.
 
-Scaling a frame by one factor leaves each view of an ROI another number of pixels: a small box keeps few, the frame
-around it many. A view loses detail only where fewer pixels remain than the model's input has.
+One factor scales the whole frame, so the views of an ROI are left with different numbers of pixels: few for a small
+box, many for the frame around it. A view loses detail only if it has fewer pixels left than the model's input.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,15 +13,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from fathomline.model.device import full_precision
-from fathomline.model.transforms import moved
+from fathomline.model.transforms import to_device
 from fathomline.rois.crops import Crops, batches
 
 OPERATOR_BYTES = 64 * 2**20
-"""Most memory for the operators of one batched product on a GPU, and for those that are kept for each side."""
+"""Most bytes for the operators of one batched product on a GPU, and for the cached operators of each side."""
 
 
 def view_spans(crops: Crops) -> np.ndarray:
-    """Pixels of the frame along the longer side of each view.
+    """The longer side of each view, in pixels of the frame.
 
     Returns: (rois, views) float64.
     """
@@ -38,13 +38,15 @@ def degraded_scale(crops: Crops, median_size: float) -> float:
 
 
 def degraded(images: Tensor, remaining: np.ndarray) -> Tensor:
-    """Scale each picture down to the pixels that remain of it, and up again.
+    """Scale each view down to its remaining pixels, and up again.
 
-    A picture of which at least `side` pixels remain is not changed.
+    A view with at least `side` remaining pixels is not changed.
 
-    Args: images (rois, views, 3, side, side), 0 to 255, left as they are; remaining (rois, views), pixels of the
-        scaled frame along the longer side of each view, rounded here to a whole number from 1.
-    Returns: float32, shape and device as `images`.
+    Args:
+        images: (rois, views, 3, side, side), 0 to 255; not modified.
+        remaining: (rois, views), the longer side of each view in pixels of the scaled frame; rounded to a whole number
+            of at least 1.
+    Returns: float32, with the shape and device of `images`.
     """
     side = images.shape[-1]
     pictures = images.flatten(0, 1).to(torch.float32, copy=True, memory_format=torch.contiguous_format)
@@ -53,7 +55,7 @@ def degraded(images: Tensor, remaining: np.ndarray) -> Tensor:
     groups = _of_one_size(smaller, sizes) if images.device.type == "cpu" else _of_limited_memory(smaller, side)
     rescale = resized_to if images.device.type == "cpu" else multiplied_to
     for chosen in groups:
-        places = moved(torch.from_numpy(chosen), images.device)
+        places = to_device(torch.from_numpy(chosen), images.device)
         pictures[places] = rescale(pictures[places], sizes[chosen])
     return pictures.view_as(images)
 
@@ -64,27 +66,27 @@ def _of_one_size(chosen: np.ndarray, sizes: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _of_limited_memory(chosen: np.ndarray, side: int) -> Iterator[np.ndarray]:
-    # Half for the operators of all pictures, half for the distinct ones that they are gathered from.
+    # Half for the operator of each picture, half for the distinct operators that these are copied from.
     return batches(chosen, max(1, OPERATOR_BYTES // 2 // (4 * side**2)))
 
 
 def resized_to(pictures: Tensor, sizes: np.ndarray) -> Tensor:
-    """(pictures, 3, side, side) float32, scaled down to one size, the same in all of `sizes`, and up again."""
+    """(pictures, 3, side, side) float32, scaled down to one size and up again; all of `sizes` are equal."""
     size = int(sizes[0])
     return _scaled(pictures, size, size)
 
 
 def multiplied_to(pictures: Tensor, sizes: np.ndarray) -> Tensor:
-    """(pictures, 3, side, side) float32, each scaled down to its own of `sizes` and up again.
+    """(pictures, 3, side, side) float32, each scaled down to its own size in `sizes` and up again.
 
-    Scaling is linear, along rows and along columns, so that a picture X becomes A X Aᵀ: two batched products for all
-    sizes. On a GPU, resizing would launch its kernels for each size by itself; on a CPU, resizing takes less time.
+    Scaling is linear along rows and columns, so a picture X becomes A X Aᵀ: two batched products for all sizes. On a
+    GPU, `resized_to` would need separate kernels for each size; on a CPU, it is the faster of the two.
     """
     device, side = pictures.device, pictures.shape[-1]
-    kinds, kind_of = np.unique(sizes, return_inverse=True)
+    distinct, index = np.unique(sizes, return_inverse=True)
     operator = _operators(side, device)
-    operators = torch.stack([operator(size) for size in kinds.tolist()])
-    operators = operators[moved(torch.from_numpy(kind_of), device)]
+    operators = torch.stack([operator(size) for size in distinct.tolist()])
+    operators = operators[to_device(torch.from_numpy(index), device)]
     with full_precision(device):
         rows = operators @ pictures.permute(0, 2, 3, 1).reshape(-1, side, 3 * side)
         columns = operators @ rows.unflatten(2, (side, 3)).transpose(1, 2).reshape(-1, side, 3 * side)
@@ -93,18 +95,17 @@ def multiplied_to(pictures: Tensor, sizes: np.ndarray) -> Tensor:
 
 @lru_cache(maxsize=2)
 def _operators(side: int, device: torch.device) -> Callable[[int], Tensor]:
-    """The operators of a side, by the size between; as many are kept as fit in OPERATOR_BYTES."""
+    """A function from a size to its operator on pictures of `side`; it caches as many as fit in OPERATOR_BYTES."""
     return lru_cache(maxsize=max(1, OPERATOR_BYTES // (4 * side**2)))(partial(_operator, side, device))
 
 
 def _operator(side: int, device: torch.device, size: int) -> Tensor:
-    """(side, side) float32: what scaling a column of pixels down to `size` and up again does to it."""
-    identity = torch.eye(side)[None, None]  # its columns are scaled, and its rows are left alone
-    return moved(_scaled(identity, size, side)[0, 0], device)
+    """(side, side) float32, the matrix that scales a column of pixels down to `size` and up again."""
+    identity = torch.eye(side)[None, None]  # scaled along its columns only
+    return to_device(_scaled(identity, size, side)[0, 0], device)
 
 
 def _scaled(pictures: Tensor, height: int, width: int) -> Tensor:
-    """Scaled down to (height, width) with a filter as wide as the pixels there, and up again between pixel centres."""
-    size, options = pictures.shape[-2:], {"mode": "bilinear", "align_corners": False}
-    down = functional.interpolate(pictures, size=(height, width), antialias=True, **options)
-    return functional.interpolate(down, size=size, **options)
+    """Scaled down to (height, width) with antialiasing and up again, both with bilinear interpolation."""
+    down = functional.interpolate(pictures, (height, width), mode="bilinear", align_corners=False, antialias=True)
+    return functional.interpolate(down, pictures.shape[-2:], mode="bilinear", align_corners=False)

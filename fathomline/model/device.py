@@ -1,4 +1,4 @@
-"""Where tensors live, how they are computed there, and the seeds of what is drawn."""
+"""The device to compute on, its arithmetic and memory settings, and random seeds."""
 
 import ctypes
 import platform
@@ -10,7 +10,7 @@ import torch
 
 
 def best_device(number: int = 0) -> torch.device:
-    """The GPU of that number on CUDA, else Apple's MPS, else the CPU."""
+    """CUDA device `number` if there is CUDA, else Apple's MPS, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda", number)
     if torch.backends.mps.is_available():
@@ -19,39 +19,36 @@ def best_device(number: int = 0) -> torch.device:
 
 
 def prepare_device(device: torch.device) -> None:
-    """Set up a process that does nothing but compute on `device`: for training, validation, features and predictions.
-
-    On a CPU, freed memory is kept. What `prepare_arithmetic` sets up, too.
-    """
+    """Set up a process that only computes on `device`: `prepare_arithmetic`, and on a CPU `keep_freed_memory`."""
     if device.type == "cpu":
         keep_freed_memory()
     prepare_arithmetic(device)
 
 
 def prepare_arithmetic(device: torch.device) -> None:
-    """On CUDA, let fp32 products use TF32 and cuDNN try its kernels for each new shape.
+    """On CUDA, let fp32 products use TF32, and let cuDNN benchmark its kernels for each new shape.
 
-    All that a bundle sets up in a program that is not ours, whose memory is not ours to keep.
+    Safe in someone else's program, as it does not change how the process manages memory.
     """
     if device.type == "cuda":
-        # The flags, not `fp32_precision`: torch refuses to read one after the other was set, and inductor reads these.
+        # Not `fp32_precision`: once it is set, torch refuses to read these flags, and inductor reads them.
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
 
 
 def computed_in(device: torch.device, precision: str) -> str:
-    """The arithmetic of a forward pass, `bf16` or `fp32`: bf16 only on CUDA, and when `train.precision` says so."""
+    """The precision of a forward pass: `bf16` on CUDA if `precision` is `bf16`, otherwise `fp32`."""
     return "bf16" if device.type == "cuda" and precision == "bf16" else "fp32"
 
 
-def arithmetic(device: torch.device, precision: str) -> AbstractContextManager:
-    """Autocast to bf16 where `computed_in` says so."""
+def arithmetic(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Autocast to bf16 if `computed_in` returns `bf16`."""
     return torch.autocast("cuda", torch.bfloat16, enabled=computed_in(device, precision) == "bf16")
 
 
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """Compute fp32 products in fp32 even on CUDA, where autocast would take bf16 and `prepare_device` allows TF32."""
+    """Compute fp32 products in fp32 on CUDA, despite autocast to bf16 and the TF32 that `prepare_device` allows."""
     if device.type != "cuda":
         yield
         return
@@ -65,10 +62,10 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory that it frees, where the C library is glibc; returns whether it does.
+    """Make glibc keep freed memory in this process; returns whether it does, which is False for other C libraries.
 
-    By default, glibc maps every tensor of more than 32 MiB anew and gives it back when it is freed, so that the kernel
-    zeroes all activations in each step of a training on a CPU: a quarter to a half of its time.
+    By default, glibc maps new memory for every tensor of more than 32 MiB and unmaps it when the tensor is freed. The
+    kernel then zeroes all activations in each training step, a quarter to a half of the step's time on a CPU.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if platform.system() == "Linux" else None
     if mallopt is None:
@@ -78,11 +75,11 @@ def keep_freed_memory() -> bool:
 
 
 def seed_of(*numbers: int) -> int:
-    """A seed for what the numbers name, such as (seed, epoch): near numbers, unrelated draws."""
+    """A seed in [0, 2^63) from numbers such as (seed, epoch); similar numbers give unrelated seeds."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the global generators: torch's on every device, for weights and dropout, and NumPy's, for timm's mixup."""
+    """Seed the global generators of torch, for initial weights and dropout, and of NumPy, for timm's mixup."""
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002

@@ -1,4 +1,4 @@
-"""`model.json`: everything about a trained classifier except its weights. No torch: bundles are written without it."""
+"""model.json: everything about a trained classifier except its weights. The bundle stage reads it without torch."""
 
 import hashlib
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ Deviation = Annotated[float, Gt(0)]
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything that rebuilds a classifier, weights aside."""
+    """Everything needed to rebuild a classifier, except its weights."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -47,49 +47,49 @@ class ModelDescription:
     format: Literal[1]
     architecture: Architecture
     preprocessing: Preprocessing
-    """How the ROIs that it was trained on were cut."""
+    """How the training ROIs were cut."""
     precision: Literal["bf16", "fp32"]
-    """Arithmetic on CUDA that it was trained and validated in."""
+    """Precision on CUDA in training and validation."""
     classes: tuple[str, ...]
     """Concepts in the order of the logits."""
     taxonomy_hash: str
     held_out: str
-    """`held_out_digest` of the ROIs that it never saw."""
+    """`held_out_digest` of the ROIs that it was not trained on."""
     weights_sha256: str
     """Of model.safetensors."""
 
     def __post_init__(self) -> None:
         if not len(set(self.classes)) == len(self.classes) == self.architecture.classes:
             raise ValueError(
-                f"`classes` has {len(self.classes)} names, {len(set(self.classes))} of them different; expected "
-                f"{self.architecture.classes}, as `architecture` has"
+                f"`classes` has {len(self.classes)} name(s), {len(set(self.classes))} of them distinct; expected "
+                f"{self.architecture.classes} distinct names, as in `architecture`"
             )
         check_fit(self.preprocessing, self.architecture)
 
 
 def check_fit(preprocessing: Preprocessing, architecture: Architecture) -> None:
-    """Raise ValueError when the views that are cut are not what the classifier takes."""
+    """Raise ValueError if the preprocessing does not give the views that the classifier expects."""
     if len(preprocessing.views) != architecture.views:
         raise ValueError(
-            f"`preprocessing` has {len(preprocessing.views)} views; expected {architecture.views}, as `architecture` "
-            "has"
+            f"`preprocessing` has {len(preprocessing.views)} view(s); expected {architecture.views}, as in "
+            "`architecture`"
         )
     if architecture.image_size > preprocessing.size:
         raise ValueError(
-            f"`architecture` takes views of {architecture.image_size} px, and `preprocessing` gives "
+            f"`architecture` expects views of {architecture.image_size} px, but `preprocessing` gives only "
             f"{preprocessing.size} px"
         )
 
 
 def held_out_digest(annotation_ids: np.ndarray) -> str:
-    """SHA-256, in hexadecimal, of the ROIs that a model never saw, in any order."""
+    """SHA-256, in hexadecimal, of the ids of the held-out ROIs; their order does not matter."""
     return hashlib.sha256(np.sort(annotation_ids.astype(np.int64)).tobytes()).hexdigest()
 
 
 def write_model_json(description: Mapping[str, object], path: Path) -> None:
-    """Write the content of model.json, all but `format`, which this adds.
+    """Write model.json; `description` holds everything but `format`.
 
-    It is sealed: classes that change places would give wrong answers and no error.
+    The file is sealed with a checksum: swapped classes would cause wrong predictions without an error.
     """
     content = {"format": FORMAT} | {
         key: asdict(value) if isinstance(value, Architecture | Preprocessing) else value
@@ -101,15 +101,15 @@ def write_model_json(description: Mapping[str, object], path: Path) -> None:
 def read_model_json(path: Path, taxonomy: Taxonomy) -> ModelDescription:
     """Read model.json.
 
-    Raises InputError when it is not what `write_model_json` wrote, or is of another taxonomy.
+    Raises InputError if it is not what `write_model_json` wrote, or if the model was trained with another taxonomy.
     """
     description = read_sealed_record(path, ModelDescription, REMEDY)
     if description.taxonomy_hash != taxonomy.hash:
         raise InputError(
-            f"{path}: trained with taxonomy {description.taxonomy_hash[:12]}, but the present one is "
-            f"{taxonomy.hash[:12]}; run `dvc repro` to train with the present one"
+            f"{path}: trained with taxonomy {description.taxonomy_hash[:12]}, but the current one is "
+            f"{taxonomy.hash[:12]}; run `dvc repro` to train with the current one"
         )
-    strange = sorted(set(description.classes) - set(taxonomy.concepts))
-    if strange:
-        raise InputError(f"{path}: `classes` has {listing(strange)}, which the taxonomy lacks; {REMEDY}")
+    unknown = sorted(set(description.classes) - set(taxonomy.concepts))
+    if unknown:
+        raise InputError(f"{path}: `classes` has {listing(unknown)}, not in the taxonomy; {REMEDY}")
     return description

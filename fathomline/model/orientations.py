@@ -1,10 +1,10 @@
-"""The eight orientations of a square picture, by name. No torch: evaluate chooses among them, too."""
+"""The eight orientations of a square picture, by name. The evaluate stage uses them without torch."""
 
 from typing import NamedTuple
 
 
 class Orientation(NamedTuple):
-    """How a picture is laid: transposed or not, then flipped top to bottom and left to right or not."""
+    """A transpose, then a vertical flip (top to bottom), then a horizontal flip (left to right); each is optional."""
 
     transposed: bool
     flipped_vertically: bool
@@ -21,7 +21,7 @@ ORIENTATIONS: dict[str, Orientation] = {
     "rotate_270": Orientation(True, False, True),
     "transverse": Orientation(True, True, True),
 }
-"""By the names that Pillow gives them; rotations are counter-clockwise. Their order is the order on disk."""
+"""By Pillow's names; rotations are counter-clockwise. Logits on disk are in this order."""
 
 ORIENTATION_SETS: dict[str, tuple[str, ...]] = {
     "none": ("identity",),
@@ -30,5 +30,5 @@ ORIENTATION_SETS: dict[str, tuple[str, ...]] = {
     "rotations": ("identity", "rotate_180", "rotate_90", "rotate_270"),
     "turns": tuple(ORIENTATIONS),
 }
-"""Sets that predictions can be averaged over, the smallest first. Each is closed under composition: it is a symmetry
-that the pictures may have."""
+"""Sets of orientations to average predictions over, smallest first. Each is closed under composition: a group of
+symmetries that the pictures may have."""

@@ -1,1 +1,1 @@
-"""The ROIs of a subset, as files that pass between stages: the table, the pixels, and how both were made."""
+"""The ROIs of a subset, as files that pass between stages: their table, their pixels and how both were made."""

@@ -1,4 +1,4 @@
-"""The table of ROIs that passes between stages: one row per box that could be cropped."""
+"""annotations.csv, the table of ROIs that passes between stages: one row per box that could be cropped."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,31 +26,31 @@ SCHEMA = {
     "frame_h": Annotated[Whole, Ge(1)],
     "frame_id": Whole,
 }
-"""Columns in order. `path` is relative to the table's folder; `label` is a concept, or empty where it is withheld;
-the box is clipped to the frame; boxes and frames are in pixels; `frame_id` is the smallest id of the images with the
-same bytes, mostly `image_id` itself. Columns that begin with `image.` follow: the fields of the COCO image, as text."""
+"""The columns, in order. `path` is relative to the table's folder. `label` is a concept, or empty if it is withheld.
+Boxes are clipped to their frame; boxes and frames are in pixels. `frame_id` is the smallest id among the images with
+the same bytes, usually `image_id` itself. More columns may follow: the fields of the COCO image, as text, with names
+that begin with `image.`."""
 
 COLUMNS = list(SCHEMA)
 
 IMAGE_FIELD = "image."
-"""Begins the name of a column that holds a field of the COCO image."""
+"""Prefix of the name of a column that holds a field of the COCO image."""
 
 ROUNDING = 1e-6
-"""Pixels by which x + w may exceed the frame: the sum of two rounded numbers is rounded again."""
+"""Pixels by which x + w may exceed the frame, to allow for floating-point rounding."""
 
 
 def roi_path(image_id: int, annotation_id: int) -> str:
-    """Path of an ROI's picture, relative to the folder of annotations.csv."""
+    """The path of an ROI's picture, relative to the folder of annotations.csv."""
     return f"rois/{image_id}_{annotation_id}.png"
 
 
 def read_annotations(path: Path, *, labelled: bool = False) -> pd.DataFrame:
-    """Read an annotations.csv; a taxon called "NA" or "None" stays that text.
+    """Read an annotations.csv; a taxon called "NA" or "None" is read as that text.
 
-    With `labelled`, as for the training subset, every row must have a label.
-
-    Raises InputError when the file is not as the crop stage writes it: a cell of another type, an annotation that
-    appears twice, a box that is not inside its frame, or a path that is not the ROI's own.
+    Args: labelled, whether every row must have a label, as in the training subset.
+    Raises InputError if the file is not as the crop stage writes it: a cell of the wrong type, a repeated annotation, a
+    box outside its frame, or a path that is not the ROI's own.
     """
     table = read_table(path, SCHEMA, REMEDY)
     repeated = table.loc[table["annotation_id"].duplicated(), "annotation_id"]
@@ -61,21 +61,21 @@ def read_annotations(path: Path, *, labelled: bool = False) -> pd.DataFrame:
     beyond = (table["x"] + table["w"] > table["frame_w"] + ROUNDING) | (
         table["y"] + table["h"] > table["frame_h"] + ROUNDING
     )
-    refuse_rows(path, beyond, "have a box that reaches beyond its frame", REMEDY)
-    own = [roi_path(*ids) for ids in zip(table["image_id"], table["annotation_id"], strict=True)]
-    refuse_rows(path, table["path"] != own, "have a `path` other than rois/<image_id>_<annotation_id>.png", REMEDY)
+    refuse_rows(path, beyond, "have a box that extends beyond its frame", REMEDY)
+    expected = [roi_path(*ids) for ids in zip(table["image_id"], table["annotation_id"], strict=True)]
+    refuse_rows(path, table["path"] != expected, "have a `path` other than rois/<image_id>_<annotation_id>.png", REMEDY)
     if labelled:
         refuse_rows(path, table["label"].str.strip() == "", "of the training subset have no label", REMEDY)
     return table
 
 
 def class_indices(labels: pd.Series, classes: Sequence[str]) -> np.ndarray:
-    """(rois,) int64, the place of each label in `classes`; InputError for labels that are not among them."""
+    """(rois,) int64, the index of each label in `classes`; InputError for labels that are not in `classes`."""
     index = {name: position for position, name in enumerate(classes)}
     unknown = sorted(set(labels) - set(index))
     if unknown:
         raise InputError(
-            f"{len(unknown)} concept(s) of annotations.csv are not among the {len(classes)} classes: "
-            f"{listing(unknown)}; run `dvc repro` so that the taxonomy is resolved for them"
+            f"annotations.csv: {len(unknown)} concept(s) are not among the {len(classes)} classes: {listing(unknown)}; "
+            "run `dvc repro` to add them to the taxonomy"
         )
     return labels.map(index).to_numpy(dtype=np.int64)

@@ -1,4 +1,4 @@
-"""crops.json: what the crop stage wrote beside it, sealed, so that no later edit or mix-up goes unnoticed."""
+"""crops.json: how the crop stage made its files, and their checksums, so that a later edit or mix-up is detected."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -13,13 +13,15 @@ from fathomline.files import sha256_of, write_sealed_json
 from fathomline.records import read_sealed_record
 from fathomline.rois.preprocessing import Preprocessing
 
-REMEDY = "run `dvc repro --force crop` to make the crops anew"
+REMEDY = "run `dvc repro --force crop` to make the crops again"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 @section
-class Description(Preprocessing):
+class CropsJson(Preprocessing):
+    """The content of crops.json."""
+
     rois: Annotated[int, Ge(1)]
     """Rows of annotations.csv and of pixels.npy."""
 
@@ -32,26 +34,29 @@ class Description(Preprocessing):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(rois, views, size, size, 3), the shape of the pixels."""
+        """The shape of the pixels, (rois, views, size, size, 3)."""
         return self.rois, len(self.views), self.size, self.size, 3
 
 
-def write_description(folder: Path, preprocessing: Preprocessing, rois: int) -> None:
-    """Write crops.json for the annotations.csv and pixels.npy in `folder`; it is written last."""
-    sums = {f"{name}_sha256": sha256_of(folder / file) for name, file in _SEALED.items()}
-    write_sealed_json({**asdict(preprocessing), "rois": rois, **sums}, folder / "crops.json")
+def write_crops_json(folder: Path, preprocessing: Preprocessing, rois: int) -> None:
+    """Write crops.json for the annotations.csv and pixels.npy in `folder`, which must exist already."""
+    content = {
+        **asdict(preprocessing),
+        "rois": rois,
+        "annotations_sha256": sha256_of(folder / "annotations.csv"),
+        "pixels_sha256": sha256_of(folder / "pixels.npy"),
+    }
+    write_sealed_json(content, folder / "crops.json")
 
 
-def read_description(folder: Path) -> Description:
-    """Read crops.json; InputError when it is not as the crop stage writes it."""
-    return read_sealed_record(folder / "crops.json", Description, REMEDY)
+def read_crops_json(folder: Path) -> CropsJson:
+    """Read crops.json; InputError if it is not as the crop stage writes it."""
+    return read_sealed_record(folder / "crops.json", CropsJson, REMEDY)
 
 
-def check_unchanged(folder: Path, description: Description) -> None:
-    """Raise InputError when annotations.csv or pixels.npy is not byte for byte what the crop stage wrote."""
-    for name, file in _SEALED.items():
-        if sha256_of(folder / file) != getattr(description, f"{name}_sha256"):
-            raise InputError(f"{folder / file}: differs from what the crop stage wrote, by its SHA-256 sum; {REMEDY}")
-
-
-_SEALED = {"annotations": "annotations.csv", "pixels": "pixels.npy"}
+def check_unchanged(folder: Path, crops_json: CropsJson) -> None:
+    """Raise InputError if annotations.csv or pixels.npy has changed since the crop stage wrote it."""
+    sums = {"annotations.csv": crops_json.annotations_sha256, "pixels.npy": crops_json.pixels_sha256}
+    for name, sha256 in sums.items():
+        if sha256_of(folder / name) != sha256:
+            raise InputError(f"{folder / name}: changed since the crop stage wrote it (another SHA-256); {REMEDY}")

@@ -1,4 +1,4 @@
-"""How an ROI becomes pixels: what the crop stage does, and what must be done again for every new picture."""
+"""How an ROI becomes pixels, in the crop stage and for every new picture."""
 
 from typing import Annotated, Literal
 
@@ -7,10 +7,10 @@ from annotated_types import Interval, MinLen
 from fathomline.config import section
 
 View = Annotated[float, Interval(ge=0.1, le=100)] | Literal["frame"]
-"""What a view shows: 1.0 the box, 3.0 three times the box, `frame` the whole frame."""
+"""What a view shows: 1.0 is the box, 3.0 three times the box, `frame` the whole frame."""
 
 Size = Annotated[int, Interval(ge=16, le=1024)]
-"""Side of a stored view in pixels."""
+"""Side of a stored view, in pixels."""
 
 Padding = Literal["edge", "mean"]
 """What a view shows beyond the frame: the frame's nearest pixel, or its mean colour."""
@@ -24,6 +24,6 @@ class Preprocessing:
     size: Size
 
     square: bool
-    """The shorter side of a view is extended, so that animals keep their proportions (true), or stretched (false)."""
+    """Extend the shorter side of a view, which keeps proportions (true), or stretch the view (false)."""
 
     padding: Padding

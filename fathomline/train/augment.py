@@ -6,7 +6,7 @@ from torch import Tensor
 
 from fathomline.model.degrade import degraded
 from fathomline.model.orientations import ORIENTATION_SETS, ORIENTATIONS, Orientation
-from fathomline.model.transforms import resized, turned
+from fathomline.model.transforms import oriented, resized
 from fathomline.train.augment_ops import blurred, erased, recoloured, rotated
 from fathomline.train.config import AugmentConfig, TrainConfig
 
@@ -84,7 +84,7 @@ def _sub_batch(
     window = max(1, round((augment.min_crop + (1 - augment.min_crop) * draw()) * side))
     corners = torch.randint(side - window + 1, (len(rows), 2), generator=generator).tolist()
     images = resized(_windows(pixels, rows, corners, window), config.image_size, device)
-    images = turned(images, orientation)
+    images = oriented(images, orientation)
     if augment.blur:
         images = images.float()  # blurred or not, for all sub-batches become one tensor
         if draw() < augment.blur:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fathomline.model.transforms import moved
+from fathomline.model.transforms import to_device
 
 GREY = (0.299, 0.587, 0.114)
 """Share of red, green and blue in what the eye takes for brightness (ITU-R BT.601)."""
@@ -28,7 +28,7 @@ def rotated(images: Tensor, degrees: float, generator: torch.Generator) -> Tenso
     cosine, sine, zero = angles.cos(), angles.sin(), torch.zeros(rois)
     turns = torch.stack([cosine, -sine, zero, sine, cosine, zero], dim=1).view(rois, 2, 3)
     flat = images.flatten(0, 1)
-    turns = moved(turns.repeat_interleave(views, dim=0), images.device)
+    turns = to_device(turns.repeat_interleave(views, dim=0), images.device)
     grid = functional.affine_grid(turns, list(flat.shape), align_corners=False)
     turned = functional.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return turned.view_as(images)
@@ -37,8 +37,8 @@ def rotated(images: Tensor, degrees: float, generator: torch.Generator) -> Tenso
 def recoloured(images: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     """Saturation, contrast and brightness of each ROI times a factor each, drawn from 1 − amount to 1 + amount."""
     factors = 1 + amount * (2 * torch.rand(len(images), 3, 1, 1, 1, 1, generator=generator) - 1)
-    saturation, contrast, brightness = moved(factors, images.device).unbind(dim=1)
-    weights = moved(torch.tensor(GREY), images.device).view(1, 1, 3, 1, 1)
+    saturation, contrast, brightness = to_device(factors, images.device).unbind(dim=1)
+    weights = to_device(torch.tensor(GREY), images.device).view(1, 1, 3, 1, 1)
     grey = (images * weights).sum(dim=2, keepdim=True)
     images = grey + saturation * (images - grey)
     middle = grey.mean(dim=(1, 3, 4), keepdim=True)
@@ -67,5 +67,5 @@ def erased(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
     size[torch.rand(rois, generator=generator) >= share] = 0.0
     places = (torch.arange(side) + 0.5) / side
     inside = (places >= corner[..., None]) & (places < (corner + size)[..., None])
-    gap = moved((inside[:, 0, :, None] & inside[:, 1, None, :])[:, None, None], images.device)
+    gap = to_device((inside[:, 0, :, None] & inside[:, 1, None, :])[:, None, None], images.device)
     return torch.where(gap, images.mean(dim=(3, 4), keepdim=True), images)

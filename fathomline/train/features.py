@@ -18,7 +18,7 @@ from fathomline.model.checksummed import DamagedFileError, load_checksummed, sav
 from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import degraded
 from fathomline.model.device import arithmetic, computed_in, seed_of
-from fathomline.model.transforms import moved, whole
+from fathomline.model.transforms import full_views, to_device
 from fathomline.progress import progress, warning
 from fathomline.rois.crops import Crops, batches
 from fathomline.train.augment import augmented
@@ -152,7 +152,7 @@ def _views_of(
     device: torch.device,
 ) -> Iterator[tuple[str, Tensor]]:
     """Names of features and the views that they are of, in the order of `rows`."""
-    views = whole(crops.pixels, rows, config.image_size, device)
+    views = full_views(crops.pixels, rows, config.image_size, device)
     yield "plain", views
     if degraded_scale is not None:
         yield "degraded", degraded(views, spans[rows] * degraded_scale)
@@ -161,4 +161,4 @@ def _views_of(
         # Shuffled anew for each copy, or neighbours would share their crop's size in all of them.
         order = torch.randperm(len(rows), generator=generator)
         drawn = augmented(crops.pixels, rows[order.numpy()], spans, config, generator, device)
-        yield "copies", drawn[moved(torch.argsort(order), device)]
+        yield "copies", drawn[to_device(torch.argsort(order), device)]

@@ -15,7 +15,7 @@ from torch import Tensor
 from fathomline.model.backbone import set_training
 from fathomline.model.classifier import Classifier
 from fathomline.model.device import arithmetic, seed_everything, seed_of
-from fathomline.model.transforms import moved
+from fathomline.model.transforms import to_device
 from fathomline.rois.crops import batches
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.train.adapters import AdapterGradients
@@ -156,7 +156,7 @@ class Run:
 
     def _batch(self, rows: np.ndarray, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         inputs = self.task.inputs.batch(rows, generator)
-        labels = moved(torch.from_numpy(self.task.labels[rows]), self.device)
+        labels = to_device(torch.from_numpy(self.task.labels[rows]), self.device)
         if self.mix:
             # timm takes pictures of (batch, channels, height, width), whatever they are of.
             mixed, labels = self.mix(inputs.flatten(1, -3).float() if inputs.dim() > 3 else inputs[:, None], labels)

@@ -1,4 +1,4 @@
-"""Crops and their split, damaged."""
+"""Damage to the files of crops and to split.csv, and the messages expected."""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ ANNOTATIONS = {
     "a negative width": (cell("w", "-8"), "`w` are not greater than 0"),
     "no height": (cell("h", "0"), "`h` are not greater than 0"),
     "a negative corner": (cell("y", "-0.5"), "`y` are not greater than or equal to 0"),
-    "a box beyond its frame": (cell("x", "33"), r"1 row\(s\) have a box that reaches beyond its frame: row 2"),
+    "a box beyond its frame": (cell("x", "33"), r"1 row\(s\) have a box that extends beyond its frame: row 2"),
     "a frame without pixels": (cell("frame_w", "0"), "`frame_w` are not greater than or equal to 1"),
     "a frame of half a pixel": (cell("frame_h", "30.5"), "`frame_h` are not a whole number"),
     "a path out of the folder": (cell("path", "../../../etc/passwd"), r"have a `path` other than .*: row 2"),
@@ -41,7 +41,7 @@ ANNOTATIONS = {
     "an empty path": (cell("path", ""), "`path` are not a text that is not empty"),
     "no frame": (cell("frame_id", ""), "`frame_id` are not a whole number"),
     "no label": (cell("label", ""), r"1 row\(s\) of the training subset have no label: row 2"),
-    "a label that commands the terminal": (cell("label", "\x1b[2J"), r"`label` are not .*row 2 has '\\x1b\[2J'"),
+    "a label with a terminal command": (cell("label", "\x1b[2J"), r"`label` are not .*row 2 has '\\x1b\[2J'"),
     "a label of two lines": (cell("label", "Red\nfish"), r"`label` are not a text without control characters"),
 }
 
@@ -54,7 +54,7 @@ SPLIT = {
         "repeat an annotation_id",
     ),
     "an annotation missing": (table(lambda rows: rows.iloc[1:]), r"1 annotation\(s\) .*have no fold: 100"),
-    "a strange annotation": (cell("annotation_id", "7"), "are of no annotation in annotations.csv: row 2"),
+    "an unknown annotation": (cell("annotation_id", "7"), "match no annotation in annotations.csv: row 2"),
     "a negative fold": (cell("fold", "-1"), "`fold` are not greater than or equal to 0"),
     "half a fold": (cell("fold", "0.5"), "`fold` are not a whole number"),
     "no fold": (cell("fold", ""), "`fold` are not a whole number of 64 bits: row 2 has ''"),
@@ -75,40 +75,40 @@ SPLIT["a frame in two folds"] = (
 )
 
 
-DESCRIPTION = {
+CROPS_JSON = {
     "a key missing": (document(lambda content: content.pop("square") and None), "`square` is missing"),
     "a key too many": (key(1, "colour"), "`colour` is not a key of this file"),
     "no views": (key([], "views"), "`views` is .*at least 1 item"),
-    "a strange view": (key([1.0, "all"], "views"), "`views"),
+    "an unknown view": (key([1.0, "all"], "views"), "`views"),
     "a view of no size": (key([0, "frame"], "views"), "`views"),
     "views that are a text": (key("frame", "views"), "`views` is 'frame'"),
     "one view too many": (key([1.0, 3.0, "frame"], "views"), r"has the shape \(12, 2, .*expected \(12, 3, "),
     "a size of half a pixel": (key(16.5, "size"), "`size` is 16.5"),
-    "a size in words": (key("16", "size"), "`size` is '16'"),
-    "a true size": (key(True, "size"), "`size` is True"),
+    "a size as a text": (key("16", "size"), "`size` is '16'"),
+    "a size that is true": (key(True, "size"), "`size` is True"),
     "another size": (key(32, "size"), r"has the shape .*expected \(12, 2, 32, 32, 3\)"),
     "a size that no memory holds": (key(10**30, "size"), "`size` is 1000"),
-    "square in words": (key("yes", "square"), "`square` is 'yes'"),
-    "strange padding": (key("none", "padding"), "`padding` is 'none', expected 'edge' or 'mean'"),
+    "square as a text": (key("yes", "square"), "`square` is 'yes'"),
+    "unknown padding": (key("none", "padding"), "`padding` is 'none', expected 'edge' or 'mean'"),
     "padding that is null": (key(None, "padding"), "`padding` is null"),
-    "fewer rows": (key(11, "rois"), r"annotations.csv: has 12 row\(s\), but crops.json counts 11"),
+    "fewer rows": (key(11, "rois"), r"annotations.csv: has 12 row\(s\), but crops.json says 11"),
     "no rows": (key(0, "rois"), "`rois` is 0"),
-    "another sum": (key("0" * 64, "pixels_sha256"), "pixels.npy: differs from what the crop stage wrote"),
+    "another sum": (key("0" * 64, "pixels_sha256"), "pixels.npy: changed since the crop stage wrote it"),
     "an edit under the old seal": (
         document(lambda content: content | {"square": False}, resealed=False),
         "changed since it was written",
     ),
     "a seal that is null": (document(lambda content: content | {"sha256": None}, resealed=False), "changed since"),
-    "a sum that is none": (key("abc", "annotations_sha256"), "`annotations_sha256` is 'abc'"),
+    "an invalid sum": (key("abc", "annotations_sha256"), "`annotations_sha256` is 'abc'"),
 }
 
 
 PIXELS = UNUSABLE | {
-    "empty": (holds(""), "not an .npy file of numbers, or cut short"),
-    "text": (holds("not numbers at all"), "not an .npy file of numbers, or cut short"),
-    "cut in the header": (cut(0.001), "not an .npy file of numbers, or cut short"),
-    "cut in half": (cut(0.5), "not an .npy file of numbers, or cut short"),
-    "too long": (appended("x"), "differs from what the crop stage wrote"),
+    "empty": (holds(""), "not an .npy file of numbers, or truncated"),
+    "text": (holds("not numbers at all"), "not an .npy file of numbers, or truncated"),
+    "cut in the header": (cut(0.001), "not an .npy file of numbers, or truncated"),
+    "cut in half": (cut(0.5), "not an .npy file of numbers, or truncated"),
+    "too long": (appended("x"), "changed since the crop stage wrote it"),
     "a pickle": (
         lambda path: np.save(path, np.array([{"a": print}], dtype=object), allow_pickle=True),
         "not an .npy file of numbers",
@@ -117,7 +117,7 @@ PIXELS = UNUSABLE | {
     "floats": (array(lambda pixels: pixels / 255), "holds float64 in C order, expected uint8"),
     "signed": (array(lambda pixels: pixels.astype(np.int8)), "holds int8"),
     "big-endian": (array(lambda pixels: pixels.astype(">u2")), "holds >u2 in C order, expected uint8"),
-    "truth values": (array(lambda pixels: pixels > 9), "holds bool"),
+    "booleans": (array(lambda pixels: pixels > 9), "holds bool"),
     "in Fortran order": (array(np.asfortranarray), "holds uint8 in Fortran order, expected uint8 in C order"),
     "not square": (array(lambda pixels: pixels[:, :, :, :15]), r"has the shape \(12, 2, 16, 15, 3\), expected \(12, 2"),
     "grey": (array(lambda pixels: pixels[..., :1]), r"has the shape \(12, 2, 16, 16, 1\)"),
@@ -126,8 +126,8 @@ PIXELS = UNUSABLE | {
     "a row too few": (array(lambda pixels: pixels[1:]), r"has the shape \(11, 2"),
     "flat": (array(np.ravel), r"has the shape \(18432,\)"),
     "a number": (array(lambda _: np.uint8(7)), r"(has the shape \(\)|not an .npy file)"),
-    "rows reversed": (array(lambda pixels: pixels[::-1].copy()), "differs from what the crop stage wrote"),
-    "a bit flipped": (flipped_bit, "differs from what the crop stage wrote, by its SHA-256 sum"),
+    "rows reversed": (array(lambda pixels: pixels[::-1].copy()), "changed since the crop stage wrote it"),
+    "a bit flipped": (flipped_bit, r"changed since the crop stage wrote it \(another SHA-256\)"),
     "a version from the future": (
         lambda path: holds(b"\x93NUMPY\x09\x00" + path.read_bytes()[8:])(path),
         "not an .npy file of numbers",
@@ -140,7 +140,7 @@ PIXELS = UNUSABLE | {
         "not an .npy",
     ),
     "a shape in words": (header("{'descr': '|u1', 'fortran_order': False, 'shape': 'all'}"), "not an .npy file"),
-    "a strange type": (header("{'descr': ['a', 1], 'fortran_order': False, 'shape': (1,)}"), "not an .npy file"),
+    "an invalid type": (header("{'descr': ['a', 1], 'fortran_order': False, 'shape': (1,)}"), "not an .npy file"),
     "a header of Python 2": (
         header("{'descr': '|u1', 'fortran_order': False, 'shape': (1L,)}"),
         "(not an|has the shape)",
@@ -151,10 +151,13 @@ PIXELS = UNUSABLE | {
 
 
 SEALED_TABLE = {
-    "rows reversed": (table(lambda rows: rows.iloc[::-1]), "annotations.csv: differs from what the crop stage wrote"),
-    "a label changed": (cell("label", "Bluefish"), "annotations.csv: differs from what the crop stage wrote"),
-    "a box moved": (cell("x", "1.25"), "annotations.csv: differs from what the crop stage wrote"),
-    "a line end changed": (lambda path: holds(path.read_text().replace("\n", "\r\n"))(path), "differs from what"),
-    "a row too few": (table(lambda rows: rows.iloc[1:]), r"annotations.csv: has 11 row\(s\), but crops.json counts 12"),
+    "rows reversed": (table(lambda rows: rows.iloc[::-1]), "annotations.csv: changed since the crop stage wrote it"),
+    "a label changed": (cell("label", "Bluefish"), "annotations.csv: changed since the crop stage wrote it"),
+    "a box moved": (cell("x", "1.25"), "annotations.csv: changed since the crop stage wrote it"),
+    "a line end changed": (
+        lambda path: holds(path.read_text().replace("\n", "\r\n"))(path),
+        "changed since the crop stage",
+    ),
+    "a row too few": (table(lambda rows: rows.iloc[1:]), r"annotations.csv: has 11 row\(s\), but crops.json says 12"),
     "a row too few under a forged seal": (sealed(table(lambda rows: rows.iloc[1:])), r"has 11 row\(s\)"),
 }

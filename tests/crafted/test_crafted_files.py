@@ -19,14 +19,14 @@ from fathomline.model.model_json import Architecture, held_out_digest
 from fathomline.report.tables import read_history
 from fathomline.rois.annotations import COLUMNS, read_annotations
 from fathomline.rois.crops import read_crops
-from fathomline.rois.crops_json import write_description
+from fathomline.rois.crops_json import write_crops_json
 from fathomline.split import SplitConfig, assign_folds, read_split
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.reference import read_reference, write_reference
 from fathomline.taxonomy.tree import Taxonomy
 from tests.crafted.any_file import NO_CSV, NO_JSON, STRICT_JSON
-from tests.crafted.crops import ANNOTATIONS, DESCRIPTION, PIXELS, SEALED_TABLE, SPLIT
+from tests.crafted.crops import ANNOTATIONS, CROPS_JSON, PIXELS, SEALED_TABLE, SPLIT
 from tests.crafted.models import CALIBRATION, HISTORY, MODEL, WEIGHTS
 from tests.crafted.taxonomy import DATASET, TAXONOMY
 from tests.crops import preprocessing_of
@@ -64,7 +64,7 @@ def intact(tmp_path_factory) -> Path:
     shape = (ROIS, VIEWS, SIZE, SIZE, 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     np.save(folder / "crops/pixels.npy", pixels)
-    write_description(folder / "crops", preprocessing_of(pixels, 1.0, "frame"), ROIS)
+    write_crops_json(folder / "crops", preprocessing_of(pixels, 1.0, "frame"), ROIS)
     write_csv(assign_folds(table, SplitConfig(folds=3)), folder / "split.csv")
     above = ["Animalia", "Chordata", "Teleostei", "Perciformes", "Sebastidae", "Sebastes"]
     names = ("Redfish", "Bluefish")
@@ -132,7 +132,7 @@ def cases() -> Iterator[Case]:
     for file, read, kinds in [
         ("crops/annotations.csv", annotations_of, NO_CSV | ANNOTATIONS),
         ("crops/annotations.csv", crops_of, SEALED_TABLE),
-        ("crops/crops.json", crops_of, STRICT_JSON | DESCRIPTION),
+        ("crops/crops.json", crops_of, STRICT_JSON | CROPS_JSON),
         ("crops/pixels.npy", crops_of, PIXELS),
         ("split.csv", split_of, NO_CSV | SPLIT),
         ("taxonomy_reference.json", taxonomy_of, STRICT_JSON | TAXONOMY),

@@ -22,7 +22,7 @@ def quarantine(folder: Path) -> dict[int, str]:
     return dict(zip(table["annotation_id"], table["reason"], strict=True))
 
 
-def test_a_roi_is_the_box_as_pillow_crops_it(raw, tmp_path):
+def test_an_roi_picture_is_the_box_as_pillow_crops_it(raw, tmp_path):
     folder = raw.write([box(5, 1, [3.4, 4.6, 10.2, 12.1])])
     crop(folder, tmp_path / "crops", crop_config())
     roi = Image.open(tmp_path / "crops/rois/1_5.png")
@@ -56,7 +56,7 @@ def test_rows_follow_the_json_and_pixels_follow_the_rows(raw, tmp_path):
     assert (done.frames, done.rois, done.quarantined, done.clipped, done.resized) == (2, 4, 2, 1, 0)
 
 
-def test_the_views_are_listed_in_the_order_of_the_pixels(raw, tmp_path):
+def test_crops_json_lists_the_views_in_the_order_of_the_pixels(raw, tmp_path):
     folder = raw.write([box(5, 1, [8, 8, 16, 16])])
     crop(folder, tmp_path / "crops", crop_config(views=["frame", 1.0]))
     assert read_crops(tmp_path / "crops").views == ("frame", 1.0)
@@ -66,7 +66,7 @@ def test_the_views_are_listed_in_the_order_of_the_pixels(raw, tmp_path):
     assert not np.array_equal(first, second)
 
 
-def test_the_median_size_of_the_rois_is_told(raw, tmp_path):
+def test_the_summary_states_the_median_size_of_the_rois(raw, tmp_path):
     # Sides of 1 and 4, 8 and 8, 10 and 10 (of 20, at the frame's edge), and one that is quarantined.
     boxes = [[1, 1, 1, 4], [1, 1, 8, 8], [30, 20, 20, 20], [0, 0, 0, 0]]
     folder = raw.write([box(place, 1, bbox) for place, bbox in enumerate(boxes, start=1)])
@@ -75,7 +75,7 @@ def test_the_median_size_of_the_rois_is_told(raw, tmp_path):
     assert str(done) == "3 ROIs of median size 8 px from 1 frames; 1 clipped at the frame's edge, 1 quarantined"
 
 
-def test_bad_boxes_are_quarantined_with_a_reason_and_good_ones_kept(raw, tmp_path, capsys):
+def test_invalid_boxes_are_quarantined_with_a_reason(raw, tmp_path, capsys):
     bad = [["1", 2, 3, 4], [1, 2, 3], None, ["NaN", 0, 1, 1], [1, 1, -4, -4], [1, 1, 0, 2], [-9, 0, 9, 9]]
     folder = raw.write([box(1, 1, [1, 1, 1, 1]), *(box(10 + place, 1, bbox) for place, bbox in enumerate(bad))])
     done = crop(folder, tmp_path / "crops", crop_config())
@@ -84,7 +84,7 @@ def test_bad_boxes_are_quarantined_with_a_reason_and_good_ones_kept(raw, tmp_pat
     assert "warning: crop: 7 annotation(s) quarantined" in capsys.readouterr().err
 
 
-def test_frames_that_cannot_be_used_are_quarantined_by_name(raw, tmp_path):
+def test_annotations_of_unusable_frames_are_quarantined_with_the_reason(raw, tmp_path):
     raw.frame(3, encoded(picture(40, 30))[:-200])
     raw.frame(4, b"")
     raw.frame(5, b"<html>")
@@ -115,7 +115,7 @@ def test_the_result_does_not_depend_on_the_number_of_processes(raw, tmp_path):
     assert results[0] == results[1] == results[2]
 
 
-def test_a_second_crop_leaves_nothing_of_the_first(raw, tmp_path):
+def test_a_second_crop_removes_the_files_of_the_first(raw, tmp_path):
     crop(raw.write([box(5, 1, [1, 1, 9, 9]), box(6, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config())
     (tmp_path / "crops/.pixels.npy.0123.part").write_bytes(b"left by a killed crop")
     folder = raw.write([box(6, 1, [1, 1, 9, 9])])
@@ -129,29 +129,29 @@ def test_the_table_has_the_scalar_fields_of_the_images(raw, tmp_path):
     raw.frame(4, video_id="a\rb", night=None)
     crop(raw.write([box(5, 3, [1, 1, 9, 9]), box(6, 4, [1, 1, 9, 9])]), tmp_path / "crops", crop_config())
     table = read_annotations(tmp_path / "crops/annotations.csv")
-    assert table["image.video_id"].tolist() == ["7", "a\\rb"], "one cell and one line, however JSON writes the value"
+    assert table["image.video_id"].tolist() == ["7", "a\\rb"], "7.0 is written as 7, and a line break is escaped"
     assert table["image.night"].tolist() == ["true", ""]
     assert table["image.depth"].tolist() == ["1.5", ""]
     left_out = {"image.id", "image.width", "image.height", "image.coco_url", "image.tags"}
     assert not left_out & set(table)
 
 
-def test_nothing_to_cut_is_an_error_that_says_why(raw, tmp_path):
+def test_no_usable_box_is_an_error_that_gives_the_reasons(raw, tmp_path):
     for bbox, reason in (([0, 0, 0, 0], "width 0"), ([90, 0, 5, 5], "outside the frame")):
         with pytest.raises(InputError, match=f"none of 1 annotations could be cut: 1 × bbox.*{reason}"):
             crop(raw.write([box(5, 1, bbox)]), tmp_path / "crops", crop_config())
         assert not list((tmp_path / "crops").glob("*.*"))
 
 
-def test_a_frame_of_another_size_than_the_json_says_is_told(raw, tmp_path, capsys):
+def test_a_frame_whose_size_differs_from_the_json_is_reported(raw, tmp_path, capsys):
     raw.frame(3, width=80, height=60)
     done = crop(raw.write([box(5, 3, [30, 20, 20, 20])]), tmp_path / "crops", crop_config())
     assert done.resized == 1
-    assert "1 frame(s) have another size than the JSON says" in capsys.readouterr().err
+    assert "1 frame(s) differ in size from the JSON" in capsys.readouterr().err
     assert read_annotations(tmp_path / "crops/annotations.csv").loc[0, ["w", "frame_w"]].tolist() == [10, 40]
 
 
-def test_the_same_animal_is_cut_whether_boxes_refer_to_stored_or_upright_pixels(raw, tmp_path):
+def test_boxes_may_refer_to_stored_or_upright_pixels(raw, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turn clockwise to view: stored (x, y) of 40x30 is upright (29 - y, x) of 30x40
     raw.frame(3, encoded(picture(40, 30, 3), exif=exif), width=40, height=30)
@@ -167,7 +167,7 @@ def test_the_same_animal_is_cut_whether_boxes_refer_to_stored_or_upright_pixels(
 
 
 @pytest.mark.parametrize(("width", "height"), [(40.0, 30.0), ("40", "30")])
-def test_a_size_is_understood_however_the_json_writes_it(raw, tmp_path, width, height):
+def test_a_frame_size_may_be_a_float_or_a_string(raw, tmp_path, width, height):
     exif = Image.Exif()
     exif[0x0112] = 6
     raw.frame(3, encoded(picture(40, 30, 3), exif=exif), width=width, height=height)
@@ -178,7 +178,7 @@ def test_a_size_is_understood_however_the_json_writes_it(raw, tmp_path, width, h
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_of_every_format_gives_the_same_animal(raw, tmp_path, form, orientation):
+def test_every_exif_orientation_of_every_format_is_cut_upright(raw, tmp_path, form, orientation):
     smooth = Image.fromarray(np.add.outer(np.arange(30) * 4, np.arange(40) * 3).astype(np.uint8)).convert("RGB")
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -192,7 +192,7 @@ def test_every_orientation_of_every_format_gives_the_same_animal(raw, tmp_path, 
     assert np.abs(shown - np.asarray(expected).astype(int)).max() <= 4
 
 
-def test_extreme_and_moving_pictures_are_cut(raw, tmp_path):
+def test_tiny_wide_and_animated_pictures_are_cut(raw, tmp_path):
     raw.frame(3, encoded(Image.new("RGB", (1, 1), "red")))
     raw.frame(4, encoded(Image.new("RGB", (20_000, 1), "red")))
     frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
@@ -212,7 +212,7 @@ def test_a_frame_that_changed_since_its_download_is_quarantined(raw, tmp_path):
     assert read_annotations(tmp_path / "crops/annotations.csv")["annotation_id"].tolist() == [6]
 
 
-def test_the_same_picture_under_two_ids_is_one_frame(raw, tmp_path):
+def test_images_with_the_same_bytes_are_one_frame(raw, tmp_path):
     raw.frame(3, encoded(picture(40, 30, 1)))
     folder = raw.write([box(4 + image_id, image_id, [1, 1, 9, 9]) for image_id in (3, 1, 2)])
     crop(folder, tmp_path / "crops", crop_config())
@@ -228,9 +228,9 @@ def test_each_frame_is_opened_once_for_all_its_boxes_and_views(raw, tmp_path, mo
     assert len(opened) == 2
 
 
-@pytest.mark.parametrize("way", ["file", "table"])
-def test_what_is_in_the_way_of_the_crops_is_named(raw, tmp_path, way):
-    if way == "file":
+@pytest.mark.parametrize("obstacle", ["a file", "a folder"])
+def test_a_file_or_folder_in_the_way_of_an_output_is_named(raw, tmp_path, obstacle):
+    if obstacle == "a file":
         (tmp_path / "crops").write_text("no folder")
     else:
         (tmp_path / "crops/annotations.csv").mkdir(parents=True)
@@ -238,17 +238,17 @@ def test_what_is_in_the_way_of_the_crops_is_named(raw, tmp_path, way):
         crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config())
 
 
-def test_a_crop_whose_file_another_one_took_away_says_so(raw, tmp_path, monkeypatch):
-    def tidied(pixels, rows):
+def test_a_file_removed_by_another_crop_is_reported(raw, tmp_path, monkeypatch):
+    def removed(pixels, rows):
         pixels.path.unlink()
 
-    monkeypatch.setattr("fathomline.crop.crop.keep_rows", tidied)
-    with pytest.raises(InputError, match="taken away while crop was at work, most likely by another crop"):
+    monkeypatch.setattr("fathomline.crop.crop.keep_rows", removed)
+    with pytest.raises(InputError, match="removed while crop was running, most likely by another crop"):
         crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config())
 
 
 @pytest.mark.parametrize("view", [0.0, 1e-300, 1.7e308])
-def test_a_view_that_shows_nothing_or_everything_is_refused(view):
+def test_a_view_outside_the_allowed_range_is_refused(view):
     with pytest.raises(ValueError, match=r"greater than or equal to 0.1|less than or equal to 100"):
         crop_config(views=[view])
 

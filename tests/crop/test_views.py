@@ -39,13 +39,13 @@ def clipped(bbox: list, frame: tuple[int, int] = FRAME):
         ([10, 20, -5, -6], "bbox has width -5 and height -6"),
     ],
 )
-def test_a_box_that_is_none_says_why(bbox, reason):
+def test_an_invalid_box_is_refused_with_the_reason(bbox, reason):
     with pytest.raises(Unusable, match=reason):
         parse_box(bbox)
 
 
 @pytest.mark.parametrize("bbox", [[40, 0, 5, 5], [0, 30, 5, 5], [-5, 0, 5, 5], [0, -9, 5, 4], [1e308, 0, 1e308, 1]])
-def test_a_box_outside_the_frame_says_so(bbox):
+def test_a_box_outside_the_frame_is_refused(bbox):
     with pytest.raises(Unusable, match="outside the frame of 40x30 pixels"):
         clipped(bbox)
 
@@ -62,7 +62,7 @@ def test_a_sliver_is_widened_to_a_pixel_inside_the_frame():
 
 
 @given(boxes, st.integers(1, 60), st.integers(1, 60))
-def test_whatever_is_clipped_lies_in_the_frame_and_has_a_pixel(bbox, width, height):
+def test_a_clipped_box_is_inside_the_frame_and_at_least_a_pixel_in_size(bbox, width, height):
     try:
         rectangle = clipped(bbox, (width, height))
     except Unusable:
@@ -75,7 +75,7 @@ def test_whatever_is_clipped_lies_in_the_frame_and_has_a_pixel(bbox, width, heig
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.just("x"), st.lists, max_leaves=6))
-def test_anything_is_a_box_or_says_why_not(bbox):
+def test_any_json_value_is_a_valid_box_or_unusable(bbox):
     with suppress(Unusable):
         assert all(map(math.isfinite, parse_box(bbox)[:2]))
 
@@ -90,13 +90,13 @@ def test_views_keep_their_centre():
     assert view_rectangle(box, "frame", FRAME, square=True) == (0, -5, 40, 35)
 
 
-def test_a_view_of_its_own_size_is_the_very_pixels():
+def test_a_view_that_needs_no_scaling_has_the_frames_own_pixels():
     image = picture(40, 30)
     shown = render(image, (8, 4, 24, 20), 16)
     assert np.array_equal(shown, np.asarray(image.crop((8, 4, 24, 20))))
 
 
-def test_beyond_the_frame_lies_its_nearest_pixel_or_its_mean():
+def test_pixels_beyond_the_frame_are_its_nearest_pixel_or_its_mean_colour():
     image = picture(16, 16)
     pixels = np.asarray(image)
     edge, mean = (render(image, (-16, 0, 16, 32), 32, beyond) for beyond in (None, mean_colour(image)))
@@ -108,7 +108,7 @@ def test_beyond_the_frame_lies_its_nearest_pixel_or_its_mean():
     assert np.abs(mean[16:, :16] - pixels.mean(axis=(0, 1))).max() <= 1
 
 
-def test_shrinking_averages_instead_of_skipping_pixels():
+def test_shrinking_averages_pixels():
     stripes = np.zeros((240, 240, 3), dtype=np.uint8)
     stripes[:, ::2] = 255
     shown = render(Image.fromarray(stripes), (0, 0, 240, 240), 16)
@@ -117,7 +117,7 @@ def test_shrinking_averages_instead_of_skipping_pixels():
 
 @settings(deadline=None)
 @given(boxes, st.sampled_from([0.001, 1.0, 3.0, 1e6, "frame"]), st.booleans(), st.sampled_from(["edge", "mean"]))
-def test_a_plain_frame_gives_plain_views_whatever_the_box(bbox, view, square, padding):
+def test_every_view_of_a_frame_of_one_colour_has_that_colour(bbox, view, square, padding):
     image = Image.new("RGB", FRAME, (7, 77, 177))
     try:
         rectangle = clipped(bbox)
@@ -132,7 +132,7 @@ def test_a_plain_frame_gives_plain_views_whatever_the_box(bbox, view, square, pa
 
 @pytest.mark.parametrize("size", [(1, 1), (20_000, 1), (1, 20_000)])
 @pytest.mark.parametrize("square", [True, False])
-def test_extreme_frames_can_be_shown_whole(size, square):
+def test_frames_one_pixel_wide_or_high_can_be_shown_in_full(size, square):
     image = Image.new("RGB", size, (7, 77, 177))
     shown = render(image, view_rectangle((0, 0, 1, 1), "frame", size, square), 16)
     assert (shown == [7, 77, 177]).all()

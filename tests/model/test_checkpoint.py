@@ -28,7 +28,7 @@ def made(classifier, architecture, taxonomy) -> Model:
     return Model(classifier, architecture, preprocessing, "fp32", CLASSES, taxonomy.hash, held_out_digest(np.arange(9)))
 
 
-def test_a_saved_model_answers_as_before(model, taxonomy, tmp_path):
+def test_a_loaded_model_gives_the_logits_of_the_saved_one(model, taxonomy, tmp_path):
     save_model(model, tmp_path)
     loaded = load_model(tmp_path, taxonomy)
     views = torch.rand(4, 2, 3, 16, 16) * 255
@@ -42,7 +42,7 @@ def test_a_saved_model_answers_as_before(model, taxonomy, tmp_path):
     "changes",
     [{"fusion": "attention"}, {"separate_backbones": True}, {"fusion": "attention", "separate_backbones": True}],
 )
-def test_a_saved_model_keeps_how_its_views_come_together(config, taxonomy, tmp_path, changes):
+def test_a_saved_model_keeps_its_fusion_and_its_separate_backbones(config, taxonomy, tmp_path, changes):
     torch.manual_seed(0)
     architecture = design(replace(config, **changes), views=2, classes=3)
     model = made(build(architecture, drop_path=0.3), architecture, taxonomy)
@@ -62,7 +62,7 @@ def test_the_same_model_gives_the_same_bytes(model, taxonomy, tmp_path):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_a_model_refuses_another_taxonomy(model, taxonomy, tmp_path):
+def test_a_model_of_another_taxonomy_is_refused(model, taxonomy, tmp_path):
     save_model(model, tmp_path)
     other = Taxonomy(replace(lineage, concept=f"{lineage.concept}s") for lineage in taxonomy.lineages)
     with pytest.raises(InputError, match=rf"trained with taxonomy {taxonomy.hash[:12]}.*{other.hash[:12]}"):
@@ -77,7 +77,7 @@ def test_missing_or_damaged_weights_are_named(model, taxonomy, tmp_path, damage)
         load_model(tmp_path, taxonomy)
 
 
-def test_the_held_out_rois_are_known_in_any_order():
+def test_the_held_out_digest_does_not_depend_on_the_order():
     assert (
         held_out_digest(np.array([3, 1, 2]))
         == held_out_digest(np.array([1, 2, 3]))
@@ -85,17 +85,17 @@ def test_the_held_out_rois_are_known_in_any_order():
     )
 
 
-def test_a_flipped_bit_in_the_weights_is_found(model, taxonomy, tmp_path):
+def test_a_flipped_bit_in_the_weights_is_detected(model, taxonomy, tmp_path):
     save_model(model, tmp_path)
     path = tmp_path / "model.safetensors"
     body = bytearray(path.read_bytes())
     body[-3] ^= 1
     path.write_bytes(body)
-    with pytest.raises(InputError, match=r"model.safetensors: damaged, or of another training"):
+    with pytest.raises(InputError, match=r"model.safetensors: damaged, or from another training"):
         load_model(tmp_path, taxonomy)
 
 
-def test_a_model_that_may_not_be_read_says_so(model, taxonomy, tmp_path, monkeypatch):
+def test_weights_without_read_permission_are_named(model, taxonomy, tmp_path, monkeypatch):
     save_model(model, tmp_path)
 
     def refused(_: Path) -> bytes:

@@ -35,19 +35,19 @@ def test_tensors_and_metadata_are_read_as_they_were_written(path):
         assert torch.equal(tensors[name], tensor)
 
 
-def test_without_metadata_none_comes_back(path):
+def test_a_file_may_have_no_tensors_and_no_metadata(path):
     save_checksummed({}, path)
     assert load_checksummed(path) == ({}, {})
 
 
-def test_tensors_of_any_layout_are_written(path):
+def test_tensors_that_are_not_contiguous_are_written(path):
     save_checksummed({"turned": TENSORS["weights"].T, "part": TENSORS["weights"][:, 1:3]}, path)
     tensors, _ = load_checksummed(path)
     assert torch.equal(tensors["turned"], TENSORS["weights"].T)
     assert torch.equal(tensors["part"], TENSORS["weights"][:, 1:3])
 
 
-def test_the_same_content_is_the_same_file(path):
+def test_the_same_content_gives_the_same_bytes(path):
     written = []
     for order in (1, -1):
         metadata = dict(list({str(number): "x" for number in range(9)}.items())[::order])
@@ -56,7 +56,7 @@ def test_the_same_content_is_the_same_file(path):
     assert written[0] == written[1]
 
 
-def test_a_missing_file_is_missing_and_not_damaged(path):
+def test_a_missing_file_is_not_reported_as_damaged(path):
     with pytest.raises(FileNotFoundError):
         load_checksummed(path)
 
@@ -75,16 +75,16 @@ def flipped(content: bytes, place: int, bit: int) -> bytes:
 
 
 @given(place=st.integers(min_value=0), bit=st.integers(0, 7))
-def test_no_flipped_bit_changes_what_is_read(content, tmp_path_factory, place, bit):
+def test_a_flipped_bit_never_changes_what_is_read(content, tmp_path_factory, place, bit):
     path = tmp_path_factory.mktemp("damaged") / "kept.safetensors"
     path.write_bytes(flipped(content, place, bit))
-    with suppress(DamagedFileError):  # white space in the header may change and mean the same
+    with suppress(DamagedFileError):  # white space in the header may change without effect
         tensors, metadata = load_checksummed(path)
         assert metadata == {"state": "[1, 2]"}
         assert all(torch.equal(tensors[name], TENSORS[name]) for name in TENSORS)
 
 
-def test_each_flipped_bit_among_the_tensors_is_found(content, path):
+def test_every_flipped_bit_in_the_tensors_is_detected(content, path):
     path.parent.mkdir()
     size = sum(tensor.numel() * tensor.element_size() for tensor in TENSORS.values())
     for place in range(len(content) - size, len(content)):
@@ -94,7 +94,7 @@ def test_each_flipped_bit_among_the_tensors_is_found(content, path):
 
 
 @pytest.mark.parametrize("damage", [b"", b"no tensors", -1, -40])
-def test_a_torn_or_garbled_file_is_damaged(content, path, damage):
+def test_a_truncated_or_garbled_file_is_reported_as_damaged(content, path, damage):
     path.parent.mkdir()
     path.write_bytes(damage if isinstance(damage, bytes) else content[:damage])
     with pytest.raises(DamagedFileError, match=re.escape(f"{path} is damaged (")):
@@ -102,7 +102,7 @@ def test_a_torn_or_garbled_file_is_damaged(content, path, damage):
 
 
 @pytest.mark.parametrize("metadata", [None, {"state": "[]"}, {"checksummed": "3"}, {"checksummed": "{}"}])
-def test_a_file_without_a_checksum_is_damaged(path, metadata):
+def test_a_file_without_a_checksum_is_reported_as_damaged(path, metadata):
     path.parent.mkdir()
     save_file({"weights": torch.zeros(2)}, path, metadata=metadata)
     with pytest.raises(DamagedFileError):
@@ -110,7 +110,7 @@ def test_a_file_without_a_checksum_is_damaged(path, metadata):
 
 
 def rewritten(path, tensors=None, metadata=None) -> None:
-    """Other tensors or metadata under the checksum of before."""
+    """Write other tensors or metadata with the checksum of the previous ones."""
     with safe_open(path, framework="pt") as stream:
         entry = json.loads(stream.metadata()["checksummed"])
     save_file(
@@ -128,7 +128,7 @@ def rewritten(path, tensors=None, metadata=None) -> None:
         {"metadata": {"state": "[]"}},
     ],
 )
-def test_names_dtypes_shapes_and_metadata_are_checked_like_the_bytes(path, change):
+def test_the_checksum_covers_names_dtypes_shapes_and_metadata(path, change):
     save_checksummed({"a": torch.ones(2, 3)}, path)
     rewritten(path)
     load_checksummed(path)

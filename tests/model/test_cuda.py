@@ -19,7 +19,7 @@ from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import degraded
 from fathomline.model.device import prepare_device
 from fathomline.model.inference import predict_logits
-from fathomline.model.transforms import moved
+from fathomline.model.transforms import to_device
 from fathomline.train.design import design
 from fathomline.train.distributed import joined
 from fathomline.train.train import train
@@ -76,7 +76,7 @@ def test_features_of_a_frozen_backbone_are_those_of_the_cpu(crops, rows, taxonom
 
 def test_a_pinned_copy_has_the_values_that_it_was_made_of(cuda):
     pages = [torch.full((2**20,), float(number)) for number in range(20)]
-    copies = [moved(page, cuda) for page in pages]
+    copies = [to_device(page, cuda) for page in pages]
     del pages  # the caching allocator may hand their pinned memory out again only when the copies are done
     for number, copy in enumerate(copies):
         assert copy.device == cuda

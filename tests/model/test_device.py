@@ -18,15 +18,15 @@ from fathomline.model.device import (
 )
 
 
-def test_near_numbers_give_unrelated_seeds_and_equal_numbers_equal_ones():
+def test_similar_numbers_give_unrelated_seeds():
     seeds = {seed_of(seed, epoch, rank) for seed in range(5) for epoch in range(5) for rank in range(5)}
     assert len(seeds) == 125
-    assert all(0 <= seed < 2**63 for seed in seeds), "what torch and NumPy take"
+    assert all(0 <= seed < 2**63 for seed in seeds), "as torch and NumPy require"
     assert max(seeds) - min(seeds) > 2**60
     assert seed_of(3, 1, 4) == seed_of(3, 1, 4)
 
 
-def test_seeding_repeats_what_torch_and_numpy_draw():
+def test_the_same_seed_repeats_the_draws_of_torch_and_numpy():
     drawn = []
     for seed in (2**63 - 1, 2**63 - 1, 5):
         seed_everything(seed)
@@ -44,7 +44,7 @@ def test_a_cpu_computes_in_full_precision():
 
 @pytest.fixture
 def settings() -> Iterator[None]:
-    """Puts torch's settings back after the test."""
+    """Restores torch's settings after the test."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
     yield
@@ -52,18 +52,18 @@ def settings() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("settings")
-def test_preparing_a_gpu_allows_tf32_and_benchmarks_kernels_without_a_warning(recwarn):
+def test_preparing_a_gpu_allows_tf32_and_benchmarks_kernels(recwarn):
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.benchmark = False
     prepare_device(torch.device("cuda"))
     assert torch.backends.cuda.matmul.allow_tf32
-    assert torch.backends.cuda.matmul.fp32_precision == "tf32", "the setting by its newer name says the same"
+    assert torch.backends.cuda.matmul.fp32_precision == "tf32", "the newer name of the setting agrees"
     assert torch.backends.cudnn.allow_tf32
     assert torch.backends.cudnn.benchmark
     assert len(recwarn) == 0
 
 
 @pytest.mark.usefixtures("settings")
-def test_preparing_a_cpu_keeps_freed_memory_and_changes_no_setting_of_a_gpu(monkeypatch):
+def test_preparing_a_cpu_keeps_freed_memory_and_changes_no_gpu_setting(monkeypatch):
     asked = []
     monkeypatch.setattr("fathomline.model.device.keep_freed_memory", lambda: asked.append(True))
     torch.backends.cudnn.benchmark = False
@@ -73,21 +73,21 @@ def test_preparing_a_cpu_keeps_freed_memory_and_changes_no_setting_of_a_gpu(monk
 
 
 @pytest.mark.usefixtures("settings")
-def test_full_precision_on_a_gpu_ends_with_the_block():
+def test_tf32_is_disabled_only_within_full_precision():
     torch.backends.cuda.matmul.allow_tf32 = True
     with full_precision(torch.device("cuda")):
         assert not torch.backends.cuda.matmul.allow_tf32
     assert torch.backends.cuda.matmul.allow_tf32
     with full_precision(torch.device("cpu")):
-        assert torch.backends.cuda.matmul.allow_tf32, "nothing to do on a CPU"
+        assert torch.backends.cuda.matmul.allow_tf32, "a CPU does not use TF32"
 
 
-def test_bf16_is_for_cuda_and_for_those_who_ask_for_it():
+def test_bf16_is_used_only_on_cuda_and_only_on_request():
     cuda, cpu = torch.device("cuda"), torch.device("cpu")
     assert [computed_in(cuda, "bf16"), computed_in(cuda, "fp32"), computed_in(cpu, "bf16")] == ["bf16", "fp32", "fp32"]
 
 
-MAPPED_ANEW = """
+COUNT_PAGE_FAULTS = """
 import resource
 import sys
 import torch
@@ -106,14 +106,14 @@ print(faults() - before)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this system's C library is not glibc")
-def test_memory_that_is_kept_is_not_mapped_anew():
+def test_kept_memory_causes_few_page_faults():
     page_faults = {
-        manner: int(subprocess.check_output([sys.executable, "-c", MAPPED_ANEW, manner], text=True))
-        for manner in ("kept", "given back")
+        mode: int(subprocess.check_output([sys.executable, "-c", COUNT_PAGE_FAULTS, mode], text=True))
+        for mode in ("kept", "unmapped")
     }
-    assert page_faults["kept"] * 10 < page_faults["given back"]
+    assert page_faults["kept"] * 10 < page_faults["unmapped"]
 
 
-def test_a_system_without_mallopt_is_left_as_it_is(monkeypatch):
+def test_nothing_is_changed_on_a_system_without_glibc(monkeypatch):
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     assert not keep_freed_memory()

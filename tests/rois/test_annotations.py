@@ -17,7 +17,7 @@ def table() -> pd.DataFrame:
     return pd.DataFrame(ROWS, columns=COLUMNS)
 
 
-def test_what_was_written_is_read_back_whatever_the_taxa_are_called(table, tmp_path):
+def test_taxa_called_na_or_none_are_read_back_as_written(table, tmp_path):
     write_csv(table, tmp_path / "annotations.csv")
     read = read_annotations(tmp_path / "annotations.csv")
     assert list(read.itertuples(index=False, name=None)) == ROWS
@@ -35,10 +35,10 @@ def test_what_was_written_is_read_back_whatever_the_taxa_are_called(table, tmp_p
             lambda table: table.assign(image_id=""),
             r"3 cell\(s\) of `image_id` are not a whole number of 64 bits: row 2",
         ),
-        (lambda table: table.assign(w=[3.0, 20.1, 3.0]), r"1 row\(s\) have a box that reaches beyond its frame: row 3"),
+        (lambda table: table.assign(w=[3.0, 20.1, 3.0]), r"1 row\(s\) have a box that extends beyond its frame: row 3"),
     ],
 )
-def test_a_table_that_cannot_be_used_is_named(table, tmp_path, change, message):
+def test_an_invalid_table_is_refused_with_its_name_and_fault(table, tmp_path, change, message):
     write_csv(change(table), tmp_path / "annotations.csv")
     with pytest.raises(InputError, match=rf"annotations\.csv: {message}.*; run `dvc repro --force crop`, which"):
         read_annotations(tmp_path / "annotations.csv")
@@ -50,6 +50,6 @@ def test_only_the_training_subset_needs_labels(table, tmp_path):
         read_annotations(tmp_path / "annotations.csv", labelled=True)
 
 
-def test_a_box_may_end_at_the_edge_of_its_frame_however_the_sum_is_rounded(table, tmp_path):
+def test_a_box_may_end_at_the_edge_of_its_frame_despite_rounding(table, tmp_path):
     write_csv(table.assign(x=0.1 + 0.2, w=20 - 0.3, y=0.7, h=16 - 0.7), tmp_path / "annotations.csv")
     assert len(read_annotations(tmp_path / "annotations.csv")) == 3

@@ -16,15 +16,15 @@ def folds(crops) -> pd.DataFrame:
     return pd.DataFrame({"annotation_id": annotation, "fold": annotation // 3 % 4}).sample(frac=1, random_state=0)
 
 
-def test_a_fold_holds_out_its_own_rows_and_trains_on_the_others(crops, folds):
+def test_a_fold_holds_out_its_own_rows(crops, folds):
     training, held_out = fold_rows(crops.annotations, folds, 1)
     assert (crops.annotations.iloc[held_out]["annotation_id"] // 3 % 4 == 1).all()
     assert sorted([*training, *held_out]) == list(range(120))
     assert len(held_out) == 30
 
 
-def test_a_fold_that_is_not_there_is_named_with_those_that_are(crops, folds):
-    with pytest.raises(InputError, match=r"split.held_out has 7, but split.csv holds the folds 0, 1, 2, 3"):
+def test_an_unknown_fold_is_named_with_the_available_ones(crops, folds):
+    with pytest.raises(InputError, match=r"split.held_out has 7, but the folds in split.csv are 0, 1, 2, 3"):
         fold_rows(crops.annotations, folds, 7)
 
 
@@ -33,7 +33,7 @@ def test_an_roi_without_a_fold_is_named(crops, folds):
         fold_rows(crops.annotations, folds[folds["annotation_id"] != 5], 0)
 
 
-def test_a_concept_that_is_no_class_is_named(crops):
+def test_a_concept_that_is_not_a_class_is_named(crops):
     with pytest.raises(InputError, match="Redsponge"):
         crops.labels(CLASSES[:2])
 
@@ -43,7 +43,7 @@ def test_batches_follow_the_order_of_the_rows():
     assert got == [[5, 3], [100, 7], [7]]
 
 
-def test_what_was_written_is_read_back(crops, tmp_path):
+def test_crops_are_read_back_as_written(crops, tmp_path):
     world = with_views(crops, 1.0, "frame", pixels=np.repeat(crops.pixels, 2, axis=1))
     write_crops(world, tmp_path)
     read = read_crops(tmp_path, labelled=True)
@@ -61,7 +61,7 @@ def test_crops_without_labels_are_refused_only_where_labels_are_needed(crops, tm
         read_crops(tmp_path, labelled=True)
 
 
-def test_the_digest_depends_on_all_that_was_written(crops):
+def test_the_digest_depends_on_pixels_table_and_preprocessing(crops):
     pixels = crops.pixels.copy()
     pixels[77, 0, 3, 3, 1] ^= 1
     worlds = [

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from fathomline.errors import InputError
-from fathomline.rois.crops_json import check_unchanged, read_description, write_description
+from fathomline.rois.crops_json import check_unchanged, read_crops_json, write_crops_json
 from fathomline.rois.preprocessing import Preprocessing
 
 PREPROCESSING = Preprocessing(views=(1.0, "frame"), size=16, square=False, padding="mean")
@@ -16,18 +16,18 @@ PREPROCESSING = Preprocessing(views=(1.0, "frame"), size=16, square=False, paddi
 def folder(tmp_path):
     (tmp_path / "annotations.csv").write_text("x\n1\n")
     np.save(tmp_path / "pixels.npy", np.zeros((1, 2, 16, 16, 3), dtype=np.uint8))
-    write_description(tmp_path, PREPROCESSING, rois=1)
+    write_crops_json(tmp_path, PREPROCESSING, rois=1)
     return tmp_path
 
 
-def test_a_description_is_read_back(folder):
-    description = read_description(folder)
-    assert description.preprocessing == PREPROCESSING
-    assert description.shape == np.load(folder / "pixels.npy").shape
-    check_unchanged(folder, description)
+def test_crops_json_is_read_back_as_written(folder):
+    crops_json = read_crops_json(folder)
+    assert crops_json.preprocessing == PREPROCESSING
+    assert crops_json.shape == np.load(folder / "pixels.npy").shape
+    check_unchanged(folder, crops_json)
 
 
-def test_the_keys_are_those_that_other_programs_rely_on(folder):
+def test_crops_json_keeps_its_keys(folder):
     content = json.loads((folder / "crops.json").read_text())
     assert list(content) == [
         "views",
@@ -43,13 +43,13 @@ def test_the_keys_are_those_that_other_programs_rely_on(folder):
 
 
 @pytest.mark.parametrize("name", ["annotations.csv", "pixels.npy"])
-def test_a_change_after_the_crop_is_found(folder, name):
+def test_a_change_after_the_crop_is_detected(folder, name):
     (folder / name).write_bytes((folder / name).read_bytes() + b" ")
-    with pytest.raises(InputError, match=f"{name}: differs from what the crop stage wrote"):
-        check_unchanged(folder, read_description(folder))
+    with pytest.raises(InputError, match=f"{name}: changed since the crop stage wrote it"):
+        check_unchanged(folder, read_crops_json(folder))
 
 
-NONSENSE = [
+INVALID = [
     {"views": ()},
     {"views": (0.0,)},
     {"views": (float("nan"),)},
@@ -61,7 +61,7 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize("change", NONSENSE, ids=str)
-def test_preprocessing_that_makes_no_sense_cannot_be_made(change):
+@pytest.mark.parametrize("change", INVALID, ids=str)
+def test_invalid_preprocessing_is_refused(change):
     with pytest.raises(ValidationError):
         replace(PREPROCESSING, **change)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fathomline.config import with_values
-from fathomline.model.transforms import whole
+from fathomline.model.transforms import full_views
 from fathomline.train.augment import augmented
 
 CPU = torch.device("cpu")
@@ -31,12 +31,12 @@ def test_without_augmentation_the_view_comes_back_channels_first(pixels, config)
     images = drawn(pixels, still)
     assert images.shape == (64, 2, 3, 16, 16)
     assert (images.numpy() == pixels.transpose(0, 1, 4, 2, 3)).all()
-    assert torch.equal(whole(pixels, ROWS, 16, CPU).float(), images)
+    assert torch.equal(full_views(pixels, ROWS, 16, CPU).float(), images)
 
 
 def test_rows_come_in_the_order_asked_for(pixels, config):
     rows = np.array([5, 60, 5, 1, 33, 2, 7])
-    for images in (drawn(pixels, config, rows), whole(pixels, rows, 16, CPU)):
+    for images in (drawn(pixels, config, rows), full_views(pixels, rows, 16, CPU)):
         assert images[:, 0, 2, 8, 8].tolist() == rows.tolist()
 
 
@@ -173,6 +173,6 @@ def test_another_draw_is_another_crop(pixels, config):
 def test_a_whole_view_made_smaller_is_averaged_not_sampled(pixels):
     fine = np.zeros((1, 1, 16, 16, 3), dtype=np.uint8)
     fine[:, :, ::4] = 200  # every fourth line: sampling at every fourth would see all of them, or none
-    small = whole(fine, np.array([0]), 4, CPU).float()
+    small = full_views(fine, np.array([0]), 4, CPU).float()
     assert small.mean().item() == pytest.approx(50, abs=4)
     assert small.amax() < 80

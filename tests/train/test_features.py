@@ -9,7 +9,7 @@ from fathomline.config import with_values
 from fathomline.model.backbone import build
 from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import degraded, degraded_scale, view_spans
-from fathomline.model.transforms import whole
+from fathomline.model.transforms import full_views
 from fathomline.rois.crops import Crops
 from fathomline.train.config import TrainConfig
 from fathomline.train.design import design
@@ -37,7 +37,7 @@ def test_features_are_what_the_backbone_gives_of_whole_and_of_degraded_views(two
     inputs = computed(two_views, config, None)
     torch.manual_seed(0)
     classifier = build(design(config, views=2, classes=3)).eval()
-    views = whole(two_views.pixels, np.arange(120), 16, torch.device("cpu"))
+    views = full_views(two_views.pixels, np.arange(120), 16, torch.device("cpu"))
     with torch.no_grad():
         assert torch.allclose(inputs.plain, classifier.features(views), atol=1e-5)
         coarse = degraded(views, view_spans(two_views) * degraded_scale(two_views, 5.0))

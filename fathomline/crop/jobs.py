@@ -1,0 +1,67 @@
+"""Plan the cutting: which boxes to cut, and from which frames."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from fathomline.crop.cut import Box, FrameJob
+from fathomline.crop.views import Rectangle, parse_box
+from fathomline.dataset.coco import Coco
+from fathomline.dataset.manifest import Record
+from fathomline.errors import Unusable
+
+
+def valid_boxes(
+    annotations: list[dict[str, Any]], manifest: dict[int, Record]
+) -> tuple[dict[int, Rectangle], dict[int, str]]:
+    """Rectangles of the boxes to cut, and reasons to quarantine the others.
+
+    Returns: two mappings by annotation id, each in the order of `annotations`. A rectangle may lie outside its frame.
+    """
+    rectangles: dict[int, Rectangle] = {}
+    reasons: dict[int, str] = {}
+    for annotation in annotations:
+        record = manifest.get(annotation["image_id"])
+        try:
+            if record is None or record.status != "ok":
+                raise Unusable(f"frame not downloaded: {record.error if record else 'not in manifest.csv'}")
+            rectangles[annotation["id"]] = parse_box(annotation["bbox"])
+        except Unusable as error:
+            reasons[annotation["id"]] = str(error)
+    return rectangles, reasons
+
+
+def frame_jobs(coco: Coco, manifest: dict[int, Record], rectangles: dict[int, Rectangle], raw: Path) -> list[FrameJob]:
+    """One job for each frame with boxes to cut, in the order of the JSON; box i of `rectangles` gets row i."""
+    rows = {annotation_id: row for row, annotation_id in enumerate(rectangles)}
+    boxes: dict[int, list[Box]] = {}
+    for annotation in coco.annotations:
+        if annotation["id"] in rows:
+            box = Box(rows[annotation["id"]], annotation["id"], rectangles[annotation["id"]])
+            boxes.setdefault(annotation["image_id"], []).append(box)
+    return [
+        FrameJob(
+            image["id"],
+            raw / manifest[image["id"]].file,
+            manifest[image["id"]].sha256,
+            described_size(image),
+            tuple(boxes[image["id"]]),
+        )
+        for image in coco.images
+        if image["id"] in boxes
+    ]
+
+
+def described_size(image: dict[str, Any]) -> tuple[int, int] | None:
+    """The width and height that the JSON gives for an image; None if either is missing or not a number of pixels."""
+    width, height = (_integer(image.get(side)) for side in ("width", "height"))
+    return (width, height) if width and height else None
+
+
+def _integer(value: object) -> int | None:
+    """The integer in 640, 640.0 or "640", all of which occur in JSON files; None for anything else."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return int(number) if math.isfinite(number) and number.is_integer() else None
