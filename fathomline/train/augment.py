@@ -61,7 +61,7 @@ def augmented(
 
 
 def drawn_scales(rois: int, share: float, generator: torch.Generator) -> np.ndarray:
-    """(rois,) float64: the frame's scale for about `share` of the ROIs; infinity, which changes nothing, for the rest."""
+    """(rois,) float64, scales of the frames: for about `share` of the ROIs; the others get infinity, for no change."""
     chosen, scales = torch.rand(2, rois, dtype=torch.float64, generator=generator).numpy()
     return np.where(chosen < share, COARSEST + (1 - COARSEST) * scales, np.inf)
 
@@ -74,7 +74,7 @@ def _sub_batch(
     generator: torch.Generator,
     device: torch.device,
 ) -> tuple[Tensor, float]:
-    """Views of `rows`, cropped to one size, in one orientation and equally blurred; and the crop's share of the side."""
+    """Views of `rows`, with one crop size, one orientation and one blur; and the crop's share of the side."""
 
     def draw() -> float:
         return torch.rand((), generator=generator).item()

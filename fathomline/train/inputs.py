@@ -105,8 +105,7 @@ class FeatureInputs:
         features = self.degraded if degraded else self.plain
         if features is None:
             raise ValueError("there are no features of a degraded view")
-        parts = [torch.zeros(0, classifier.head.out_features)]  # a process may have no rows
         with arithmetic(features.device, self.precision):
-            for batch in batches(rows, FEATURES_PER_BATCH):
-                parts.append(classifier(features[torch.from_numpy(batch)]).float().cpu())
-        return torch.cat(parts).numpy()
+            chosen = (features[torch.from_numpy(batch)] for batch in batches(rows, FEATURES_PER_BATCH))
+            parts = [classifier(batch).float().cpu() for batch in chosen]
+        return torch.cat([torch.zeros(0, classifier.head.out_features), *parts]).numpy()  # a process may have no rows

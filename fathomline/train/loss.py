@@ -73,17 +73,14 @@ class HierarchicalLoss(nn.Module):
         """
         logits, config = logits.float(), self.config.loss
         probabilities = logits.softmax(dim=1)
+        per_roi = functional.cross_entropy(logits, truth, reduction="none", label_smoothing=config.label_smoothing)
+        distance_per_roi = (probabilities * _select(self.distances, truth)).sum(dim=1)
         masses = (probabilities @ self.members).clamp_min(LEAST_MASS)
+        rank_per_roi = -(_select(self.taxa_of_class, truth) * masses.log()).sum(dim=1)
         weights = _select(self.class_weights, truth)
-
-        def mean(per_roi: Tensor) -> Tensor:
-            return (weights * per_roi).mean()
-
-        cross_entropy = mean(
-            functional.cross_entropy(logits, truth, reduction="none", label_smoothing=config.label_smoothing)
-        )
-        expected_distance = mean((probabilities * _select(self.distances, truth)).sum(dim=1))
-        rank_cross_entropy = mean(-(_select(self.taxa_of_class, truth) * masses.log()).sum(dim=1))
+        cross_entropy = (weights * per_roi).mean()
+        expected_distance = (weights * distance_per_roi).mean()
+        rank_cross_entropy = (weights * rank_per_roi).mean()
         return LossParts(
             total=config.cross_entropy * cross_entropy
             + config.expected_distance * expected_distance

@@ -84,7 +84,10 @@ class Optimization:
             self._average.module.load_state_dict(state["average"])
 
     def step(self) -> Tensor:
-        """Take one step along the accumulated gradients and clear them. Returns their L2 norm before clipping, a scalar."""
+        """Take one step along the accumulated gradients and clear them.
+
+        Returns their L2 norm before clipping, a scalar.
+        """
         norm = torch.nn.utils.clip_grad_norm_(self._weights, self._config.optimizer.clip_norm or math.inf)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
