@@ -24,9 +24,6 @@ from fathomline.train.resume import ResumePoint, resume_point
 from fathomline.train.train import OnEpoch, train
 from stages import PARAMS, params_section, run
 
-# A queued experiment runs in a folder that DVC deletes; DVC_ROOT is the checkout that it was queued from.
-CHECKOUT = Path(os.environ.get("DVC_ROOT", "."))
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -42,23 +39,23 @@ def main() -> None:
     taxonomy, crops = read_reference(arguments.taxonomy), read_crops(arguments.crops, labelled=True)
     rows = fold_rows(crops.annotations, read_split(arguments.split, crops.annotations), arguments.fold)
     classes = sorted(crops.annotations["label"].unique())
-    point = resume_point(CHECKOUT / arguments.resume, crops, rows, taxonomy, classes, config)
-    features = CHECKOUT / arguments.features
+    # A queued experiment runs in a folder that DVC deletes; DVC_ROOT is the checkout that it was queued from.
+    checkout = Path(os.environ.get("DVC_ROOT", "."))
+    point = resume_point(checkout / arguments.resume, crops, rows, taxonomy, classes, config)
     with process_group() as processes:
         if not processes.is_main:
             fall_silent()
         _warn_of_untrained_concepts(taxonomy, classes)
-        with _tracker(point, arguments.fold, taxonomy, processes) as tracker:
-            log = _logger(tracker)
+        with _tracker(checkout, point, arguments.fold, taxonomy, processes) as tracker:
             trained = train(
                 crops,
                 rows,
                 taxonomy,
                 classes,
                 config,
-                on_epoch=log,
+                on_epoch=_logger(tracker),
                 resume=point,
-                features=features,
+                features=checkout / arguments.features,
                 processes=processes,
             )
             tracker.summarize({"best_epoch": trained.best.epoch, "images_per_second": trained.images_per_second})
@@ -79,7 +76,9 @@ def _warn_of_untrained_concepts(taxonomy: Taxonomy, classes: Sequence[str]) -> N
 
 
 @contextmanager
-def _tracker(point: ResumePoint, fold: int, taxonomy: Taxonomy, processes: Processes) -> Iterator[Tracker]:
+def _tracker(
+    checkout: Path, point: ResumePoint, fold: int, taxonomy: Taxonomy, processes: Processes
+) -> Iterator[Tracker]:
     """The tracked run of this training: one run across interruptions, and only in the main process."""
     config = params_section("tracking", TrackingConfig)
     if processes.is_main:
@@ -89,7 +88,7 @@ def _tracker(point: ResumePoint, fold: int, taxonomy: Taxonomy, processes: Proce
     experiment = os.environ.get("DVC_EXP_NAME")
     with tracked_run(
         config,
-        CHECKOUT,
+        checkout,
         name=f"{experiment}-fold-{fold}" if experiment else None,
         group=experiment,
         params=load_params(PARAMS) | {"fold": fold, "taxonomy_hash": taxonomy.hash},

@@ -115,19 +115,6 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights(crops, r
     assert point.identity != identity, "the next training is another one"
 
 
-@pytest.mark.parametrize("damage", [b"", b"no tensors", None])
-def test_a_damaged_state_is_passed_over(crops, rows, taxonomy, config, tmp_path, damage):
-    config = replace(config, epochs=1)
-    point = resume_point(tmp_path, crops, rows, taxonomy, CLASSES, config)
-    if damage is None:
-        save_file({"other": torch.zeros(1)}, point.path)
-    else:
-        point.path.write_bytes(damage)
-    resumed = train(crops, rows, taxonomy, CLASSES, config, resume=point)
-    undisturbed = train(crops, rows, taxonomy, CLASSES, config)
-    assert all(torch.equal(weights(resumed)[key], weights(undisturbed)[key]) for key in weights(undisturbed))
-
-
 def test_another_training_does_not_go_on_from_this_one(crops, rows, taxonomy, config):
     def key(crops=crops, rows=rows, classes=CLASSES, config=config) -> str:
         return resume_point(Path("points"), crops, rows, taxonomy, classes, config).path.name
