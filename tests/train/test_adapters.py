@@ -10,6 +10,7 @@ from fathomline.model.backbone import build, save_memory
 from fathomline.model.classifier import Classifier
 from fathomline.train.adapters import AdapterGradients, add_adapters, count_weights, merge_adapters
 from fathomline.train.design import design
+from fathomline.train.history import Diagnostics, Epoch
 from fathomline.train.train import train
 from tests.colored_crops import CLASSES
 
@@ -89,11 +90,12 @@ def test_without_adapters_there_are_no_statistics():
 def test_the_history_has_gradients_of_adapters_only_with_adapters(crops, rows, taxonomy, vit):
     logged = []
 
-    def best(**changes):
+    def record(_, diagnostics: Diagnostics) -> None:
+        logged.append(diagnostics)
+
+    def best(**changes) -> Epoch:
         config = with_values(vit, **changes)
-        return train(
-            crops, rows, taxonomy, CLASSES, config, on_epoch=lambda _, diagnostics: logged.append(diagnostics)
-        ).best
+        return train(crops, rows, taxonomy, CLASSES, config, on_epoch=record).best
 
     adapted, plain = best(), best(lora={"r": 0})
     assert (plain.lora_gradient_norm, plain.lora_gradient_max) == (None, None)
@@ -133,9 +135,7 @@ def test_training_reports_the_number_of_trainable_weights(crops, rows, taxonomy,
     every, head = sum(weight.numel() for weight in made().parameters()), 64 * 3 + 3
     if "lora.r" not in changes:
         assert head < trained.trainable < trained.weights
-        assert trained.weights - every == trained.trainable - head, (
-            "only the adapters were added, and only they and the head are trained"
-        )
+        assert trained.weights - every == trained.trainable - head, "trained: adapters and head"
     else:
         assert (trained.trainable, trained.weights) == (head if "frozen" in changes else every, every)
 

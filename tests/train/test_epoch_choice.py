@@ -18,20 +18,18 @@ class Scores:
     def __init__(self, mhds: tuple[float, ...], degraded: tuple[float, ...]) -> None:
         self.mhds, self.degraded, self.heads = mhds, degraded, []
 
-    def validate(self, classifier: Classifier) -> Validation:
+    def validate(self, classifier: Classifier, *_: object, degraded: bool) -> Validation:
         self.heads.append(classifier.head.weight.detach().clone())
         number = len(self.heads)
-        degraded = self.degraded[number - 1] if self.degraded else None
-        return Validation(1.0, 1.0, 1.0, self.mhds[number - 1], number / 100, degraded)
+        mhd_degraded = self.degraded[number - 1] if degraded else None
+        return Validation(1.0, 1.0, 1.0, self.mhds[number - 1], number / 100, mhd_degraded)
 
 
 @pytest.fixture
 def scores(monkeypatch):
     def make(*mhds: float, degraded: tuple[float, ...] = ()) -> Scores:
         stand_in = Scores(mhds, degraded)
-        monkeypatch.setattr(
-            "fathomline.train.trainer.validate", lambda classifier, *_, **__: stand_in.validate(classifier)
-        )
+        monkeypatch.setattr("fathomline.train.trainer.validate", stand_in.validate)
         return stand_in
 
     return make

@@ -85,9 +85,7 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_resumed_training_gives_the_same_weights_as_uninterrupted_training(
-    crops, rows, taxonomy, config, tmp_path, name
-):
+def test_resumed_training_gives_the_weights_of_uninterrupted_training(crops, rows, taxonomy, config, tmp_path, name):
     config = with_values(config, epochs=4, **VARIANTS[name])
     undisturbed = train(crops, rows, taxonomy, CLASSES, config)
     epochs = []
@@ -150,9 +148,7 @@ def test_one_changed_pixel_gives_another_resume_point(thousand, taxonomy, config
     assert points[0] != points[1]
 
 
-def test_other_pretrained_weights_under_the_same_name_give_another_resume_point(
-    crops, rows, taxonomy, config, tmp_path
-):
+def test_other_pretrained_weights_in_the_same_file_give_another_resume_point(crops, rows, taxonomy, config, tmp_path):
     path = tmp_path / "weights.safetensors"
     points = []
     for body in (b"one", b"other"):
