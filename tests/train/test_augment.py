@@ -57,18 +57,14 @@ def test_each_flip_mirrors_half_of_the_rois_along_one_axis(pixels, config):
 
 
 def orientations_of(images: torch.Tensor) -> list[str]:
-    """The corner that shows the stored top left pixel, and whether the axes are swapped."""
+    """The corner that shows the stored top left pixel, dark in red and green, and whether the axes are swapped."""
     found = []
     for red, green in images[:, 0, :2]:
-        place = (
-            ("top" if green[0, 0] + green[0, -1] < green[-1, 0] + green[-1, -1] else "bottom")
-            if (abs(green[0, 0] - green[-1, 0]) > 10)
-            else ("top" if red[0, 0] < red[-1, 0] else "bottom")
-        )
-        across = red if abs(red[0, 0] - red[0, -1]) > 10 else green
-        found.append(
-            f"{place} {'left' if across[0, 0] < across[0, -1] else 'right'} {'straight' if across is red else 'swapped'}"
-        )
+        swapped = abs(red[0, 0] - red[0, -1]) <= 10
+        across, down = (green, red) if swapped else (red, green)
+        row = "top" if down[0, 0] < down[-1, 0] else "bottom"
+        column = "left" if across[0, 0] < across[0, -1] else "right"
+        found.append(f"{row} {column} {'swapped' if swapped else 'straight'}")
     return found
 
 

@@ -69,7 +69,7 @@ def test_layer_decay_applies_to_every_backbone_but_not_to_the_fusion_and_the_hea
 
 
 def test_layer_decay_with_adapters_is_refused(config):
-    with pytest.raises(ValueError, match=r"`optimizer.layer_decay` is 0.7, but adapters"):
+    with pytest.raises(ValueError, match=r"`optimizer.layer_decay` is 0.7, but it does not apply to adapters"):
         with_values(config, optimizer={"layer_decay": 0.7}, lora={"r": 4})
 
 
