@@ -30,10 +30,10 @@ from fathomline.rois.crops import Crops, read_crops
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.train.config import TrainConfig
 from fathomline.train.design import design
-from fathomline.train.distributed import ALONE
-from fathomline.train.inputs import Inputs, PixelInputs
+from fathomline.train.distributed import SINGLE_PROCESS
+from fathomline.train.inputs import Inputs, PixelInputs, Task
 from fathomline.train.loss import HierarchicalLoss
-from fathomline.train.trainer import Run, Task
+from fathomline.train.trainer import Trainer
 
 ROUNDS = 5
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
@@ -65,12 +65,13 @@ def our_epoch(crops: Crops, taxonomy: Taxonomy, config: TrainConfig, prepared: S
     inputs = pixels if prepared is None else MemoryInputs(prepared)
     nodes = np.array([taxonomy.node(name) for name in classes])
     rows = np.arange(len(crops.annotations))
-    run = Run(classifier, Task(inputs, crops.labels(classes), rows, rows[:2], taxonomy, nodes), config, ALONE)
+    task = Task(inputs, crops.labels(classes), rows, rows[:2], taxonomy, nodes)
+    trainer = Trainer(classifier, task, config, SINGLE_PROCESS)
     name = "fathomline: augmented from pixels.npy" if prepared is None else "the same step from tensors in memory"
 
     def epoch() -> int:
-        run.epoch(len(run.history) + 1)
-        return run.steps * run.batch_size
+        trainer.epoch(len(trainer.history) + 1)
+        return trainer.steps * trainer.batch_size
 
     return Contender(name, epoch)
 

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,12 +15,13 @@ from fathomline.progress import fall_silent, summary, warning
 from fathomline.rois.crops import fold_rows, read_crops
 from fathomline.split import read_split
 from fathomline.taxonomy.reference import read_reference
-from fathomline.tracking import TrackingConfig, tracked_run
+from fathomline.taxonomy.tree import Taxonomy
+from fathomline.tracking import Tracker, TrackingConfig, tracked_run
 from fathomline.train.config import TrainConfig
-from fathomline.train.distributed import joined
-from fathomline.train.history import Epoch, Pace
-from fathomline.train.resume import resume_point
-from fathomline.train.train import train
+from fathomline.train.distributed import Processes, process_group
+from fathomline.train.history import Diagnostics, Epoch, Trained
+from fathomline.train.resume import ResumePoint, resume_point
+from fathomline.train.train import OnEpoch, train
 from stages import PARAMS, params_section, run
 
 
@@ -29,61 +32,86 @@ def main() -> None:
     parser.add_argument("split", type=Path, help="split.csv")
     parser.add_argument("model", type=Path, help="folder for model.safetensors, model.json and history.csv")
     parser.add_argument("resume", type=Path, help="folder with the state of interrupted training")
-    parser.add_argument("features", type=Path, help="folder that keeps the features of frozen backbones")
-    parser.add_argument("--fold", type=int, required=True, help="the fold that is held out")
+    parser.add_argument("features", type=Path, help="folder with the features of frozen backbones")
+    parser.add_argument("--fold", type=int, required=True, help="the held-out fold")
     arguments = parser.parse_args()
-    config, tracking = params_section("train", TrainConfig), params_section("tracking", TrackingConfig)
+    config = params_section("train", TrainConfig)
     taxonomy, crops = read_reference(arguments.taxonomy), read_crops(arguments.crops, labelled=True)
     rows = fold_rows(crops.annotations, read_split(arguments.split, crops.annotations), arguments.fold)
     classes = sorted(crops.annotations["label"].unique())
-    with joined() as processes:
-        if not processes.first:
+    # A queued experiment runs in a folder that DVC deletes; DVC_ROOT is the checkout that it was queued from.
+    checkout = Path(os.environ.get("DVC_ROOT", "."))
+    point = resume_point(checkout / arguments.resume, crops, rows, taxonomy, classes, config)
+    with process_group() as processes:
+        if not processes.is_main:
             fall_silent()
-            tracking = replace(tracking, mode="disabled")
-        unseen = sorted(set(taxonomy.concepts) - set(classes))
-        if unseen:
-            warning(
-                f"train: {len(unseen)} concept(s) have no training ROI and can never be answered: {listing(unseen)}"
-            )
-        experiment = os.environ.get("DVC_EXP_NAME")
-        # A queued experiment runs in a folder that DVC deletes; DVC_ROOT is the checkout that it was queued from.
-        checkout = Path(os.environ.get("DVC_ROOT", "."))
-        point = resume_point(checkout / arguments.resume, crops, rows, taxonomy, classes, config)
-        with tracked_run(
-            tracking,
-            checkout,
-            name=f"{experiment}-fold-{arguments.fold}" if experiment else None,
-            group=experiment,
-            params=load_params(PARAMS) | {"fold": arguments.fold, "taxonomy_hash": taxonomy.hash},
-            identity=point.identity if processes.first else None,
-        ) as tracker:
-
-            def log(epoch: Epoch, pace: Pace) -> None:
-                told = asdict(epoch) | {"images_per_second": pace.images_per_second, "data_share": pace.data_share}
-                tracker.log(told, epoch.epoch, histograms={"lora_gradients": pace.lora_gradients})
-
+        _warn_of_untrained_concepts(taxonomy, classes)
+        with _tracker(checkout, point, arguments.fold, taxonomy, processes) as tracker:
             trained = train(
                 crops,
                 rows,
                 taxonomy,
                 classes,
                 config,
-                on_epoch=log,
+                on_epoch=_logger(tracker),
                 resume=point,
                 features=checkout / arguments.features,
                 processes=processes,
             )
             tracker.summarize({"best_epoch": trained.best.epoch, "images_per_second": trained.images_per_second})
-            if processes.first:
+            if processes.is_main:
                 save_model(trained.model, arguments.model)
                 write_csv(trained.history_table(), arguments.model / "history.csv")
                 tracker.keep("model", sorted(arguments.model.iterdir()), {"taxonomy_hash": taxonomy.hash})
                 point.remove()
+    summary(f"train fold {arguments.fold}: {_summary(trained, config, len(rows[0]), len(classes))}")
+
+
+def _warn_of_untrained_concepts(taxonomy: Taxonomy, classes: Sequence[str]) -> None:
+    untrained = sorted(set(taxonomy.concepts) - set(classes))
+    if untrained:
+        warning(
+            f"train: {len(untrained)} concept(s) have no training ROI and will never be predicted: {listing(untrained)}"
+        )
+
+
+@contextmanager
+def _tracker(
+    checkout: Path, point: ResumePoint, fold: int, taxonomy: Taxonomy, processes: Processes
+) -> Iterator[Tracker]:
+    """The tracked run of this training: one run across interruptions, and only in the main process."""
+    config = params_section("tracking", TrackingConfig)
+    if processes.is_main:
+        point.start()
+    else:
+        config = replace(config, mode="disabled")
+    experiment = os.environ.get("DVC_EXP_NAME")
+    with tracked_run(
+        config,
+        checkout,
+        name=f"{experiment}-fold-{fold}" if experiment else None,
+        group=experiment,
+        params=load_params(PARAMS) | {"fold": fold, "taxonomy_hash": taxonomy.hash},
+        identity=point.identity if processes.is_main else None,
+    ) as tracker:
+        yield tracker
+
+
+def _logger(tracker: Tracker) -> OnEpoch:
+    def log(epoch: Epoch, diagnostics: Diagnostics) -> None:
+        figures = asdict(epoch) | asdict(diagnostics)
+        gradients = figures.pop("lora_gradients")
+        tracker.log(figures, epoch.epoch, histograms={"lora_gradients": gradients})
+
+    return log
+
+
+def _summary(trained: Trained, config: TrainConfig, training_rois: int, classes: int) -> str:
     select_on = config.validation.select_on
-    summary(
-        f"train fold {arguments.fold}: {config.backbone} on {len(rows[0])} ROIs of {len(classes)} concepts, best MHD "
-        f"{trained.best.selected_mhd(select_on):.3f} (arg-max, {select_on} view) in epoch "
-        f"{trained.best.epoch} of {config.epochs}, {trained.images_per_second:.0f} images/s{trained.learning_share}"
+    return (
+        f"{config.backbone} on {training_rois} ROIs of {classes} concepts, best MHD "
+        f"{trained.best.selected_mhd(select_on):.3f} (arg-max, {select_on} view) in epoch {trained.best.epoch} of "
+        f"{config.epochs}, {trained.images_per_second:.0f} images/s{trained.trainable_share}"
     )
 
 

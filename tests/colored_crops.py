@@ -17,7 +17,7 @@ from tests.crops import preprocessing_of, with_views
 
 CLASSES = ("Bluefish", "Greenfish", "Redsponge")
 ON_ONE_CORE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-"""Environment of processes that train beside each other."""
+"""Environment variables of processes that run in parallel on a CPU."""
 
 
 def weights(trained: Trained) -> dict[str, torch.Tensor]:
@@ -26,13 +26,13 @@ def weights(trained: Trained) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(autouse=True)
 def on_the_cpu(monkeypatch) -> None:
-    """Equal weights from equal seeds are promised on a CPU only, whatever else the machine has."""
+    """Train on the CPU even if there is a GPU: only there does the same seed give the same weights."""
     monkeypatch.setattr("fathomline.train.distributed.best_device", lambda number=0: torch.device("cpu"))
 
 
 @pytest.fixture
 def taxonomy() -> Taxonomy:
-    """Two fishes of one genus and a sponge: 2 edges apart, and 12."""
+    """Two fishes of one genus, 2 steps apart, and a sponge, 12 steps from both."""
     fish = ["Animalia", "Chordata", "Teleostei", "Perciformes", "Sebastidae", "Sebastes"]
     sponge = ["Animalia", "Porifera", "Demospongiae", "Poecilosclerida", "Mycalidae", "Mycale", "Redsponge"]
     paths = {"Bluefish": [*fish, "Bluefish"], "Greenfish": [*fish, "Greenfish"], "Redsponge": sponge}
@@ -41,7 +41,7 @@ def taxonomy() -> Taxonomy:
 
 @pytest.fixture
 def crops() -> Crops:
-    """120 noisy views of 20 px whose strongest colour is their class, three ROIs a frame."""
+    """120 noisy views of 20 px, three per frame; the class decides the colour of the centre."""
     generator = np.random.default_rng(0)
     labels = np.arange(120) % 3
     pixels = generator.integers(0, 80, size=(120, 1, 20, 20, 3))
@@ -73,7 +73,7 @@ def config() -> TrainConfig:
 
 @pytest.fixture
 def thousand(crops) -> Crops:
-    """1,000 ROIs, 20 frames of the world's 40 over and over."""
+    """1,000 ROIs, copies of the first 60."""
     rows = np.arange(1000) % 60
     annotations = crops.annotations.iloc[rows].assign(annotation_id=np.arange(1000)).reset_index(drop=True)
     return replace(crops, annotations=annotations, pixels=crops.pixels[rows])
@@ -86,7 +86,7 @@ def with_one_other_pixel(crops: Crops, roi: int) -> Crops:
 
 
 def flip_a_bit(path: Path) -> None:
-    """Of the last number in a file of tensors."""
+    """Damage the last number in a file of tensors."""
     content = bytearray(path.read_bytes())
     content[-2] ^= 1
     path.write_bytes(content)
@@ -104,17 +104,17 @@ def frozen(config) -> TrainConfig:
 
 @pytest.fixture
 def two_views(crops) -> Crops:
-    """The box, and an inverted picture in the place of what is around it."""
+    """Two views: the crop and its negative."""
     return with_views(crops, 1.0, 3.0, pixels=np.concatenate([crops.pixels, 255 - crops.pixels], axis=1))
 
 
 class Breakdown(Exception):
-    """Stands for whatever ends a process: nothing after it runs."""
+    """Simulates the sudden end of a process."""
 
 
 @dataclass
 class Meter:
-    """Counts the ROIs that backbones see, and ends the process after as many as told."""
+    """Counts the ROIs that backbones process, and raises Breakdown beyond `allowed`."""
 
     rois: int = 0
     allowed: float = float("inf")

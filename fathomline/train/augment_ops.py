@@ -1,9 +1,9 @@
-"""What light, water and a camera do to a picture: rotation, colour, blur, objects in front.
+"""Augmentations of single pictures: rotation, colour, blur, erasing.
 
 Low resolution is in fathomline/model/degrade.py, as validation needs it too.
 
-Pictures are (rois, views, 3, side, side) float, 0 to 255; all views of an ROI change alike. All draws come from a
-CPU generator, so that every device sees the same ones.
+Pictures are (rois, views, 3, side, side) float, 0 to 255; all views of an ROI change alike. Generators are on the CPU,
+so that the draws do not depend on the device.
 """
 
 import math
@@ -15,14 +15,14 @@ from torch.nn import functional
 from fathomline.model.transforms import to_device
 
 GREY = (0.299, 0.587, 0.114)
-"""Share of red, green and blue in what the eye takes for brightness (ITU-R BT.601)."""
+"""Weights of red, green and blue in luma (ITU-R BT.601)."""
 
 LARGEST_GAP = 0.2
-"""Share of a picture that erasing takes away at most."""
+"""Largest share of a picture that is erased."""
 
 
 def rotated(images: Tensor, degrees: float, generator: torch.Generator) -> Tensor:
-    """Each ROI turned around its centre by up to `degrees` either way; corners show the nearest pixel."""
+    """Rotate each ROI around its centre by up to `degrees` either way; uncovered corners repeat the nearest pixel."""
     rois, views = images.shape[:2]
     angles = torch.deg2rad(degrees * (2 * torch.rand(rois, generator=generator) - 1))
     cosine, sine, zero = angles.cos(), angles.sin(), torch.zeros(rois)
@@ -35,7 +35,7 @@ def rotated(images: Tensor, degrees: float, generator: torch.Generator) -> Tenso
 
 
 def recoloured(images: Tensor, amount: float, generator: torch.Generator) -> Tensor:
-    """Saturation, contrast and brightness of each ROI times a factor each, drawn from 1 − amount to 1 + amount."""
+    """Scale saturation, contrast and brightness of each ROI, each by a factor from U(1 − amount, 1 + amount)."""
     factors = 1 + amount * (2 * torch.rand(len(images), 3, 1, 1, 1, 1, generator=generator) - 1)
     saturation, contrast, brightness = to_device(factors, images.device).unbind(dim=1)
     weights = to_device(torch.tensor(GREY), images.device).view(1, 1, 3, 1, 1)
@@ -46,7 +46,7 @@ def recoloured(images: Tensor, amount: float, generator: torch.Generator) -> Ten
 
 
 def blurred(images: Tensor, sigma: float) -> Tensor:
-    """A Gaussian blur of `sigma` pixels, above 0; the border shows the nearest pixel."""
+    """Gaussian blur with a standard deviation of `sigma` pixels, above 0; the border repeats the nearest pixel."""
     reach = max(1, math.ceil(3 * sigma))
     offsets = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
@@ -58,7 +58,7 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
 
 
 def erased(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """In about `share` of the ROIs a rectangle of up to a fifth of the picture gets the picture's mean colour."""
+    """In about `share` of the ROIs, fill a rectangle of up to `LARGEST_GAP` of the picture with its mean colour."""
     rois, side = len(images), images.shape[-1]
     area = LARGEST_GAP * torch.rand(rois, generator=generator)
     aspect = torch.exp(math.log(3) * (2 * torch.rand(rois, generator=generator) - 1))

@@ -215,7 +215,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.schedule.min_lr > self.lr:
             raise ValueError(
-                f"`schedule.min_lr` is {self.schedule.min_lr}, above `lr`, {self.lr}; the schedule goes down"
+                f"`schedule.min_lr` is {self.schedule.min_lr}, above `lr`, {self.lr}; lower it: the schedule falls"
             )
         if self.schedule.warmup_epochs >= self.epochs:
             raise ValueError(
@@ -223,17 +223,18 @@ class TrainConfig:
             )
         if 2 * self.accumulation > self.batch_size:
             raise ValueError(
-                f"`accumulation` is {self.accumulation}, above half of `batch_size`, {self.batch_size}: batch norm "
-                "needs two ROIs in each part"
+                f"`accumulation` is {self.accumulation}, above half of `batch_size`, {self.batch_size}; lower it: "
+                "batch norm needs two ROIs in each part"
             )
         if self.lora.r and self.optimizer.layer_decay != 1:
             raise ValueError(
-                f"`optimizer.layer_decay` is {self.optimizer.layer_decay}, but adapters have no layers to tell apart; "
-                "set it to 1"
+                f"`optimizer.layer_decay` is {self.optimizer.layer_decay}, but it does not apply to adapters, which "
+                "`lora.r` turns on; set it to 1"
             )
         if self.validation.select_on == "degraded" and self.validation.degraded_size is None:
             raise ValueError(
-                "`validation.select_on` is degraded, but `validation.degraded_size` is null; set the size to expect"
+                "`validation.select_on` is degraded, but `validation.degraded_size` is null; set it to the size of the "
+                "ROIs to be labelled"
             )
         unused = {"lora.r": self.lora.r, "augment.cutmix": self.augment.cutmix}
         for name, value in unused.items():

@@ -8,13 +8,14 @@ from fathomline.train.config import TrainConfig
 
 
 def design(config: TrainConfig, views: int, classes: int) -> Architecture:
-    """The architecture that `config` asks for; InputError for a backbone that timm does not have."""
+    """The architecture that `config` describes; InputError for a backbone that timm does not have."""
     defaults = pretrained_config(config.backbone)
     mean, std = {
         "backbone": (defaults.mean, defaults.std),
         "imagenet": (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD),
         "half": ((0.5,) * 3, (0.5,) * 3),
     }[config.normalization]
+    (mean_red, mean_green, mean_blue), (std_red, std_green, std_blue) = mean, std
     return Architecture(
         backbone=config.backbone,
         backbone_options=dict(config.backbone_options),
@@ -23,6 +24,6 @@ def design(config: TrainConfig, views: int, classes: int) -> Architecture:
         fusion=config.fusion,
         separate_backbones=config.separate_backbones,
         classes=classes,
-        mean=tuple(mean),
-        std=tuple(std),
+        mean=(mean_red, mean_green, mean_blue),
+        std=(std_red, std_green, std_blue),
     )

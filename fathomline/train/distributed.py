@@ -1,4 +1,4 @@
-"""One training in many processes: each computes its share of every batch, and all hold the same weights."""
+"""Data-parallel training: each process computes its share of every batch, and all processes hold the same weights."""
 
 import os
 from collections.abc import Iterator
@@ -12,32 +12,35 @@ from torch.nn.parallel import DistributedDataParallel
 
 from fathomline.model.device import best_device
 
-NOT_SHARED = "not all processes see the same files there; machines that train together must share the project's folder"
+NOT_SHARED = (
+    "the processes see different files in this folder; all machines that train together must share the project's folder"
+)
 
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes that train together, seen from one of them."""
+    """The processes that train together, as seen from one of them."""
 
     rank: int = 0
-    """Which of them this is, from 0."""
+    """Number of this process among all, from 0."""
     world_size: int = 1
-    """How many they are."""
+    """Number of processes."""
     local_rank: int = 0
-    """Which of those on this machine: the number of its GPU."""
+    """Number of this process on its machine, from 0; also the number of its GPU."""
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the main process, the one that writes files and prints."""
         return self.rank == 0
 
     def device(self) -> torch.device:
-        """The GPU of this process on CUDA, else the CPU; alone also Apple's MPS, which has no collectives."""
+        """This process's GPU on CUDA, otherwise the CPU. A single process also uses Apple's MPS, which has no
+        collectives."""
         device = best_device(self.local_rank)
         return torch.device("cpu") if device.type == "mps" and self.world_size > 1 else device
 
     def share(self, rows: np.ndarray) -> np.ndarray:
-        """This process's part of `rows`, in order; the parts differ in length by one at most."""
+        """This process's part of `rows`, in order. The parts differ in length by at most one."""
         return np.array_split(rows, self.world_size)[self.rank]
 
     def all_reduce(self, values: Tensor) -> Tensor:
@@ -47,53 +50,56 @@ class Processes:
         return values
 
     def all_gather(self, share: Tensor, rows: int) -> Tensor:
-        """(rows, …), the shares of all processes one after the other, as `share` split the rows."""
+        """(rows, …), the shares of all processes in the order in which `share` split the rows."""
         if self.world_size == 1:
             return share
-        whole = share.new_zeros((rows, *share.shape[1:]))
-        whole[self.share(np.arange(rows))] = share
-        return self.all_reduce(whole)
+        gathered = share.new_zeros((rows, *share.shape[1:]))
+        gathered[self.share(np.arange(rows))] = share
+        return self.all_reduce(gathered)
 
     def broadcast(self, module: nn.Module) -> None:
-        """Give `module` the weights and statistics of the main process: outside CUDA, batch norms see a share only."""
+        """Copy the main process's weights and statistics to `module` in all processes.
+
+        Statistics differ between processes outside CUDA, where each batch norm sees only its process's share.
+        """
         if self.world_size > 1:
             for tensor in module.state_dict().values():
                 distributed.broadcast(tensor, 0)
 
-    def joint(self, classifier: nn.Module) -> nn.Module:
-        """`classifier` with gradients averaged over the processes, and batch norms over the whole batch on CUDA."""
+    def data_parallel(self, classifier: nn.Module) -> nn.Module:
+        """`classifier`, with its gradients averaged over the processes."""
         if self.world_size == 1:
             return classifier
         on_cuda = next(classifier.parameters()).is_cuda
         return DistributedDataParallel(classifier, device_ids=[self.local_rank] if on_cuda else None)
 
-    def alike(self, number: int) -> bool:
-        """Whether all processes call this with the same `number`, an int64; waits for all of them."""
+    def all_equal(self, number: int) -> bool:
+        """Whether `number`, an int64, is the same in all processes. Blocks until every process has called this."""
         if self.world_size == 1:
             return True
-        most_and_least = torch.tensor([number, -number], device=self.device())
-        distributed.all_reduce(most_and_least, distributed.ReduceOp.MAX)
-        return most_and_least.sum().item() == 0
+        largest_and_smallest = torch.tensor([number, -number], device=self.device())
+        distributed.all_reduce(largest_and_smallest, distributed.ReduceOp.MAX)
+        return largest_and_smallest.sum().item() == 0
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Block until every process has called this."""
         if self.world_size > 1:
             distributed.barrier()
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Processes()
 
 
-def without_exchange(module: nn.Module, last: bool) -> AbstractContextManager:
-    """Leaves out the all-reduce of gradients, which only the last part of a batch needs."""
-    return module.no_sync() if isinstance(module, DistributedDataParallel) and not last else nullcontext()
+def without_all_reduce(module: nn.Module) -> AbstractContextManager[None]:
+    """Within this context, backward passes add up gradients without averaging them over the processes."""
+    return module.no_sync() if isinstance(module, DistributedDataParallel) else nullcontext()
 
 
 @contextmanager
-def joined() -> Iterator[Processes]:
-    """The processes that torchrun started, connected within the context; this one alone without torchrun."""
+def process_group() -> Iterator[Processes]:
+    """The processes that torchrun started, connected within the context; a single process without torchrun."""
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     processes = Processes(
         int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), int(os.environ.get("LOCAL_RANK", "0"))
@@ -103,5 +109,6 @@ def joined() -> Iterator[Processes]:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     yield processes
-    # Not after an error: NCCL would wait here for processes that have none, and the error would never be reported.
+    # Not in a `finally`: after an error in one process, NCCL would wait here for the others, and the error would never
+    # be reported.
     distributed.destroy_process_group()

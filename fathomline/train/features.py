@@ -1,8 +1,8 @@
-"""Features of a frozen backbone: computed once, kept on disk, and used again by every training of its head."""
+"""Features of a frozen backbone: computed once, stored on disk, and reused whenever a head is trained on them."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,115 +24,114 @@ from fathomline.rois.crops import Crops, batches
 from fathomline.train.augment import augmented
 from fathomline.train.config import TrainConfig
 from fathomline.train.distributed import NOT_SHARED, Processes
-from fathomline.train.inputs import FeatureInputs
+from fathomline.train.inputs import FeatureInputs, PixelInputs
 
 CHUNK = 512
-"""ROIs whose features are written at once: what an interruption may cost."""
+"""ROIs per file of features; an interruption loses at most one unfinished file."""
 
-DRAWN_TOGETHER = 32
-"""ROIs whose augmented copies are drawn from one seed, however many the device computes at once."""
+SEED_GROUP = 32
+"""ROIs whose augmented copies share one seed, so that the copies do not depend on the device's batch size."""
 
-OF_FEATURES = ("backbone", "backbone_options", "image_size", "frozen_copies", "seed")
-"""Parameters of `train` that features depend on, besides the weights, augmentation and the degraded size: an
-activation, for one, has no weights."""
+FEATURE_PARAMS = ("backbone", "backbone_options", "image_size", "frozen_copies", "seed")
+"""Parameters of `train` that features depend on, besides the augmentation and the degraded size. Those of the backbone
+are among them because some, such as its activation, leave no trace in the weights."""
 
-MIXING = ("mixup", "cutmix")
-"""Augmentations of batches, which come after the features."""
+BATCH_AUGMENTATIONS = ("mixup", "cutmix")
+"""Augmentations that are applied to batches of features, and so do not change the features."""
+
+Features = dict[str, Tensor]
+"""`plain`, `copies` and, with a degraded view, `degraded`, as in `FeatureInputs`, on the CPU."""
 
 
 def frozen_inputs(
-    classifier: Classifier,
-    crops: Crops,
-    spans: np.ndarray,
-    degraded_scale: float | None,
-    config: TrainConfig,
-    folder: Path | None,
-    processes: Processes,
+    classifier: Classifier, crops: Crops, pixels: PixelInputs, folder: Path | None, processes: Processes
 ) -> FeatureInputs:
-    """Features of all `crops`, of the held-out ones too, so that every fold's training finds them.
+    """Features of all `crops`, including the held-out ones, so that the training of every fold can reuse them.
 
-    Args: spans and degraded_scale as for `PixelInputs`; folder that keeps them, None to keep none.
-    Raises InputError when the processes do not see the same files in `folder`.
+    Args: folder for storing features; None: do not store them.
+    Raises InputError when the processes see different files in `folder`.
     """
-    device = next(classifier.parameters()).device
-    kept = None if folder is None else folder / _key(classifier, crops, config)
+    cache = None if folder is None else folder / _key(classifier, crops, pixels.config)
     starts = range(0, len(crops.annotations), CHUNK)
-    parts = {start: None if kept is None else _read(kept, start) for start in starts}
-    missing = np.array([start for start in starts if parts[start] is None], dtype=np.int64)
-    # Waits until all have seen what is missing, and any may begin to write it.
-    if not processes.alike(int.from_bytes(hashlib.sha256(missing).digest()[:6])):
+    parts = {} if cache is None else _read(cache, starts)
+    missing = np.array([start for start in starts if start not in parts], dtype=np.int64)
+    # This also waits until every process has listed the missing files, before any process writes one.
+    if not processes.all_equal(int.from_bytes(hashlib.sha256(missing.tobytes()).digest()[:6])):
         raise InputError(f"{folder}: {NOT_SHARED}")
-    mine = missing if kept is None else processes.share(missing)
+    mine = missing if cache is None else processes.share(missing)
     for start in progress(mine.tolist(), label="features", unit=f"{CHUNK} ROIs"):
-        rows = np.arange(start, min(start + CHUNK, len(crops.annotations)))
-        parts[start] = _compute(classifier, crops, rows, spans, degraded_scale, config)
-        if kept is not None:
-            save_checksummed(parts[start], _file(kept, start))
-    processes.wait()
-    parts = {start: _read(kept, start) if part is None else part for start, part in parts.items()}
-    if None in parts.values():
+        parts[start] = _compute(classifier, pixels, np.arange(start, min(start + CHUNK, len(crops.annotations))))
+        if cache is not None:
+            save_checksummed(parts[start], _file(cache, start))
+    processes.barrier()
+    if cache is not None:
+        parts |= _read(cache, [start for start in starts if start not in parts])
+    if len(parts) < len(starts):
         raise InputError(f"{folder}: {NOT_SHARED}")
-    joined = {name: torch.cat([part[name] for part in parts.values()]).to(device) for name in parts[0]}
-    return FeatureInputs(joined["plain"], joined.get("degraded"), joined["copies"], config.precision)
+    joined = _concatenated([parts[start] for start in starts])
+    on_device = {name: tensor.to(pixels.device) for name, tensor in joined.items()}
+    return FeatureInputs(on_device["plain"], on_device.get("degraded"), on_device["copies"], pixels.config.precision)
 
 
 def _file(folder: Path, start: int) -> Path:
     return folder / f"{start:08d}.safetensors"
 
 
-def _read(folder: Path, start: int) -> dict[str, Tensor] | None:
-    """None where there is no file, or, with a warning, a damaged one: it is computed then."""
-    try:
-        return load_checksummed(_file(folder, start))[0]
-    except FileNotFoundError:
-        return None
-    except DamagedFileError as error:
-        warning(f"features: {error}; computing it again")
-        return None
+def _read(folder: Path, starts: Iterable[int]) -> dict[int, Features]:
+    """The stored features by first ROI. Leaves out missing files and, with a warning, damaged ones."""
+    found = {}
+    for start in starts:
+        try:
+            found[start] = load_checksummed(_file(folder, start))[0]
+        except FileNotFoundError:
+            continue
+        except DamagedFileError as error:
+            warning(f"features: {error}; computing them again")
+    return found
+
+
+def _concatenated(parts: list[Features]) -> Features:
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def _key(classifier: Classifier, crops: Crops, config: TrainConfig) -> str:
     """A hash of everything that the features depend on."""
-    settings = {name: getattr(config, name) for name in OF_FEATURES}
-    settings |= {name: value for name, value in asdict(config.augment).items() if name not in MIXING}
+    settings = {name: getattr(config, name) for name in FEATURE_PARAMS}
+    settings |= {name: value for name, value in asdict(config.augment).items() if name not in BATCH_AUGMENTATIONS}
     settings["degraded_size"] = config.validation.degraded_size
     settings["computed_in"] = computed_in(classifier.head.weight.device, config.precision)
     hashed = hashlib.sha256(json.dumps([settings, crops.digest, torch.__version__, timm.__version__]).encode())
-    hashed.update(json.dumps([str(classifier.mean.tolist()), str(classifier.std.tolist())]).encode())
+    buffers = dict(classifier.named_buffers())
+    hashed.update(json.dumps([str(buffers[name].tolist()) for name in ("mean", "std")]).encode())
     for name, tensor in classifier.backbones.state_dict().items():
         hashed.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     hashed.update(code_of("train/augment.py", "train/augment_ops.py", "train/features.py", "model/*.py"))
     return hashed.hexdigest()
 
 
-def _compute(
-    classifier: Classifier,
-    crops: Crops,
-    rows: np.ndarray,
-    spans: np.ndarray,
-    degraded_scale: float | None,
-    config: TrainConfig,
-) -> dict[str, Tensor]:
-    """Features of `rows`, on the CPU: plain, degraded where there is a scale, and of augmented copies."""
+def _compute(classifier: Classifier, pixels: PixelInputs, rows: np.ndarray) -> Features:
     classifier.eval()
-    device, size = classifier.head.weight.device, config.image_size
-    pixels_per_roi = crops.pixels.shape[1] * size**2
+    pixels_per_roi = pixels.pixels.shape[1] * pixels.config.image_size**2
     parts, count = [], 0
-    for group in batches(rows, DRAWN_TOGETHER):
-        part: dict[str, list[Tensor]] = {"plain": [], "degraded": [], "copies": []}
-        for name, views in _views_of(crops, group, spans, degraded_scale, config, device):
-            compute, places = _forward(classifier, views, config.precision), np.arange(len(group))
-            count = count or batch_size(compute, places, device, pixels_per_roi)
-            part[name].append(torch.cat(list(in_batches(compute, places, count))))
-        copies = part.pop("copies")
-        parts.append({name: features[0] for name, features in part.items() if features})
-        none = torch.zeros(len(group), 0, *parts[-1]["plain"].shape[1:])
-        parts[-1]["copies"] = torch.stack(copies, dim=1) if copies else none
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    for group in batches(rows, SEED_GROUP):
+        places, computed = np.arange(len(group)), []
+        for views in _views(pixels, group):
+            compute = _forward(classifier, views, pixels.config.precision)
+            count = count or batch_size(compute, places, pixels.device, pixels_per_roi)
+            computed.append(torch.cat(list(in_batches(compute, places, count))))
+        parts.append(_named(computed, has_degraded=pixels.degraded_scale is not None))
+    return _concatenated(parts)
+
+
+def _named(computed: list[Tensor], *, has_degraded: bool) -> Features:
+    """Features of one group, in the order of `_views`."""
+    plain, copies = computed[0], computed[1 + has_degraded :]
+    stacked = torch.stack(copies, dim=1) if copies else torch.zeros(len(plain), 0, *plain.shape[1:])
+    return {"plain": plain, "copies": stacked} | ({"degraded": computed[1]} if has_degraded else {})
 
 
 def _forward(classifier: Classifier, views: Tensor, precision: str) -> Callable[[np.ndarray], Tensor]:
-    """Computes features of some of `views`: (rois, views, features) float32, on the CPU."""
+    """A function that computes the features of some of `views`: (rois, views, features) float32, on the CPU."""
 
     @torch.inference_mode()
     def compute(places: np.ndarray) -> Tensor:
@@ -143,22 +142,16 @@ def _forward(classifier: Classifier, views: Tensor, precision: str) -> Callable[
     return compute
 
 
-def _views_of(
-    crops: Crops,
-    rows: np.ndarray,
-    spans: np.ndarray,
-    degraded_scale: float | None,
-    config: TrainConfig,
-    device: torch.device,
-) -> Iterator[tuple[str, Tensor]]:
-    """Names of features and the views that they are of, in the order of `rows`."""
-    views = full_views(crops.pixels, rows, config.image_size, device)
-    yield "plain", views
-    if degraded_scale is not None:
-        yield "degraded", degraded(views, spans[rows] * degraded_scale)
+def _views(pixels: PixelInputs, rows: np.ndarray) -> Iterator[Tensor]:
+    """The views of `rows`: plain, degraded if there is a scale for it, and the augmented copies."""
+    config, device = pixels.config, pixels.device
+    plain = full_views(pixels.pixels, rows, config.image_size, device)
+    yield plain
+    if pixels.degraded_scale is not None:
+        yield degraded(plain, pixels.spans[rows] * pixels.degraded_scale)
     for copy in range(config.frozen_copies):
         generator = torch.Generator().manual_seed(seed_of(config.seed, copy, int(rows[0])))
-        # Shuffled anew for each copy, or neighbours would share their crop's size in all of them.
+        # Shuffled for each copy: otherwise the same neighbours would share a sub-batch, and so a crop size, in all.
         order = torch.randperm(len(rows), generator=generator)
-        drawn = augmented(crops.pixels, rows[order.numpy()], spans, config, generator, device)
-        yield "copies", drawn[to_device(torch.argsort(order), device)]
+        drawn = augmented(pixels.pixels, rows[order.numpy()], pixels.spans, config, generator, device)
+        yield drawn[to_device(torch.argsort(order), device)]

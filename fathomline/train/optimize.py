@@ -1,4 +1,4 @@
-"""From gradients to weights: timm's optimiser, schedule and moving average, set up from params."""
+"""timm's optimizer, learning rate schedule and moving average of the weights, set up from params."""
 
 import math
 from typing import Any
@@ -15,34 +15,35 @@ from fathomline.train.config import TrainConfig
 
 
 class Optimization:
-    """One optimiser with its schedule, and the moving average of the weights where one is asked for."""
+    """An optimizer, its schedule, and the moving average of the weights if `train.optimizer.ema_decay` is set."""
 
     def __init__(self, classifier: Classifier, config: TrainConfig, steps_per_epoch: int) -> None:
         self._classifier, self._config = classifier, config
         self._weights = [weight for weight in classifier.parameters() if weight.requires_grad]
         groups = parameter_groups(classifier, config)
-        fused = {"fused": True} if config.optimizer.name == "adamw" and self._weights[0].device.type != "mps" else {}
+        can_fuse = config.optimizer.name == "adamw" and self._weights[0].device.type != "mps"
+        options: dict[str, Any] = {"fused": True} if can_fuse else {}
         try:
             self.optimizer = create_optimizer_v2(
-                groups, config.optimizer.name, config.lr, config.optimizer.weight_decay, **fused
+                groups, config.optimizer.name, config.lr, config.optimizer.weight_decay, **options
             )
-        # timm passes on whatever the optimiser, or a package that it lacks, raises.
+        # timm lets through whatever an optimizer or a missing package raises.
         except (ValueError, TypeError, RuntimeError, ImportError, AssertionError) as error:
             raise InputError(
-                f"train.optimizer.name is {config.optimizer.name!r}, which timm cannot set up: {error}; adamw always "
-                "works"
+                f"train.optimizer.name is {config.optimizer.name!r}, which timm cannot set up: {error}; choose "
+                "another one, such as adamw"
             ) from error
         self._schedule, _ = create_scheduler_v2(
             self.optimizer,
             sched=config.schedule.name,
             num_epochs=config.epochs,
             min_lr=config.schedule.min_lr,
-            warmup_epochs=config.schedule.warmup_epochs,
+            warmup_epochs=config.schedule.warmup_epochs,  # type: ignore[arg-type]  # timm only multiplies it
             warmup_lr=min(config.schedule.min_lr, config.lr),
             step_on_epochs=False,
             updates_per_epoch=steps_per_epoch,
         )
-        self._schedule.step_update(0)  # timm scales the rates of layers from its second step on only
+        self._schedule.step_update(0)  # otherwise timm's first step ignores the layer decay
         self._average = (
             ModelEmaV3(classifier, config.optimizer.ema_decay, use_warmup=True) if config.optimizer.ema_decay else None
         )
@@ -50,16 +51,16 @@ class Optimization:
 
     @property
     def lr(self) -> float:
-        """Learning rate of the next step, of the layers that it is not scaled down for."""
+        """Learning rate of the next step, without layer decay."""
         return max(group["lr"] for group in self.optimizer.param_groups)
 
     @property
-    def best_guess(self) -> Classifier:
-        """The classifier to validate and to save: the moving average where there is one."""
+    def averaged(self) -> Classifier:
+        """The classifier to validate and to save: the moving average if there is one, otherwise the classifier."""
         return self._classifier if self._average is None else self._average.module
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next steps depend on, the classifier's weights included."""
+        """Everything that the next steps depend on, including the classifier's weights."""
         return {
             "steps": self.steps,
             "weights": self._classifier.state_dict(),
@@ -68,11 +69,12 @@ class Optimization:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Resume from what `state` returned."""
         self.steps = state["steps"]
         self._classifier.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
-        # Laid out in memory as the weights are, or sums over them would round otherwise than without the interruption.
+        # With the memory layout of the weights: in another one, sums would round differently than without the
+        # interruption.
         for weight, moments in self.optimizer.state.items():
             for name, moment in moments.items():
                 if torch.is_tensor(moment) and moment.shape == weight.shape:
@@ -82,7 +84,10 @@ class Optimization:
             self._average.module.load_state_dict(state["average"])
 
     def step(self) -> Tensor:
-        """Take one step along the gradients that have gathered, and clear them. Returns their L2 norm, a scalar."""
+        """Take one step along the accumulated gradients and clear them.
+
+        Returns their L2 norm before clipping, a scalar.
+        """
         norm = torch.nn.utils.clip_grad_norm_(self._weights, self._config.optimizer.clip_norm or math.inf)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -93,21 +98,22 @@ class Optimization:
         return norm
 
 
-def parameter_groups(classifier: Classifier, config: TrainConfig) -> list[dict]:
+def parameter_groups(classifier: Classifier, config: TrainConfig) -> list[dict[str, Any]]:
     """Trainable parameters in timm's groups.
 
-    Weight decay is for matrices, not for biases, norms and what the backbone itself exempts, such as position
-    embeddings and class tokens. With a layer decay, each layer of the backbone learns that much slower than the next.
+    Weight decay applies to matrices, but not to biases, norms and what the backbone itself exempts, such as position
+    embeddings and class tokens. With a layer decay, the learning rate of each layer of the backbone is that share of
+    the next layer's.
     """
     decay = config.optimizer.weight_decay
     exempt = [set(getattr(backbone, "no_weight_decay", set)()) for backbone in classifier.backbones]
     if config.optimizer.layer_decay == 1:
-        names = {f"backbones.{place}.{name}" for place, spared in enumerate(exempt) for name in spared}
+        names = {f"backbones.{place}.{name}" for place, exempted in enumerate(exempt) for name in exempted}
         return param_groups_weight_decay(classifier, decay, no_weight_decay_list=names | {"fusion.embedding"})
-    groups = []
-    for backbone, spared in zip(classifier.backbones, exempt, strict=True):
+    groups: list[dict[str, Any]] = []
+    for backbone, names in zip(classifier.backbones, exempt, strict=True):
         groups += param_groups_layer_decay(
-            backbone, decay, no_weight_decay_list=spared, layer_decay=config.optimizer.layer_decay
+            backbone, decay, no_weight_decay_list=names, layer_decay=config.optimizer.layer_decay
         )
     groups += param_groups_weight_decay(classifier.fusion, decay, no_weight_decay_list={"embedding"})
     return [*groups, *param_groups_weight_decay(classifier.head, decay)]

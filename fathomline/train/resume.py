@@ -1,8 +1,8 @@
-"""The state of an interrupted training after an epoch, to resume from: in one file, without pickle."""
+"""Resuming interrupted training: its state after each epoch, in one file, without pickle."""
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,26 +25,32 @@ _TENSOR, _PAIRS = "tensor:", "pairs:"
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Where one training is resumed. Another training, by its data, params or code, has another point."""
+    """Files from which one training can be resumed. Training with other data, params or code has another point."""
 
     path: Path
-    """The state after its last epoch, once there is one."""
+    """State after the last finished epoch; missing before the first."""
 
-    @property
-    def identity(self) -> str:
-        """A name that this training keeps through its interruptions; made up at its start, forgotten at its end."""
-        if not self._named.exists():
-            with written_whole(self._named) as temporary:
+    def start(self) -> None:
+        """Give this training an identity, unless an interrupted run has done so."""
+        if self.identity is None:
+            with written_whole(self._identity_path) as temporary:
                 temporary.write_text(uuid4().hex[:12], encoding="utf-8")
-        return self._named.read_text(encoding="utf-8")
 
     @property
-    def _named(self) -> Path:
+    def identity(self) -> str | None:
+        """A random name that lasts from `start` to `remove`, across interruptions; None outside that time."""
+        try:
+            return self._identity_path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+    @property
+    def _identity_path(self) -> Path:
         return self.path.with_suffix(".id")
 
     def remove(self) -> None:
-        """Leave nothing to resume from."""
-        for path in (self.path, self._named):
+        """Remove the state and the identity."""
+        for path in (self.path, self._identity_path):
             path.unlink(missing_ok=True)
 
 
@@ -56,55 +62,56 @@ def resume_point(
     classes: Sequence[str],
     config: TrainConfig,
 ) -> ResumePoint:
-    """The point of this training in `folder`, named by a hash of what it depends on, its code included."""
+    """The resume point in `folder` for this training, named by a hash of everything that its result depends on."""
     settings = asdict(config)
     versions = [torch.__version__, timm.__version__]
     described = [settings, taxonomy.hash, list(classes), crops.digest, [len(part) for part in rows], versions]
     hashed = hashlib.sha256(json.dumps(described).encode())
     for part in rows:
-        hashed.update(np.asarray(part, dtype=np.int64))
+        hashed.update(np.asarray(part, dtype=np.int64).tobytes())
     if isinstance(config.pretrained, str) and Path(config.pretrained).is_file():
-        hashed.update(sha256_of(Path(config.pretrained)).encode())  # the file may be another one under the same name
+        hashed.update(sha256_of(Path(config.pretrained)).encode())  # the content may change under the same name
     hashed.update(code_of("train/*.py", "model/*.py", "taxonomy/tree.py"))
     return ResumePoint(folder / f"{hashed.hexdigest()}.safetensors")
 
 
 def save_point(state: dict[str, Any], path: Path) -> None:
-    """Write nested dicts and lists of tensors, numbers, texts and None; the file is whole or absent."""
+    """Write nested dicts and lists of tensors, numbers, texts and None, atomically."""
     tensors: dict[str, Tensor] = {}
-    described = json.dumps(_taken_apart(state, "state", tensors))
+    described = json.dumps(_to_json(state, "state", tensors))
     save_checksummed(tensors, path, {"state": described})
 
 
 def load_point(path: Path) -> dict[str, Any] | None:
-    """Read what `save_point` wrote, on the CPU; None when there is no file, or, with a warning, a damaged one."""
+    """Read what `save_point` wrote, to the CPU; None for a missing file and, with a warning, for a damaged one."""
     try:
         tensors, metadata = load_checksummed(path)
     except FileNotFoundError:
         return None
     except DamagedFileError as error:
-        warning(f"train: {error}; the training starts over")
+        warning(f"train: {error}; starting again from the first epoch")
         return None
-    return _put_together(json.loads(metadata["state"]), tensors.__getitem__)
+    return _from_json(json.loads(metadata["state"]), tensors)
 
 
-def _taken_apart(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+def _to_json(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """`value` with each tensor replaced by its name in `tensors`, where it is added."""
     if isinstance(value, Tensor):
         tensors[name] = value.detach().cpu().clone().contiguous()
         return _TENSOR + name
     if isinstance(value, dict):
-        # JSON knows text keys only, and an optimiser counts its weights.
-        return {_PAIRS: [[key, _taken_apart(item, f"{name}.{key}", tensors)] for key, item in value.items()]}
+        # A list of pairs: an optimizer's state has integer keys, and JSON would turn them into text.
+        return {_PAIRS: [[key, _to_json(item, f"{name}.{key}", tensors)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
-        return [_taken_apart(item, f"{name}.{place}", tensors) for place, item in enumerate(value)]
+        return [_to_json(item, f"{name}.{place}", tensors) for place, item in enumerate(value)]
     return value
 
 
-def _put_together(value: Any, tensor) -> Any:
+def _from_json(value: Any, tensors: Mapping[str, Tensor]) -> Any:
     if isinstance(value, str) and value.startswith(_TENSOR):
-        return tensor(value.removeprefix(_TENSOR))
+        return tensors[value.removeprefix(_TENSOR)]
     if isinstance(value, dict):
-        return {key: _put_together(item, tensor) for key, item in value[_PAIRS]}
+        return {key: _from_json(item, tensors) for key, item in value[_PAIRS]}
     if isinstance(value, list):
-        return [_put_together(item, tensor) for item in value]
+        return [_from_json(item, tensors) for item in value]
     return value

@@ -1,4 +1,4 @@
-"""What only a GPU can show. Machines without one skip it all."""
+"""Tests that need a GPU."""
 
 import os
 import pickle
@@ -21,7 +21,7 @@ from fathomline.model.device import prepare_device
 from fathomline.model.inference import predict_logits
 from fathomline.model.transforms import to_device
 from fathomline.train.design import design
-from fathomline.train.distributed import joined
+from fathomline.train.distributed import process_group
 from fathomline.train.train import train
 from tests.colored_crops import CLASSES, weights
 
@@ -44,10 +44,10 @@ def classifier(config) -> Classifier:
     return build(design(replace(config, backbone="test_vit"), views=2, classes=3)).eval()
 
 
-# triton and inductor warn of what they find on a machine; which warnings these are is not ours to say.
+# triton and inductor issue warnings that depend on the machine.
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize(("compiled", "precision"), [(False, "fp32"), (False, "bf16"), (True, "bf16")])
-def test_a_few_steps_learn_compiled_and_in_bf16(crops, rows, taxonomy, config, compiled, precision):
+def test_training_reduces_the_loss_compiled_and_in_bf16(crops, rows, taxonomy, config, compiled, precision):
     changes = {
         "augment.rotation": 10.0,
         "augment.color_jitter": 0.2,
@@ -63,28 +63,28 @@ def test_a_few_steps_learn_compiled_and_in_bf16(crops, rows, taxonomy, config, c
 
 
 @pytest.mark.filterwarnings("default")
-def test_features_of_a_frozen_backbone_are_those_of_the_cpu(crops, rows, taxonomy, config, monkeypatch):
+def test_features_of_a_frozen_backbone_match_the_cpu(crops, rows, taxonomy, config, monkeypatch):
     frozen = with_values(
         config, frozen=True, frozen_copies=1, epochs=1, lr=1e-12, precision="fp32", schedule={"min_lr": 0.0}
     )
     on_gpu = train(crops, rows, taxonomy, CLASSES, frozen).best
     monkeypatch.setattr("fathomline.train.distributed.best_device", lambda number=0: torch.device("cpu"))
     on_cpu = train(crops, rows, taxonomy, CLASSES, frozen).best
-    # TF32 keeps ten bits of a product's factors.
+    # TF32 rounds the factors of a product to ten bits.
     assert on_gpu.validation_cross_entropy == pytest.approx(on_cpu.validation_cross_entropy, abs=1e-2)
 
 
-def test_a_pinned_copy_has_the_values_that_it_was_made_of(cuda):
+def test_a_copy_through_pinned_memory_keeps_its_values(cuda):
     pages = [torch.full((2**20,), float(number)) for number in range(20)]
     copies = [to_device(page, cuda) for page in pages]
-    del pages  # the caching allocator may hand their pinned memory out again only when the copies are done
+    del pages  # the allocator must not reuse their pinned memory before the copies are done
     for number, copy in enumerate(copies):
         assert copy.device == cuda
         assert bool((copy == number).all())
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-2), ("bf16", 0.2)])
-def test_predictions_are_those_of_the_cpu(classifier, two_views, cuda, precision, tolerance):
+def test_predictions_match_the_cpu(classifier, two_views, cuda, precision, tolerance):
     remaining = np.random.default_rng(0).uniform(1, 30, (120, 2))
     options = {"orientations": ORIENTATIONS, "remaining": remaining}
     rows = np.arange(120)[::-1].copy()
@@ -95,7 +95,7 @@ def test_predictions_are_those_of_the_cpu(classifier, two_views, cuda, precision
     assert found == pytest.approx(expected, abs=tolerance)
 
 
-def test_predictions_without_tf32_are_those_of_the_cpu_almost_to_the_last_bit(classifier, two_views, cuda):
+def test_predictions_without_tf32_match_the_cpu_closely(classifier, two_views, cuda):
     rows = np.arange(120)
     expected = predict_logits(classifier, two_views.pixels, rows, 16)
     classifier.to(cuda)
@@ -104,21 +104,21 @@ def test_predictions_without_tf32_are_those_of_the_cpu_almost_to_the_last_bit(cl
         found = predict_logits(classifier, two_views.pixels, rows, 16)
     finally:
         prepare_device(cuda)
-    # What differs is the resizing: of bytes on a CPU, of floats on a GPU.
+    # The rest is due to resizing, which works on bytes on a CPU and on floats on a GPU.
     assert found == pytest.approx(expected, abs=3e-2)
 
 
-def test_a_gpu_degrades_as_a_cpu_does_even_where_tf32_and_bf16_are_allowed(cuda):
+def test_degradation_on_a_gpu_matches_the_cpu_despite_tf32_and_bf16(cuda):
     images = 255 * torch.rand(40, 3, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     remaining = np.random.default_rng(1).uniform(1, 120, (40, 3))
     with torch.autocast("cuda", torch.bfloat16):
         found = degraded(images.to(cuda), remaining)
     assert found.dtype == torch.float32
     assert torch.allclose(found.cpu(), degraded(images, remaining), atol=1e-2)
-    assert torch.backends.cuda.matmul.allow_tf32, "allowed again for what comes after"
+    assert torch.backends.cuda.matmul.allow_tf32, "restored afterwards"
 
 
-def test_the_batch_follows_the_memory_that_is_free(cuda):
+def test_the_batch_size_follows_the_free_memory(cuda):
     def compute(rows: np.ndarray) -> torch.Tensor:
         return torch.empty(len(rows), 64 * 2**20, dtype=torch.uint8, device=cuda)[:, 0].cpu()
 
@@ -129,32 +129,32 @@ def test_the_batch_follows_the_memory_that_is_free(cuda):
     held = torch.empty(int(batching.free_memory(cuda) * 0.8), dtype=torch.uint8, device=cuda)
     during = batch_size(compute, rows, cuda, 1)
     assert during < before
-    del held  # the allocator holds the memory yet, but it is free to be used
+    del held  # the allocator still holds this memory, but can reuse it
     assert batch_size(compute, rows, cuda, 1) == before
     torch.cuda.empty_cache()
 
 
-def test_a_batch_too_large_for_the_gpu_is_halved(classifier, two_views, cuda, monkeypatch, capsys):
+def test_a_batch_that_does_not_fit_the_gpu_is_halved(classifier, two_views, cuda, monkeypatch, capsys):
     rows = np.arange(120)
     classifier.to(cuda)
     expected = predict_logits(classifier, two_views.pixels, rows, 16)
     forward = Classifier.forward
 
-    def demanding(model, views):
+    def forward_with_much_memory(model, views):
         torch.empty(len(views), torch.cuda.get_device_properties(cuda).total_memory // 50, device=cuda).add_(1)
         return forward(model, views)
 
-    monkeypatch.setattr(Classifier, "forward", demanding)
+    monkeypatch.setattr(Classifier, "forward", forward_with_much_memory)
     monkeypatch.setattr("fathomline.model.inference.batch_size", lambda *_: 64)
     assert predict_logits(classifier, two_views.pixels, rows, 16) == pytest.approx(expected, abs=1e-2)
     assert "out of memory with 64 ROIs at once" in capsys.readouterr().err
     torch.cuda.empty_cache()
 
 
-def trained_by_one_of_two(rank: int, port: int, folder: Path, world: tuple) -> None:
-    named = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    os.environ |= {name: str(value) for name, value in named.items()}
-    with joined() as processes:
+def _train_rank(rank: int, port: int, folder: Path, world: tuple) -> None:
+    variables = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ |= {name: str(value) for name, value in variables.items()}
+    with process_group() as processes:
         assert processes.device() == torch.device("cuda", rank)
         trained = train(*world, processes=processes)
         answer = [asdict(epoch) for epoch in trained.history], weights(trained)
@@ -164,30 +164,30 @@ def trained_by_one_of_two(rank: int, port: int, folder: Path, world: tuple) -> N
 @two_gpus
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("backbone", ["test_vit", "test_resnet"])
-def test_two_processes_learn_over_nccl_what_one_learns(crops, rows, taxonomy, config, tmp_path, backbone):
-    still = {
+def test_two_processes_over_nccl_match_one(crops, rows, taxonomy, config, tmp_path, backbone):
+    changes = {
         "augment.min_crop": 1.0,
         "augment.horizontal_flip": False,
         "augment.vertical_flip": False,
         "optimizer.name": "sgd",
         "lr": 0.01,
     }
-    still |= {
+    changes |= {
         "backbone": backbone,
         "accumulation": 2,
         "validation.degraded_size": 5.0,
         "epochs": 2,
         "precision": "fp32",
     }
-    world = (crops, rows, taxonomy, CLASSES, with_values(config, **still))
+    world = (crops, rows, taxonomy, CLASSES, with_values(config, **changes))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    start_processes(trained_by_one_of_two, (port, tmp_path, world), nprocs=2, start_method="spawn")
+    start_processes(_train_rank, (port, tmp_path, world), nprocs=2, start_method="spawn")
     (curves, first), (others, second) = (pickle.loads((tmp_path / f"{rank}.pickle").read_bytes()) for rank in range(2))
     assert curves == others
     assert all(torch.equal(first[name], second[name]) for name in first)
     alone = train(*world)
-    told = [epoch.train_loss for epoch in alone.history]
-    # With batch norms over both processes, the ResNet's losses agree, too.
-    assert [epoch["train_loss"] for epoch in curves] == pytest.approx(told, abs=2e-2)
+    expected = [epoch.train_loss for epoch in alone.history]
+    # The ResNet matches too, because its batch norms are synchronised.
+    assert [epoch["train_loss"] for epoch in curves] == pytest.approx(expected, abs=2e-2)

@@ -8,8 +8,9 @@ from torch.nn import functional
 from fathomline.config import with_values
 from fathomline.model.backbone import build, save_memory
 from fathomline.model.classifier import Classifier
-from fathomline.train.adapters import AdapterGradients, add_adapters, merge_adapters, trainable_weights
+from fathomline.train.adapters import AdapterGradients, add_adapters, count_weights, merge_adapters
 from fathomline.train.design import design
+from fathomline.train.history import Diagnostics, Epoch
 from fathomline.train.train import train
 from tests.colored_crops import CLASSES
 
@@ -29,7 +30,7 @@ def made(vit):
 
 
 class Adapted(nn.Module):
-    """A layer with two adapter matrices of two numbers each, and a weight that is none."""
+    """A layer with two adapter matrices of two numbers each, and a head without adapters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,76 +38,79 @@ class Adapted(nn.Module):
         self.layer.lora_A, self.layer.lora_B = nn.Linear(2, 1, bias=False), nn.Linear(1, 2, bias=False)
         self.head = nn.Linear(2, 2)
 
-    def receive(self, first: list[float], second: list[float]) -> None:
+    def set_gradients(self, first: list[float], second: list[float]) -> None:
         self.layer.lora_A.weight.grad = torch.tensor([first])
         self.layer.lora_B.weight.grad = torch.tensor([second]).T
         self.head.weight.grad = torch.full((2, 2), 1e6)
 
 
 @pytest.fixture
-def noted() -> tuple[Adapted, AdapterGradients]:
-    """After two steps with gradients of length 5 and 12, then 10 and 0."""
+def recorded() -> tuple[Adapted, AdapterGradients]:
+    """After two steps with gradient norms of 5 and 12, then 10 and 0."""
     adapted = Adapted()
     gradients = AdapterGradients(adapted)
     for first, second in (([3.0, -4.0], [0.0, 12.0]), ([-8.0, 6.0], [0.0, 0.0])):
-        adapted.receive(first, second)
-        gradients.note()
+        adapted.set_gradients(first, second)
+        gradients.record()
     return adapted, gradients
 
 
-def test_gradients_of_adapters_are_averaged_over_the_steps(noted):
-    _, gradients = noted
-    assert gradients.means().tolist() == pytest.approx([(5 + 10) / 2, 12 / 2])
-    assert gradients.summary() == pytest.approx(((13 + 10) / 2, 12.0)), "of both together: 13, then 10"
+def test_gradients_of_adapters_are_averaged_over_the_steps(recorded):
+    _, gradients = recorded
+    assert gradients.mean_norms().tolist() == pytest.approx([(5 + 10) / 2, 12 / 2])
+    assert gradients.summary() == pytest.approx(((13 + 10) / 2, 12.0)), "the norms of both together are 13, then 10"
 
 
-def test_the_largest_element_counts_whatever_its_sign():
+def test_the_largest_element_is_the_largest_in_absolute_value():
     adapted = Adapted()
     gradients = AdapterGradients(adapted)
-    adapted.receive([1.0, -7.0], [2.0, 3.0])
-    gradients.note()
+    adapted.set_gradients([1.0, -7.0], [2.0, 3.0])
+    gradients.record()
     assert gradients.summary()[1] == 7.0
 
 
-def test_each_epoch_counts_its_own_steps(noted):
-    adapted, gradients = noted
-    gradients.start()
-    adapted.receive([0.0, 1.0], [2.0, 0.0])
-    gradients.note()
-    assert gradients.means().tolist() == pytest.approx([1.0, 2.0])
+def test_each_epoch_starts_with_new_statistics(recorded):
+    adapted, gradients = recorded
+    gradients.reset()
+    adapted.set_gradients([0.0, 1.0], [2.0, 0.0])
+    gradients.record()
+    assert gradients.mean_norms().tolist() == pytest.approx([1.0, 2.0])
     assert gradients.summary() == pytest.approx((5**0.5, 2.0))
 
 
-def test_without_adapters_there_is_nothing_to_tell():
+def test_without_adapters_there_are_no_statistics():
     plain = nn.Linear(2, 2)
     gradients = AdapterGradients(plain)
     plain.weight.grad = torch.ones(2, 2)
-    gradients.note()
+    gradients.record()
     assert gradients.summary() == (None, None)
-    assert gradients.means().tolist() == []
+    assert gradients.mean_norms().tolist() == []
 
 
-def test_the_history_tells_of_adapters_only_where_there_are_some(crops, rows, taxonomy, vit):
-    paces = []
+def test_the_history_has_gradients_of_adapters_only_with_adapters(crops, rows, taxonomy, vit):
+    logged = []
 
-    def one(**changes):
+    def record(_, diagnostics: Diagnostics) -> None:
+        logged.append(diagnostics)
+
+    def best(**changes) -> Epoch:
         config = with_values(vit, **changes)
-        return train(crops, rows, taxonomy, CLASSES, config, on_epoch=lambda _, pace: paces.append(pace)).best
+        return train(crops, rows, taxonomy, CLASSES, config, on_epoch=record).best
 
-    adapted, plain = one(), one(lora={"r": 0})
+    adapted, plain = best(), best(lora={"r": 0})
     assert (plain.lora_gradient_norm, plain.lora_gradient_max) == (None, None)
     assert 0 < adapted.lora_gradient_max < adapted.lora_gradient_norm < adapted.gradient_norm
-    norms, none = (pace.lora_gradients for pace in paces)
+    norms, none = (diagnostics.lora_gradients for diagnostics in logged)
     assert none == ()
     classifier = build(design(vit, views=1, classes=3))
     layers = sum(isinstance(layer, nn.Linear) for layer in classifier.backbones.modules())
     assert len(norms) == 2 * layers, "two matrices for each linear layer"
 
 
-def test_gradients_of_adapters_are_told_as_they_were_before_clipping(crops, rows, taxonomy, vit):
-    at_once = replace(vit, batch_size=90)  # one step, after which the trainings differ
+def test_gradients_of_adapters_are_recorded_before_clipping(crops, rows, taxonomy, vit):
+    one_step = replace(vit, batch_size=90)
     free, clipped = (
-        train(crops, rows, taxonomy, CLASSES, with_values(at_once, optimizer={"clip_norm": norm})).best
+        train(crops, rows, taxonomy, CLASSES, with_values(one_step, optimizer={"clip_norm": norm})).best
         for norm in (0.0, 1e-3)
     )
     assert clipped.lora_gradient_norm == pytest.approx(free.lora_gradient_norm, rel=1e-5)
@@ -114,29 +118,29 @@ def test_gradients_of_adapters_are_told_as_they_were_before_clipping(crops, rows
     assert free.lora_gradient_norm > 1e-2
 
 
-def test_weights_that_learn_are_counted(made, vit):
+def test_trainable_weights_are_counted(made, vit):
     classifier = made()
     every = sum(weight.numel() for weight in classifier.parameters())
-    assert trainable_weights(classifier) == (every, every)
+    assert count_weights(classifier) == (every, every)
     linear = [layer for layer in classifier.backbones.modules() if isinstance(layer, nn.Linear)]
     added = sum(4 * (layer.in_features + layer.out_features) for layer in linear)
     add_adapters(classifier, vit)
     head = 64 * 3 + 3
-    assert trainable_weights(classifier) == (added + head, every + added)
+    assert count_weights(classifier) == (added + head, every + added)
 
 
 @pytest.mark.parametrize("changes", [{"lora.r": 0}, {"lora.r": 0, "frozen": True}, {}])
-def test_a_training_tells_how_many_weights_learned(crops, rows, taxonomy, vit, made, changes):
+def test_training_reports_the_number_of_trainable_weights(crops, rows, taxonomy, vit, made, changes):
     trained = train(crops, rows, taxonomy, CLASSES, with_values(vit, **changes))
     every, head = sum(weight.numel() for weight in made().parameters()), 64 * 3 + 3
     if "lora.r" not in changes:
         assert head < trained.trainable < trained.weights
-        assert trained.weights - every == trained.trainable - head, "adapters are what is added and what learns"
+        assert trained.weights - every == trained.trainable - head, "trained: adapters and head"
     else:
         assert (trained.trainable, trained.weights) == (head if "frozen" in changes else every, every)
 
 
-def test_each_of_several_backbones_gets_adapters_and_merges_them(made, vit):
+def test_each_separate_backbone_gets_adapters_that_can_be_merged(made, vit):
     classifier = made(views=2, separate_backbones=True).eval()
     names = set(classifier.state_dict())
     views = 255 * torch.rand(2, 2, 3, 16, 16)
@@ -144,7 +148,7 @@ def test_each_of_several_backbones_gets_adapters_and_merges_them(made, vit):
     add_adapters(classifier, vit)
     adapters = [weight for name, weight in classifier.named_parameters() if ".lora_" in name]
     assert {name.split(".")[1] for name, weight in classifier.named_parameters() if ".lora_" in name} == {"0", "1"}
-    assert torch.allclose(classifier(views), before, atol=1e-5), "adapters start without effect"
+    assert torch.allclose(classifier(views), before, atol=1e-5), "new adapters have no effect"
     with torch.no_grad():
         for weight in adapters:
             weight.normal_(std=0.1)
@@ -155,12 +159,12 @@ def test_each_of_several_backbones_gets_adapters_and_merges_them(made, vit):
     assert not torch.allclose(adapted, before, atol=1e-2)
 
 
-def test_adapters_learn_alike_where_activations_are_not_kept(made, vit):
+def test_gradient_checkpointing_does_not_change_the_gradients_of_adapters(made, vit):
     views = 255 * torch.rand(4, 1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     gradients = []
-    for saving in (False, True):
+    for checkpointing in (False, True):
         classifier = made()
-        if saving:
+        if checkpointing:
             save_memory(classifier, "test_vit")
         torch.manual_seed(1)
         add_adapters(classifier, vit)

@@ -9,12 +9,12 @@ from fathomline.train.augment import augmented
 CPU = torch.device("cpu")
 ROWS = np.arange(64)
 SPANS = np.full((64, 2), 16.0)
-"""Pixels of the frame along each view: as many as are stored."""
+"""Pixels of the frame along each view: equal to those stored."""
 
 
 @pytest.fixture
 def pixels() -> np.ndarray:
-    """(64, 2, 16, 16, 3): red grows by 10 a pixel to the right, green downwards, blue from ROI to ROI."""
+    """(64, 2, 16, 16, 3): red grows by 10 per pixel to the right, green downwards, and blue by 1 per ROI."""
     ramp = np.broadcast_to(np.arange(0, 160, 10, dtype=np.uint8), (16, 16))
     view = np.stack([ramp, ramp.T, np.zeros((16, 16), dtype=np.uint8)], axis=-1)
     pixels = np.tile(view, (64, 2, 1, 1, 1))
@@ -26,7 +26,7 @@ def drawn(pixels, config, rows: np.ndarray = ROWS, seed: int = 0) -> torch.Tenso
     return augmented(pixels, rows, SPANS, config, torch.Generator().manual_seed(seed), CPU).float()
 
 
-def test_without_augmentation_the_view_comes_back_channels_first(pixels, config):
+def test_without_augmentation_views_are_only_transposed_to_channels_first(pixels, config):
     still = with_values(config, augment={"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False})
     images = drawn(pixels, still)
     assert images.shape == (64, 2, 3, 16, 16)
@@ -34,18 +34,18 @@ def test_without_augmentation_the_view_comes_back_channels_first(pixels, config)
     assert torch.equal(full_views(pixels, ROWS, 16, CPU).float(), images)
 
 
-def test_rows_come_in_the_order_asked_for(pixels, config):
+def test_rows_keep_the_requested_order(pixels, config):
     rows = np.array([5, 60, 5, 1, 33, 2, 7])
     for images in (drawn(pixels, config, rows), full_views(pixels, rows, 16, CPU)):
         assert images[:, 0, 2, 8, 8].tolist() == rows.tolist()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_a_batch_smaller_than_the_sub_batches_is_whole(pixels, config, count):
+def test_a_batch_may_have_fewer_rois_than_sub_batches(pixels, config, count):
     assert len(drawn(pixels, config, ROWS[:count])) == count
 
 
-def test_each_flip_mirrors_half_of_the_rois_along_its_own_axis(pixels, config):
+def test_each_flip_mirrors_half_of_the_rois_along_one_axis(pixels, config):
     images = drawn(pixels, with_values(config, augment={"min_crop": 1.0, "vertical_flip": False}))
     leftward = images[:, 0, 0, 8, 0] > images[:, 0, 0, 8, 15]
     assert leftward.sum() == 32
@@ -56,28 +56,24 @@ def test_each_flip_mirrors_half_of_the_rois_along_its_own_axis(pixels, config):
     assert (images[:, :, 0].numpy() == pixels[..., 0]).all()
 
 
-def corner_of(images: torch.Tensor) -> list[str]:
-    """Where the pixel that is stored at the top left, dark in red and green, has gone; and whether sides changed."""
+def orientations_of(images: torch.Tensor) -> list[str]:
+    """The corner that shows the stored top left pixel, dark in red and green, and whether the axes are swapped."""
     found = []
     for red, green in images[:, 0, :2]:
-        place = (
-            ("top" if green[0, 0] + green[0, -1] < green[-1, 0] + green[-1, -1] else "bottom")
-            if (abs(green[0, 0] - green[-1, 0]) > 10)
-            else ("top" if red[0, 0] < red[-1, 0] else "bottom")
-        )
-        across = red if abs(red[0, 0] - red[0, -1]) > 10 else green
-        found.append(
-            f"{place} {'left' if across[0, 0] < across[0, -1] else 'right'} {'as is' if across is red else 'turned'}"
-        )
+        swapped = abs(red[0, 0] - red[0, -1]) <= 10
+        across, down = (green, red) if swapped else (red, green)
+        row = "top" if down[0, 0] < down[-1, 0] else "bottom"
+        column = "left" if across[0, 0] < across[0, -1] else "right"
+        found.append(f"{row} {column} {'swapped' if swapped else 'straight'}")
     return found
 
 
-def test_quarter_turns_alone_give_four_turns_and_no_mirror_image(pixels, config):
+def test_quarter_turns_alone_give_the_four_rotations(pixels, config):
     turned = with_values(
         config, augment={"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False, "quarter_turns": True}
     )
-    kinds = set(corner_of(drawn(pixels, turned)))
-    assert kinds == {"top left as is", "bottom right as is", "top right turned", "bottom left turned"}
+    kinds = set(orientations_of(drawn(pixels, turned)))
+    assert kinds == {"top left straight", "bottom right straight", "top right swapped", "bottom left swapped"}
 
 
 @pytest.mark.parametrize("flips", [(True, True), (True, False), (False, True)])
@@ -85,24 +81,24 @@ def test_quarter_turns_with_a_flip_give_all_eight_orientations(pixels, config, f
     turned = with_values(
         config, augment={"min_crop": 1.0, "horizontal_flip": flips[0], "vertical_flip": flips[1], "quarter_turns": True}
     )
-    kinds = corner_of(drawn(pixels, turned))
+    kinds = orientations_of(drawn(pixels, turned))
     assert sorted(kinds.count(kind) for kind in set(kinds)) == [8] * 8
 
 
 @pytest.fixture
 def rough(pixels) -> np.ndarray:
-    """The same picture twice an ROI, all detail: what blurs or coarsens it changes it."""
+    """Noise, the same in both views of an ROI: any blur or degradation changes it."""
     noise = np.random.default_rng(0).integers(0, 256, (64, 1, 16, 16, 3), dtype=np.uint8)
     return np.repeat(noise, 2, axis=1)
 
 
-def test_small_batches_see_every_orientation_in_turn(pixels, config):
+def test_small_batches_cycle_through_all_orientations(pixels, config):
     turned = with_values(
         config, augment={"min_crop": 1.0, "horizontal_flip": True, "vertical_flip": True, "quarter_turns": True}
     )
     generator = torch.Generator().manual_seed(0)
     images = [augmented(pixels, ROWS[:2], SPANS, turned, generator, CPU).float() for _ in range(200)]
-    kinds = corner_of(torch.cat(images))
+    kinds = orientations_of(torch.cat(images))
     assert len(set(kinds)) == 8
     assert min(kinds.count(kind) for kind in set(kinds)) > 25
 
@@ -117,7 +113,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("name", "value"), CHANGES.items())
-def test_each_change_is_made_when_asked_for_and_alike_in_all_views(rough, config, name, value):
+def test_each_augmentation_changes_all_views_of_an_roi_alike(rough, config, name, value):
     still = with_values(config, augment={"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False})
     before, after = drawn(rough, still), drawn(rough, with_values(still, **{name: value}))
     changed = (before - after).abs().amax(dim=(1, 2, 3, 4)) > 1
@@ -128,7 +124,7 @@ def test_each_change_is_made_when_asked_for_and_alike_in_all_views(rough, config
 
 
 @pytest.mark.parametrize("name", ["augment.blur", "augment.degradation", "augment.erasing"])
-def test_a_share_of_the_rois_is_changed_and_no_more(rough, config, name):
+def test_only_the_given_share_of_the_rois_is_changed(rough, config, name):
     still = with_values(config, augment={"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False})
     changed = [
         (drawn(rough, still) - drawn(rough, with_values(still, **{name: 0.5}), seed=seed)).abs().amax(dim=(1, 2, 3, 4))
@@ -138,7 +134,7 @@ def test_a_share_of_the_rois_is_changed_and_no_more(rough, config, name):
     assert 0.3 < torch.cat(changed).float().mean() < 0.7
 
 
-def test_both_flips_give_four_kinds_equally_often(pixels, config):
+def test_both_flips_give_four_orientations_equally_often(pixels, config):
     images = drawn(pixels, with_values(config, augment={"min_crop": 1.0}))
     leftward = images[:, 0, 0, 8, 0] > images[:, 0, 0, 8, 15]
     upward = images[:, 0, 1, 0, 8] > images[:, 0, 1, 15, 8]
@@ -146,12 +142,12 @@ def test_both_flips_give_four_kinds_equally_often(pixels, config):
     assert kinds.tolist() == [16] * 4
 
 
-def test_views_of_one_roi_are_turned_alike(pixels, config):
+def test_all_views_of_an_roi_get_the_same_crop_and_orientation(pixels, config):
     images = drawn(pixels, with_values(config, augment={"min_crop": 0.5}))
     assert torch.equal(images[:, 0], images[:, 1])
 
 
-def test_a_crop_keeps_at_least_the_share_asked_for_and_lies_anywhere(pixels, config):
+def test_a_crop_keeps_at_least_the_given_share_and_may_be_anywhere(pixels, config):
     cropping = with_values(config, augment={"min_crop": 0.5, "horizontal_flip": False, "vertical_flip": False})
     images = torch.cat([drawn(pixels, cropping, seed=seed) for seed in range(20)])
     red = images[:, 0, 0]
@@ -162,17 +158,17 @@ def test_a_crop_keeps_at_least_the_share_asked_for_and_lies_anywhere(pixels, con
     assert (left.min(), top.min()) == (0, 0)
     assert left.max() > 6
     assert top.max() > 6
-    assert abs(np.corrcoef(left[width < 12], top[width < 12])[0, 1]) < 0.3, "drawn apart from each other"
+    assert abs(np.corrcoef(left[width < 12], top[width < 12])[0, 1]) < 0.3, "drawn independently"
 
 
-def test_another_draw_is_another_crop(pixels, config):
+def test_the_crop_depends_on_the_seed(pixels, config):
     assert torch.equal(drawn(pixels, config), drawn(pixels, config))
     assert not torch.equal(drawn(pixels, config), drawn(pixels, config, seed=1))
 
 
-def test_a_whole_view_made_smaller_is_averaged_not_sampled(pixels):
+def test_downscaling_averages_pixels(pixels):
     fine = np.zeros((1, 1, 16, 16, 3), dtype=np.uint8)
-    fine[:, :, ::4] = 200  # every fourth line: sampling at every fourth would see all of them, or none
+    fine[:, :, ::4] = 200  # every fourth row: sampling would show all of these rows or none
     small = full_views(fine, np.array([0]), 4, CPU).float()
     assert small.mean().item() == pytest.approx(50, abs=4)
     assert small.amax() < 80

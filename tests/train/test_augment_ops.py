@@ -16,9 +16,9 @@ def detail(images: torch.Tensor) -> float:
     return (images[..., 1:] - images[..., :-1]).abs().mean().item()
 
 
-def test_turning_keeps_the_middle_and_turns_either_way_by_different_angles():
+def test_rotation_keeps_the_centre_and_turns_either_way_by_up_to_the_given_angle():
     images = torch.zeros(64, 1, 3, 33, 33)
-    images[..., 16, 16:] = 255.0  # a hand that points to the right
+    images[..., 16, 16:] = 255.0  # a line from the centre to the right
     turned = rotated(images, 45.0, generator())
     assert (turned[..., 16, 16] > 100).all()
     rows, columns = torch.meshgrid(torch.arange(33.0) - 16, torch.arange(33.0) - 16, indexing="ij")
@@ -29,12 +29,12 @@ def test_turning_keeps_the_middle_and_turns_either_way_by_different_angles():
     assert angles.max() > 30
 
 
-def test_no_angle_is_no_change():
+def test_a_rotation_by_zero_degrees_changes_nothing():
     images = noise()
     assert torch.allclose(rotated(images, 0.0, generator()), images, atol=1e-2)
 
 
-def test_colours_change_by_no_more_than_asked_for():
+def test_brightness_changes_by_at_most_the_given_share():
     grey = torch.full((200, 1, 3, 4, 4), 100.0)
     brightness = recoloured(grey, 0.3, generator())[:, 0, 0, 0, 0]
     assert 70 <= brightness.min() < 75
@@ -42,16 +42,16 @@ def test_colours_change_by_no_more_than_asked_for():
     assert torch.equal(recoloured(noise(), 0.0, generator()).round(), noise().round())
 
 
-def test_saturation_and_contrast_change_too():
+def test_saturation_and_contrast_change_as_well():
     images = noise(64)
     changed = recoloured(images, 0.5, generator())
     spread = changed.std(dim=(1, 2, 3, 4)) / changed.mean(dim=(1, 2, 3, 4))
-    assert spread.std() > 0.03, "not only brighter or darker"
+    assert spread.std() > 0.03, "contrast differs, not only brightness"
     colourful = (changed.amax(dim=2) - changed.amin(dim=2)).mean(dim=(1, 2, 3)) / changed.std(dim=(1, 2, 3, 4))
     assert colourful.std() > 0.03
 
 
-def test_a_blur_takes_detail_and_keeps_the_mean_and_flat_areas():
+def test_a_blur_removes_detail_but_keeps_the_mean_and_flat_areas():
     images = noise()
     soft, softer = blurred(images, 0.5), blurred(images, 2.0)
     assert detail(images) > detail(soft) > detail(softer)
@@ -60,7 +60,7 @@ def test_a_blur_takes_detail_and_keeps_the_mean_and_flat_areas():
     assert torch.allclose(blurred(flat, 1.5), flat, atol=1e-3)
 
 
-def test_a_point_blurs_to_the_spread_asked_for():
+def test_a_point_is_blurred_to_the_given_standard_deviation():
     images = torch.zeros(1, 1, 3, 33, 33)
     images[..., 16, 16] = 1.0
     across = blurred(images, 2.0)[0, 0, 0].sum(dim=0)
@@ -68,7 +68,7 @@ def test_a_point_blurs_to_the_spread_asked_for():
     assert (across * offsets**2).sum().sqrt().item() == pytest.approx(2.0, rel=0.05)
 
 
-def test_erasing_blots_out_a_rectangle_of_limited_size_with_the_mean():
+def test_erasing_fills_a_rectangle_of_limited_size_with_the_mean_colour():
     images = noise(100)
     gone = erased(images, 1.0, generator())
     changed = (gone != images).any(dim=2)
@@ -84,5 +84,5 @@ def test_erasing_blots_out_a_rectangle_of_limited_size_with_the_mean():
     assert gone[row, 0, 0, top, left].item() == pytest.approx(mean, rel=1e-4)
 
 
-def test_no_roi_is_erased_when_none_is_asked_for():
+def test_a_share_of_zero_erases_nothing():
     assert torch.equal(erased(noise(), 0.0, generator()), noise())

@@ -36,7 +36,7 @@ def figures(logits: np.ndarray, labels: np.ndarray, steps: np.ndarray) -> dict[s
     }
 
 
-def test_validation_is_told_of_the_model_that_is_returned(crops, rows, taxonomy, config, steps):
+def test_validation_figures_are_those_of_the_returned_model(crops, rows, taxonomy, config, steps):
     trained = train(
         crops, rows, taxonomy, CLASSES, with_values(config, epochs=1, lr=0.01, validation={"degraded_size": 3.0})
     )
@@ -45,16 +45,16 @@ def test_validation_is_told_of_the_model_that_is_returned(crops, rows, taxonomy,
         predict_logits(trained.model.classifier, crops.pixels, rows[1], 16, remaining=seen)[0]
         for seen in (None, remaining)
     )
-    told = asdict(trained.best)
+    found = asdict(trained.best)
     expected = figures(plain, labels, steps)
-    assert {name: told[f"validation_{name}"] for name in expected} == pytest.approx(expected, abs=1e-6)
-    assert told["validation_mhd_degraded"] == figures(degraded, labels, steps)["mhd"]
-    assert 0.01 < expected["entropy"] < np.log(3) - 0.01, "neither certain nor clueless, or any formula would do"
-    assert told["validation_mhd_degraded"] > told["validation_mhd"], "or either view would do for both"
+    assert {name: found[f"validation_{name}"] for name in expected} == pytest.approx(expected, abs=1e-6)
+    assert found["validation_mhd_degraded"] == figures(degraded, labels, steps)["mhd"]
+    assert 0.01 < expected["entropy"] < np.log(3) - 0.01, "a distribution that would expose a wrong formula"
+    assert found["validation_mhd_degraded"] > found["validation_mhd"], "the two views differ"
 
 
-def test_training_is_told_of_the_training_rois(crops, rows, taxonomy, config, steps):
-    # Nothing is changed at random and nothing learns, so that the model of the end is that of each step.
+def test_training_figures_are_means_over_the_training_rois(crops, rows, taxonomy, config, steps):
+    # Without augmentation and almost without learning, the final model is the model of each step.
     still = with_values(
         config, backbone="test_vit", augment={"min_crop": 1.0, "horizontal_flip": False, "vertical_flip": False}
     )
@@ -62,18 +62,12 @@ def test_training_is_told_of_the_training_rois(crops, rows, taxonomy, config, st
     trained = train(crops, rows, taxonomy, CLASSES, still)
     (logits,) = predict_logits(trained.model.classifier, crops.pixels, rows[0], 16)
     expected = figures(logits, crops.labels(CLASSES)[rows[0]], steps)
-    told = asdict(trained.best)
+    found = asdict(trained.best)
     for name in ("cross_entropy", "expected_distance", "entropy"):
-        assert told[f"train_{name}"] == pytest.approx(expected[name], rel=1e-4)
+        assert found[f"train_{name}"] == pytest.approx(expected[name], rel=1e-4)
     loss = expected["cross_entropy"] + 0.1 * expected["expected_distance"]
-    assert told["train_loss"] == pytest.approx(loss, rel=1e-4)
+    assert found["train_loss"] == pytest.approx(loss, rel=1e-4)
     assert expected["entropy"] < np.log(3) - 1e-3
-
-
-def test_without_a_degraded_view_there_is_no_figure_of_it(crops, rows, taxonomy, config):
-    trained = train(crops, rows, taxonomy, CLASSES, replace(config, epochs=1))
-    assert trained.best.validation_mhd_degraded is None
-    assert trained.history_table()["validation_mhd_degraded"].isna().all()
 
 
 @pytest.fixture
@@ -82,18 +76,18 @@ def epoch() -> Epoch:
     return Epoch(**(numbers | {"validation_mhd": 2.0, "validation_mhd_degraded": 3.0}))
 
 
-def test_the_view_that_selects_gives_the_figure(epoch):
+def test_the_selected_mhd_is_that_of_the_chosen_view(epoch):
     assert epoch.selected_mhd("plain") == 2.0
     assert epoch.selected_mhd("degraded") == 3.0
 
 
-def test_the_share_of_weights_that_learned_is_told_where_not_all_did(epoch):
+def test_the_share_of_trainable_weights_is_reported_unless_all_were_trained(epoch):
     some = Trained(None, (epoch,), epoch, 10.0, trainable=1_500_000, weights=20_000_000)
-    assert some.learning_share == "; 1,500,000 of 20,000,000 weights learned (7.50%, 6.0 MB)"
-    assert replace(some, trainable=20_000_000).learning_share == ""
+    assert some.trainable_share == "; 1,500,000 of 20,000,000 weights trained (7.50%, 6.0 MB)"
+    assert replace(some, trainable=20_000_000).trainable_share == ""
 
 
-def test_a_history_is_read_back_without_its_torch(tmp_path):
+def test_the_report_reads_the_written_history(tmp_path):
     numbers = dict.fromkeys(Epoch.__dataclass_fields__, 1.5)
     lacking = {"validation_mhd_degraded": None, "lora_gradient_norm": None, "lora_gradient_max": None}
     epochs = [Epoch(**(numbers | lacking | {"epoch": epoch})) for epoch in (1, 2)]

@@ -13,7 +13,7 @@ from tests.colored_crops import CLASSES
 
 @pytest.fixture
 def make_loss(taxonomy, config):
-    """A loss over two fishes of one genus and a sponge, with all its weights 0 but those given."""
+    """A loss over two fishes of one genus and a sponge; only cross-entropy unless other weights are given."""
 
     def make(counts=(1, 1, 1), classes=CLASSES, **weights) -> HierarchicalLoss:
         nodes = np.array([taxonomy.node(name) for name in classes])
@@ -35,11 +35,11 @@ def test_the_expected_distance_is_the_mean_over_the_softmax(make_loss):
 
 def test_the_rank_loss_is_the_mean_over_the_ranks_of_the_truth(make_loss):
     parts = make_loss(rank_cross_entropy=1.0)(log(0.5, 0.3, 0.2), torch.tensor([0]))
-    # Phylum, class, order, family and genus hold both fishes, 0.8; the species holds itself.
+    # Phylum, class, order, family and genus contain both fishes, 0.8; the species contains one.
     assert parts.rank_cross_entropy.item() == pytest.approx(-(5 * np.log(0.8) + np.log(0.5)) / 6)
 
 
-def test_a_truth_of_higher_rank_is_judged_at_its_own_ranks_only(config):
+def test_a_truth_of_higher_rank_counts_only_its_own_ranks(config):
     names = dict(zip(RANKS, ["Animalia", "Porifera", "Demospongiae"], strict=False))
     phylum = Lineage("Porifera", "Porifera", "phylum", dict(list(names.items())[:2]))
     sponges = Taxonomy([phylum, Lineage("Demospongiae", "Demospongiae", "class", names)])
@@ -59,13 +59,13 @@ def test_the_total_is_the_weighted_sum(make_loss):
     assert len({round(part.item(), 4) for part in parts}) == 5
 
 
-def test_smoothing_is_that_of_the_cross_entropy(make_loss):
+def test_label_smoothing_is_that_of_torch(make_loss):
     logits, labels = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0])
     smoothed = make_loss(label_smoothing=0.1)(logits, labels).cross_entropy
     assert smoothed.item() == pytest.approx(functional.cross_entropy(logits, labels, label_smoothing=0.1).item())
 
 
-def test_a_mixed_truth_costs_the_mixture_of_the_two(make_loss):
+def test_the_loss_of_a_mixed_truth_is_the_mixture_of_the_losses(make_loss):
     loss = make_loss(expected_distance=0.3, rank_cross_entropy=0.5, counts=(8, 1, 1), class_balance=0.0)
     logits = torch.randn(1, 3, generator=torch.Generator().manual_seed(1))
     mixed = loss(logits, torch.tensor([[0.25, 0.0, 0.75]]))
@@ -74,13 +74,13 @@ def test_a_mixed_truth_costs_the_mixture_of_the_two(make_loss):
         assert part.item() == pytest.approx(0.25 * one.item() + 0.75 * other.item(), rel=1e-5)
 
 
-def test_balance_makes_the_rare_weigh_more_and_the_mean_stays_one(make_loss):
+def test_class_balance_raises_the_weight_of_rare_classes_and_keeps_the_mean_at_one(make_loss):
     counts = np.array([80, 15, 5])
     loss = make_loss(counts=counts, class_balance=1.0)
     weights = loss.class_weights.numpy()
     assert weights * counts == pytest.approx(np.full(3, 100 / 3))
-    alike = make_loss(counts=counts, class_balance=0.0)
-    assert alike.class_weights.tolist() == [1, 1, 1]
+    unbalanced = make_loss(counts=counts, class_balance=0.0)
+    assert unbalanced.class_weights.tolist() == [1, 1, 1]
     logits, labels = torch.tensor([[0.0, 1.0, 2.0]] * 2), torch.tensor([0, 2])
     each = functional.cross_entropy(logits, labels, reduction="none").numpy()
     assert loss(logits, labels).cross_entropy.item() == pytest.approx((each * weights[[0, 2]]).mean(), rel=1e-5)
@@ -93,7 +93,7 @@ def test_a_near_miss_costs_less_than_a_far_one(make_loss):
         assert near < far
 
 
-def test_its_gradient_pushes_towards_the_truth_and_stays_finite(make_loss):
+def test_the_gradient_points_towards_the_truth_and_stays_finite(make_loss):
     for scale in (0.0, 1e4):
         logits = torch.tensor([[-scale, 0.0, scale]], requires_grad=True)
         make_loss(expected_distance=1.0, rank_cross_entropy=1.0)(logits, torch.tensor([0])).total.backward()

@@ -30,45 +30,19 @@ def names_of(classifier: Classifier, groups: list[dict]) -> list[tuple[set[str],
     return [({names[id(parameter)] for parameter in group["params"]}, group) for group in groups]
 
 
-def test_weight_decay_spares_biases_norms_and_embeddings(classifier, config):
-    groups = names_of(classifier, parameter_groups(classifier, config))
-    decayed = set().union(*(names for names, group in groups if group["weight_decay"] == 0.05))
-    assert {"head.weight", "backbones.0.blocks.0.attn.qkv.weight"} <= decayed
-    assert not decayed & {"head.bias", "backbones.0.pos_embed", "backbones.0.cls_token", "backbones.0.norm.weight"}
-
-
-def test_layer_decay_slows_the_early_layers_and_leaves_the_head(classifier, config):
-    config = with_values(config, lr=1e-3, optimizer={"layer_decay": 0.5})
-    optimization = Optimization(classifier, config, steps_per_epoch=4)
-    rate = {
-        name: group["lr"]
-        for names, group in names_of(classifier, optimization.optimizer.param_groups)
-        for name in names
-    }
-    assert set(rate) == {name for name, _ in classifier.named_parameters()}
-    assert rate["head.weight"] == rate["head.bias"] == 1e-3
-    first, second = rate["backbones.0.blocks.0.attn.qkv.weight"], rate["backbones.0.blocks.1.attn.qkv.weight"]
-    assert first == pytest.approx(second / 2)
-    assert rate["backbones.0.patch_embed.proj.weight"] < first
-    groups = names_of(classifier, parameter_groups(classifier, config))
-    decayed = set().union(*(names for names, group in groups if group["weight_decay"] == 0.05))
-    assert "backbones.0.blocks.0.attn.qkv.weight" in decayed
-    assert not decayed & {"head.bias", "backbones.0.pos_embed", "backbones.0.cls_token", "backbones.0.norm.weight"}
-
-
 @pytest.fixture
 def several(config) -> Classifier:
-    """Two views that attend to each other, each with a backbone of its own."""
+    """Two views with a backbone each, fused by attention."""
     torch.manual_seed(0)
     separate = replace(config, backbone="test_vit", separate_backbones=True, fusion="attention")
     return build(design(separate, views=2, classes=3))
 
 
 @pytest.mark.parametrize("layer_decay", [1.0, 0.5])
-def test_weight_decay_is_for_the_matrices_of_every_backbone_and_of_the_fusion(several, config, layer_decay):
+def test_weight_decay_applies_only_to_matrices(several, config, layer_decay):
     groups = names_of(several, parameter_groups(several, with_values(config, optimizer={"layer_decay": layer_decay})))
     listed = [name for names, _ in groups for name in names]
-    assert sorted(listed) == sorted(name for name, _ in several.named_parameters()), "each of them, and once"
+    assert sorted(listed) == sorted(name for name, _ in several.named_parameters()), "each weight once"
     decayed = set().union(*(names for names, group in groups if group["weight_decay"] == 0.05))
     for backbone in ("backbones.0", "backbones.1"):
         assert f"{backbone}.blocks.0.attn.qkv.weight" in decayed
@@ -77,7 +51,7 @@ def test_weight_decay_is_for_the_matrices_of_every_backbone_and_of_the_fusion(se
     assert not decayed & {"fusion.embedding", "fusion.layer.norm1.weight", "fusion.layer.linear1.bias", "head.bias"}
 
 
-def test_layer_decay_slows_every_backbone_alike_and_leaves_the_fusion_and_the_head(several, config):
+def test_layer_decay_applies_to_every_backbone_but_not_to_the_fusion_and_the_head(several, config):
     optimization = Optimization(
         several, with_values(config, lr=1e-3, optimizer={"layer_decay": 0.5}), steps_per_epoch=4
     )
@@ -94,12 +68,12 @@ def test_layer_decay_slows_every_backbone_alike_and_leaves_the_fusion_and_the_he
     }
 
 
-def test_layer_decay_under_adapters_is_refused(config):
-    with pytest.raises(ValueError, match=r"`optimizer.layer_decay` is 0.7, but adapters have no layers"):
+def test_layer_decay_with_adapters_is_refused(config):
+    with pytest.raises(ValueError, match=r"`optimizer.layer_decay` is 0.7, but it does not apply to adapters"):
         with_values(config, optimizer={"layer_decay": 0.7}, lora={"r": 4})
 
 
-def test_the_rate_rises_in_the_warm_up_and_then_falls(classifier, config):
+def test_the_learning_rate_rises_during_warm_up_and_then_falls(classifier, config):
     warm = with_values(config, epochs=4, lr=1e-3, schedule={"warmup_epochs": 1.0, "min_lr": 1e-5})
     found = rates(Optimization(classifier, warm, steps_per_epoch=5), 20)
     assert found[0] == pytest.approx(1e-5)
@@ -110,7 +84,7 @@ def test_the_rate_rises_in_the_warm_up_and_then_falls(classifier, config):
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "tanh", "poly"])
-def test_each_schedule_goes_down_step_by_step_to_the_least_rate(classifier, config, schedule):
+def test_each_schedule_falls_step_by_step_to_the_minimum(classifier, config, schedule):
     optimization = Optimization(
         classifier, with_values(config, lr=1e-3, schedule={"name": schedule, "min_lr": 1e-5}), 10
     )
@@ -121,17 +95,17 @@ def test_each_schedule_goes_down_step_by_step_to_the_least_rate(classifier, conf
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adamw", "AdamW"), ("lamb", "Lamb"), ("nadamw", "NAdamW")])
-def test_the_optimiser_is_the_one_asked_for(classifier, config, name, kind):
+def test_the_optimizer_is_chosen_by_name(classifier, config, name, kind):
     optimization = Optimization(classifier, with_values(config, optimizer={"name": name}), 10)
     assert type(optimization.optimizer).__name__ == kind
 
 
-def test_an_optimiser_that_timm_does_not_have_is_named(classifier, config):
+def test_an_optimizer_unknown_to_timm_is_refused(classifier, config):
     with pytest.raises(InputError, match=r"train.optimizer.name is 'adamz', which timm cannot set up"):
         Optimization(classifier, with_values(config, optimizer={"name": "adamz"}), 10)
 
 
-def test_a_long_gradient_is_shortened_and_its_length_told(classifier, config):
+def test_a_gradient_is_clipped_and_its_norm_before_clipping_is_returned(classifier, config):
     for clip, expected in ((0.0, 1.9), (0.25, 0.475)):
         for parameter in classifier.parameters():
             parameter.requires_grad_(False)
@@ -148,19 +122,19 @@ def test_a_long_gradient_is_shortened_and_its_length_told(classifier, config):
         assert classifier.head.bias.grad is None
 
 
-def test_the_average_trails_behind_the_weights(classifier, config):
+def test_the_moving_average_lags_behind_the_weights(classifier, config):
     optimization = Optimization(classifier, with_values(config, optimizer={"ema_decay": 0.9}), 10)
     seen = []
     for step in range(1, 40):
         with torch.no_grad():
             classifier.head.bias.fill_(float(step))
         optimization.step()
-        seen.append(classifier.head.bias[0].item() - optimization.best_guess.head.bias[0].item())
-    assert optimization.best_guess is not classifier
-    # A decay of d lags d / (1 - d) steps behind a steady climb; it warms up from none.
+        seen.append(classifier.head.bias[0].item() - optimization.averaged.head.bias[0].item())
+    assert optimization.averaged is not classifier
+    # With a decay of d, the average of a linear ramp lags d / (1 - d) steps behind, after a warm-up without lag.
     assert seen[0] == pytest.approx(0.0, abs=1.0)
     assert seen[-1] == pytest.approx(9.0, rel=0.15)
 
 
-def test_without_an_average_the_weights_themselves_are_kept(classifier, config):
-    assert Optimization(classifier, config, 10).best_guess is classifier
+def test_without_a_moving_average_the_classifier_itself_is_validated(classifier, config):
+    assert Optimization(classifier, config, 10).averaged is classifier

@@ -1,4 +1,4 @@
-"""The train stage under torchrun: killed, gone on with, and what it says once for all processes."""
+"""The train stage under torchrun: resuming after a kill, and reporting each error once."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ EPOCHS = 10
 
 @pytest.fixture
 def project(crops, taxonomy, config, tmp_path) -> Path:
-    """A folder with what the train stage reads, and nothing else."""
+    """A folder with the inputs of the train stage only."""
     folder = tmp_path / "project"
     write_crops(crops, folder / "crops")
     write_reference(taxonomy, folder / "taxonomy.json")
@@ -46,15 +46,15 @@ STAGE = ["stages.train", "crops", "taxonomy.json", "split.csv", "model", "traini
 
 
 def torchrun(folder: Path, *command: str) -> subprocess.Popen:
-    theirs = ("WANDB_", "DVC_", "RANK", "WORLD_SIZE", "LOCAL_RANK")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
+    inherited = ("WANDB_", "DVC_", "RANK", "WORLD_SIZE", "LOCAL_RANK")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(inherited)}
     environment |= ON_ONE_CORE | {"PYTHONPATH": str(ROOT), "HOME": str(folder)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([*TORCHRUN, *command], cwd=folder, env=environment, **pipes)
 
 
 def kill_with_workers(launcher: subprocess.Popen) -> int:
-    """kill -9 for torchrun and all that it started; returns how many these were."""
+    """Kill torchrun and all processes that it started; returns the number of the latter."""
     family = [psutil.Process(launcher.pid), *psutil.Process(launcher.pid).children(recursive=True)]
     for process in family:
         process.send_signal(signal.SIGKILL)
@@ -63,12 +63,12 @@ def kill_with_workers(launcher: subprocess.Popen) -> int:
     return len(family) - 1
 
 
-def test_killed_torchrun_goes_on_and_the_first_process_speaks_and_writes_for_both(project):
+def test_torchrun_resumes_after_a_kill_and_only_the_main_process_prints_and_writes(project):
     killed = torchrun(project, "-m", *STAGE)
-    patience = time.monotonic() + 120
+    deadline = time.monotonic() + 120
     while not list((project / "training").glob("*.safetensors")):
         assert killed.poll() is None, killed.communicate()
-        assert time.monotonic() < patience
+        assert time.monotonic() < deadline
         time.sleep(0.02)
     assert kill_with_workers(killed) >= 2
     assert not (project / "model").exists()
@@ -76,16 +76,16 @@ def test_killed_torchrun_goes_on_and_the_first_process_speaks_and_writes_for_bot
     done = len(load_point(state)["history"])
     assert 1 <= done < EPOCHS
 
-    told, complained = torchrun(project, "-m", *STAGE).communicate(timeout=120)
-    assert [line.split(":")[0] for line in told.splitlines()] == ["train fold 3"]
-    assert complained.splitlines() == [f"warning: train: resuming after epoch {done}"]
+    printed, warned = torchrun(project, "-m", *STAGE).communicate(timeout=120)
+    assert [line.split(":")[0] for line in printed.splitlines()] == ["train fold 3"]
+    assert warned.splitlines() == [f"warning: train: resuming after epoch {done}"]
     history = pd.read_csv(project / "model/history.csv")
     assert history["epoch"].tolist() == list(range(1, EPOCHS + 1))
     assert {path.name for path in (project / "model").iterdir()} == {"history.csv", "model.json", "model.safetensors"}
     assert not list((project / "training").iterdir())
     runs = [folder.name.split("-")[3] for folder in (project / "wandb").glob("offline-run-*")]
-    assert len(runs) == 2, "one each time"
-    assert len(set(runs)) == 1, "and both of one run"
+    assert len(runs) == 2, "one for each start"
+    assert len(set(runs)) == 1, "both belong to one run"
 
 
 STOPPING = """
@@ -95,17 +95,17 @@ from stages import run
 
 def stage():
     if os.environ["RANK"] == "0":
-        time.sleep(0.5)  # the last to see it
+        time.sleep(0.5)  # so that the other process fails first
     raise InputError("train.backbone is 'no_such'; expected a model of timm")
 
 run(stage)
 """
 
 
-def test_what_stops_both_processes_is_told_once(project):
+def test_an_error_in_both_processes_is_reported_once(project):
     (project / "stopping.py").write_text(STOPPING)
     launcher = torchrun(project, "stopping.py")
-    told, complained = launcher.communicate(timeout=60)
+    printed, warned = launcher.communicate(timeout=60)
     assert launcher.returncode != 0
-    assert told == ""
-    assert complained.count("error: train.backbone is 'no_such'; expected a model of timm") == 1
+    assert printed == ""
+    assert warned.count("error: train.backbone is 'no_such'; expected a model of timm") == 1
