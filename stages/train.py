@@ -9,7 +9,7 @@ from fathomline.config import load_params
 from fathomline.errors import listing
 from fathomline.files import write_csv
 from fathomline.model.checkpoint import save_model
-from fathomline.progress import fall_silent, summary, warning
+from fathomline.progress import mute, summary, warning
 from fathomline.rois.crops import fold_rows, read_crops
 from fathomline.split import read_split
 from fathomline.taxonomy.reference import read_reference
@@ -38,7 +38,7 @@ def main() -> None:
     classes = sorted(crops.annotations["label"].unique())
     with joined() as processes:
         if not processes.first:
-            fall_silent()
+            mute()
             tracking = replace(tracking, mode="disabled")
         unseen = sorted(set(taxonomy.concepts) - set(classes))
         if unseen:

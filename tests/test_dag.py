@@ -125,8 +125,8 @@ def test_a_stage_says_what_it_does_and_runs_its_own_script(name):
 def test_a_stage_tracks_the_params_that_it_reads_and_no_others(name):
     script = (ROOT / "stages" / f"{name}.py").read_text()
     read = set(re.findall(r'params_section\("(\w+)"', script))
-    for told in re.findall(r"params_text\(([^)]*)\)", script):
-        read |= set(re.findall(r"\w+", told))
+    for sections in re.findall(r"report_params\(([^)]*)\)", script):
+        read |= set(re.findall(r"\w+", sections))
     tracked = {entry.split(".")[0] for entry in STAGES[name]["params"]}
     assert tracked == read - {"tracking", "machine"}, "what changes no output must not make a stage run again"
     assert name in tracked

@@ -20,7 +20,7 @@ from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import Rank
 from fathomline.taxonomy.reference import write_reference
 from fathomline.taxonomy.tree import Taxonomy
-from stages import PATIENCE, params_text, run
+from stages import REPORT_DELAY, report_params, run
 from tests.crops import preprocessing_of, write_crops
 
 ROOT = Path(__file__).parents[1]
@@ -60,7 +60,7 @@ def test_of_several_processes_the_first_one_tells_and_the_others_wait_for_it(
     monkeypatch.setenv("RANK", str(rank))
     monkeypatch.setenv("LOCAL_RANK", str(local_rank))
     assert stopped_by(InputError("train.lr is missing")) == (1, "error: train.lr is missing\n")
-    assert waited == [waits * PATIENCE]
+    assert waited == [waits * REPORT_DELAY]
 
 
 def test_a_disk_that_is_full_is_told_with_the_file(stopped_by):
@@ -92,7 +92,7 @@ def test_of_absolute_paths_a_report_is_told_the_last_part_only(tmp_path, monkeyp
     params = {"train": {"pretrained": "/home/jane/secret/weights.safetensors", "lr": 0.1}, "crop": {"views": [1.0]}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params | {"source": {"train": "/data/mine.json"}}))
     monkeypatch.chdir(tmp_path)
-    told = yaml.safe_load(params_text("crop", "train", "evaluate"))
+    told = yaml.safe_load(report_params("crop", "train", "evaluate"))
     assert told == {"crop": {"views": [1.0]}, "train": {"pretrained": "…/weights.safetensors", "lr": 0.1}}
 
 

@@ -17,11 +17,11 @@ from tests.crafted.damage import (
 HISTORY = {
     "an epoch missing": (table(lambda rows: rows.iloc[[0, 2]]), "are not the epochs 1, 2, 3 … in order: row 3"),
     "epochs from 0": (table(lambda rows: rows.assign(epoch=["0", "1", "2"])), "are not the epochs 1, 2, 3 …"),
-    "half an epoch": (cell("epoch", "1.5"), "`epoch` are not a whole number"),
-    "NaN": (cell("validation_mhd", ""), "`validation_mhd` are not a finite number: row 2 has ''"),
-    "a negative distance": (cell("validation_mhd", "-1"), "`validation_mhd` are not greater than or equal to 0"),
-    "infinity": (cell("train_loss", "inf"), "`train_loss` are not a finite number: row 2 has 'inf'"),
-    "a loss in words": (cell("train_loss", "low"), "`train_loss` are not a finite number: row 2 has 'low'"),
+    "half an epoch": (cell("epoch", "1.5"), "`epoch` should be a 64-bit integer"),
+    "NaN": (cell("validation_mhd", ""), "`validation_mhd` should be a finite number: row 2 has ''"),
+    "a negative distance": (cell("validation_mhd", "-1"), "`validation_mhd` should be greater than or equal to 0"),
+    "infinity": (cell("train_loss", "inf"), "`train_loss` should be a finite number: row 2 has 'inf'"),
+    "a loss in words": (cell("train_loss", "low"), "`train_loss` should be a finite number: row 2 has 'low'"),
 }
 
 
