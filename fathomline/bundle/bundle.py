@@ -206,7 +206,8 @@ def copy_weights(models: list[FoldModel], folder: Path) -> StoredWeights:
     for model in models:
         if sha256_of(model.weights) != model.description.weights_sha256:
             raise InputError(
-                f"{model.weights}: damaged, or from another training run: its SHA-256 is not the recorded one; {TRAIN_AGAIN}"
+                f"{model.weights}: damaged, or from another training run: its SHA-256 is not the recorded one; "
+                f"{TRAIN_AGAIN}"
             )
         with written_whole(folder / model.file) as temporary:
             shutil.copyfile(model.weights, temporary)

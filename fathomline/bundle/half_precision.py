@@ -85,4 +85,4 @@ def _refuse_other_logits(models: list[FoldModel], crops: Crops, test: EnsembleLo
             "bundle: the classes of the test subset's logits differ from those of the models; run `dvc repro`"
         )
     if not np.array_equal(crops.annotations["annotation_id"].to_numpy(), test.annotation_ids):
-        raise InputError("bundle: the ROIs of the test subset's logits differ from its crops; run `dvc repro`")
+        raise InputError("bundle: the logits of the test subset are for other ROIs than its crops; run `dvc repro`")

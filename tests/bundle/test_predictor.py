@@ -144,7 +144,7 @@ def test_more_rois_than_are_cut_at_once_come_in_order(trained, bundle, monkeypat
     model = fathomline.load(bundle)
     frames = [trained.raw / f"images/{number}.png" for number in BOXES]
     whole = model.predict(frames, list(BOXES.values()))
-    monkeypatch.setattr("fathomline.bundle.predictor.ROIS_AT_ONCE", 2)
+    monkeypatch.setattr("fathomline.bundle.predictor.ROIS_PER_BATCH", 2)
     for one, other in zip(whole, model.predict(frames, list(BOXES.values())), strict=True):
         assert one.name == other.name
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
