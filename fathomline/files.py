@@ -104,7 +104,7 @@ def read_json(path: Path) -> object:
     except OSError as error:
         raise InputError(_unreadable(path, error)) from None
     except RecursionError:
-        raise InputError(f"{path}: cannot be read as JSON: it is nested too deeply") from None
+        raise InputError(f"{path}: not JSON that can be read: it is nested too deeply") from None
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({_one_line(error)}); expected JSON in UTF-8") from None
     return content

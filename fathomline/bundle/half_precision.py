@@ -82,7 +82,7 @@ def _refuse_other_logits(models: list[FoldModel], crops: Crops, test: EnsembleLo
         )
     if any(model.description.classes != test.classes for model in models):
         raise InputError(
-            "bundle: the classes of the test subset's logits differ from those of the models; run `dvc repro`"
+            "bundle: the logits of the test subset have other classes than the models; run `dvc repro`"
         )
     if not np.array_equal(crops.annotations["annotation_id"].to_numpy(), test.annotation_ids):
         raise InputError("bundle: the logits of the test subset are for other ROIs than its crops; run `dvc repro`")
