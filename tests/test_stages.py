@@ -1,8 +1,10 @@
 """How a stage reports what stops it."""
 
+import contextlib
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -78,12 +80,13 @@ def test_a_programming_error_keeps_its_traceback():
         run(broken)
 
 
-def test_a_write_error_without_a_file_name_gets_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
-    with pytest.raises(OSError, match="No space left") as raised:
-        write_json({}, tmp_path / "metrics.json")
-    assert raised.value.filename == str(tmp_path / "metrics.json")
-    assert not list(tmp_path.iterdir())
+def test_a_stage_restores_the_handler_of_sigterm():
+    before = signal.getsignal(signal.SIGTERM)
+    run(lambda: None)
+    assert signal.getsignal(signal.SIGTERM) is before
+    with contextlib.suppress(SystemExit):
+        run(lambda: (_ for _ in ()).throw(InputError("x")))
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_absolute_paths_in_a_report_are_cut_to_their_last_part(tmp_path, monkeypatch):
