@@ -12,6 +12,7 @@ from fathomline.decide.decode import Decoder
 from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError, listing
 from fathomline.model.checkpoint import load_weights, rebuilt, save_weights
+from fathomline.model.classifier import Classifier
 from fathomline.model.device import best_device, prepare_device
 from fathomline.model.inference import predict_logits
 from fathomline.predict.logits import EnsembleLogits
@@ -51,16 +52,7 @@ def store_rounded_weights(
         except ValueError as error:  # a weight beyond the range of float16 became infinite
             warning(f"bundle: weights stay float32: {error}")
             return copy_weights(models, folder)
-        device = best_device()
-        prepare_device(device)
-        rounded[model.fold] = predict_logits(
-            classifier.to(device).to(memory_format=torch.channels_last),
-            crops.pixels,
-            np.arange(len(crops.annotations)),
-            model.description.architecture.image_size,
-            orientations=decision.transforms,
-            precision=model.description.precision,
-        )
+        rounded[model.fold] = _logits(classifier, model, crops, decision)
     decoder = Decoder(taxonomy, test.classes, decision.candidates, decision.thresholds)
     before, after = (
         decoder.decode(decision.decoder, ensemble_probabilities(logits, decision.temperature))
@@ -73,6 +65,20 @@ def store_rounded_weights(
     return StoredWeights(sha256, dtype)
 
 
+def _logits(classifier: Classifier, model: FoldModel, crops: Crops, decision: DecisionRule) -> np.ndarray:
+    """(orientations, rois, classes) float32"""
+    device = best_device()
+    prepare_device(device)
+    return predict_logits(
+        classifier.to(device).to(memory_format=torch.channels_last),
+        crops.pixels,
+        np.arange(len(crops.annotations)),
+        model.description.architecture.image_size,
+        orientations=decision.transforms,
+        precision=model.description.precision,
+    )
+
+
 def _refuse_other_logits(models: list[FoldModel], crops: Crops, test: EnsembleLogits) -> None:
     folds = [model.fold for model in models]
     if set(test.folds) != set(folds):
@@ -81,8 +87,6 @@ def _refuse_other_logits(models: list[FoldModel], crops: Crops, test: EnsembleLo
             f"{listing(folds)}; run `dvc repro`"
         )
     if any(model.description.classes != test.classes for model in models):
-        raise InputError(
-            "bundle: the logits of the test subset have other classes than the models; run `dvc repro`"
-        )
+        raise InputError("bundle: the logits of the test subset have other classes than the models; run `dvc repro`")
     if not np.array_equal(crops.annotations["annotation_id"].to_numpy(), test.annotation_ids):
         raise InputError("bundle: the logits of the test subset are for other ROIs than its crops; run `dvc repro`")

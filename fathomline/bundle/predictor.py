@@ -109,22 +109,9 @@ class Predictor:
             for picture, of_picture in enumerate(boxes_by_picture)
             for box in ([None] if of_picture is None else of_picture)
         ]
-        reasons: dict[int, str] = {}
-        seen: list[int] = []
-        batches: list[np.ndarray] = []
-        batch: list[np.ndarray] = []
-        for number, cut in enumerate(self._cut(pictures, boxes_by_picture, _per_picture("sizes", sizes, pictures))):
-            if isinstance(cut, Unusable):
-                reasons[number] = str(cut)
-                continue
-            seen.append(number)
-            batch.append(cut)
-            if len(batch) == ROIS_PER_BATCH:
-                batches.append(self.probabilities(np.stack(batch)))
-                batch.clear()
-        if batch:
-            batches.append(self.probabilities(np.stack(batch)))
-        probabilities = np.concatenate(batches) if batches else np.zeros((0, len(self.classes)))
+        cut = self._cut(pictures, boxes_by_picture, _per_picture("sizes", sizes, pictures))
+        probabilities, reasons = self._batch_probabilities(cut)
+        seen = [number for number in range(len(rois)) if number not in reasons]
         table = predictions(range(len(rois)), seen, probabilities, self.classes, self.taxonomy, self.decision)
         return [
             _prediction(row, picture, box, reasons.get(number, ""))
@@ -149,6 +136,23 @@ class Predictor:
             for file, classifier in self.models.items()
         }
         return ensemble_probabilities(logits, self.decision.temperature)
+
+    def _batch_probabilities(self, rois: Iterable[np.ndarray | Unusable]) -> tuple[np.ndarray, dict[int, str]]:
+        """Probabilities of the ROIs that could be cut, (cut rois, classes), and the reason for each other one."""
+        reasons: dict[int, str] = {}
+        batches: list[np.ndarray] = []
+        batch: list[np.ndarray] = []
+        for number, views in enumerate(rois):
+            if isinstance(views, Unusable):
+                reasons[number] = str(views)
+                continue
+            batch.append(views)
+            if len(batch) == ROIS_PER_BATCH:
+                batches.append(self.probabilities(np.stack(batch)))
+                batch.clear()
+        if batch:
+            batches.append(self.probabilities(np.stack(batch)))
+        return np.concatenate(batches) if batches else np.zeros((0, len(self.classes))), reasons
 
     def _cut(
         self,

@@ -31,15 +31,12 @@ CHUNK = 512
 class Chunks:
     """Finished chunks of logits on disk, so that an interrupted prediction can resume."""
 
-    def __init__(self, folder: Path | None) -> None:
-        """Args: folder for the chunks; None to store none."""
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._used: set[Path] = set()
 
-    def file(self, key: str, start: int) -> Path | None:
-        """Return the file of the chunk that begins at row `start` of the prediction `key`; None if none are stored."""
-        if self._folder is None:
-            return None
+    def file(self, key: str, start: int) -> Path:
+        """Return the file for the chunk that begins at row `start` of the prediction with the hash `key`."""
         self._used.add(self._folder / key)
         return self._folder / key / f"{start:08d}.safetensors"
 
@@ -78,9 +75,7 @@ def held_out_logits(
         held_out = fold_rows(crops.annotations, split, fold)[1]
         _require_same_split(model, crops, held_out, models / f"fold-{fold}")
         of_views = [
-            _predict(
-                model, crops, held_out, transforms, remaining, chunks or Chunks(None), label=f"fold {fold}, {view}"
-            )
+            _predict(model, crops, held_out, transforms, remaining, chunks, label=f"fold {fold}, {view}")
             for view, remaining in views.items()
         ]
         logits.append(np.stack(of_views, axis=1))
@@ -110,7 +105,7 @@ def ensemble_logits(
     rows = np.arange(len(crops.annotations))
     logits = []
     for fold, model in _models(models, folds, taxonomy, crops):
-        logits.append(_predict(model, crops, rows, transforms, None, chunks or Chunks(None), label=f"fold {fold}"))
+        logits.append(_predict(model, crops, rows, transforms, None, chunks, label=f"fold {fold}"))
     return EnsembleLogits(
         logits=np.stack(logits),
         folds=tuple(folds),
@@ -157,15 +152,15 @@ def _predict(
     rows: np.ndarray,
     transforms: Sequence[str],
     remaining: np.ndarray | None,
-    chunks: Chunks,
+    chunks: Chunks | None,
     label: str,
 ) -> np.ndarray:
-    """(transforms, rows, classes) float32"""
+    """Predict `rows` in chunks: (transforms, rows, classes) float32 logits."""
     key = _key(model, crops, rows, transforms, remaining)
     parts = [np.zeros((len(transforms), 0, len(model.classes)), dtype=np.float32)]
     for start in progress(range(0, len(rows), CHUNK), label=f"predict {label}", unit=f"{CHUNK} ROIs"):
-        path = chunks.file(key, start)
-        part = None if path is None else _read_chunk(path)
+        path = chunks.file(key, start) if chunks else None
+        part = _read_chunk(path) if path else None
         if part is None:
             part = predict_logits(
                 model.classifier,
@@ -176,7 +171,7 @@ def _predict(
                 remaining=remaining,
                 precision=model.precision,
             )
-            if path is not None:
+            if path:
                 save_checksummed({"logits": torch.from_numpy(part)}, path)
         parts.append(part)
     return np.concatenate(parts, axis=1)
