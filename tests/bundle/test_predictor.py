@@ -82,19 +82,19 @@ def test_unreadable_pictures_and_invalid_boxes_get_a_reason(trained, bundle, tmp
 
 @pytest.mark.parametrize("kind", ["grey, 16 bits", "transparent", "on its side", "CMYK"])
 def test_a_file_and_an_opened_picture_give_the_same_prediction(bundle, tmp_path, kind):
-    model, path, whole = fathomline.load(bundle), tmp_path / "picture.png", picture(40, 30, 7)
+    model, path, original = fathomline.load(bundle), tmp_path / "picture.png", picture(40, 30, 7)
     if kind == "grey, 16 bits":
-        Image.fromarray(np.asarray(whole.convert("L")).astype(np.uint16) * 257).save(path)
+        Image.fromarray(np.asarray(original.convert("L")).astype(np.uint16) * 257).save(path)
     elif kind == "transparent":
-        whole.putalpha(Image.fromarray(np.tile(np.arange(40, dtype=np.uint8) * 6, (30, 1))))
-        whole.save(path)
+        original.putalpha(Image.fromarray(np.tile(np.arange(40, dtype=np.uint8) * 6, (30, 1))))
+        original.save(path)
     elif kind == "CMYK":
         path = tmp_path / "picture.jpg"
-        whole.convert("CMYK").save(path)
+        original.convert("CMYK").save(path)
     else:
         exif = Image.Exif()
         exif[0x0112] = 6
-        whole.save(path, exif=exif)
+        original.save(path, exif=exif)
     boxes = [[(3, 2, 20, 24)]] * 2
     for sizes in (None, [(40, 30)] * 2, np.array([[40, 30]] * 2)):
         by_path, opened = model.predict([path, Image.open(path)], boxes, sizes)
@@ -143,9 +143,9 @@ def test_boxes_that_are_not_nested_get_a_reason(trained, bundle):
 def test_predictions_of_several_batches_keep_their_order(trained, bundle, monkeypatch):
     model = fathomline.load(bundle)
     frames = [trained.raw / f"images/{number}.png" for number in BOXES]
-    whole = model.predict(frames, list(BOXES.values()))
+    single_batch = model.predict(frames, list(BOXES.values()))
     monkeypatch.setattr("fathomline.bundle.predictor.ROIS_PER_BATCH", 2)
-    for one, other in zip(whole, model.predict(frames, list(BOXES.values())), strict=True):
+    for one, other in zip(single_batch, model.predict(frames, list(BOXES.values())), strict=True):
         assert one.name == other.name
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
 

@@ -56,7 +56,7 @@ def test_an_interrupted_prediction_resumes_with_the_same_result(
     two_models, crops, split, taxonomy, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(folds, "CHUNK", 25)
-    whole = held_out_logits(tmp_path, [0, 1], crops, split, taxonomy, IDENTITY, 5.0)
+    uninterrupted = held_out_logits(tmp_path, [0, 1], crops, split, taxonomy, IDENTITY, 5.0)
     predicted = []
 
     def counting(classifier, pixels, rows, *args, **options):
@@ -68,32 +68,32 @@ def test_an_interrupted_prediction_resumes_with_the_same_result(
     monkeypatch.setattr(folds, "predict_logits", counting)
     resumed = False
     with pytest.raises(KeyboardInterrupt):
-        held_out_logits(tmp_path, [0, 1], crops, split, taxonomy, IDENTITY, 5.0, Chunks(tmp_path / "kept"))
+        held_out_logits(tmp_path, [0, 1], crops, split, taxonomy, IDENTITY, 5.0, Chunks(tmp_path / "chunks"))
     resumed = True
-    chunks = Chunks(tmp_path / "kept")
+    chunks = Chunks(tmp_path / "chunks")
     again = held_out_logits(tmp_path, [0, 1], crops, split, taxonomy, IDENTITY, 5.0, chunks)
     assert predicted == [25, 25, 10] * 4
-    assert (again.logits == whole.logits).all()
+    assert (again.logits == uninterrupted.logits).all()
     chunks.remove()
-    assert not list((tmp_path / "kept").iterdir())
+    assert not list((tmp_path / "chunks").iterdir())
 
 
 def test_a_damaged_chunk_is_predicted_again(two_models, crops, taxonomy, tmp_path, capsys):
-    whole = ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY, Chunks(tmp_path / "kept"))
-    kept = next((tmp_path / "kept").rglob("*.safetensors"))
-    body = bytearray(kept.read_bytes())
+    uninterrupted = ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY, Chunks(tmp_path / "chunks"))
+    chunk = next((tmp_path / "chunks").rglob("*.safetensors"))
+    body = bytearray(chunk.read_bytes())
     body[-5] ^= 64
-    kept.write_bytes(body)
-    again = ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY, Chunks(tmp_path / "kept"))
-    assert (again.logits == whole.logits).all()
-    assert kept.name in capsys.readouterr().err
+    chunk.write_bytes(body)
+    again = ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY, Chunks(tmp_path / "chunks"))
+    assert (again.logits == uninterrupted.logits).all()
+    assert chunk.name in capsys.readouterr().err
 
 
 def test_chunks_of_other_pixels_are_not_reused(two_models, crops, taxonomy, tmp_path):
-    ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY, Chunks(tmp_path / "kept"))
+    ensemble_logits(tmp_path, [0], crops, taxonomy, IDENTITY, Chunks(tmp_path / "chunks"))
     inverted = replace(crops, pixels=255 - crops.pixels)
-    kept = ensemble_logits(tmp_path, [0], inverted, taxonomy, IDENTITY, Chunks(tmp_path / "kept"))
-    assert (kept.logits == ensemble_logits(tmp_path, [0], inverted, taxonomy, IDENTITY).logits).all()
+    predicted = ensemble_logits(tmp_path, [0], inverted, taxonomy, IDENTITY, Chunks(tmp_path / "chunks"))
+    assert (predicted.logits == ensemble_logits(tmp_path, [0], inverted, taxonomy, IDENTITY).logits).all()
 
 
 def test_models_of_different_classes_are_not_mixed(two_models, crops, taxonomy, tmp_path):
