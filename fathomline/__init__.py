@@ -13,10 +13,9 @@ __version__ = "0.1.0"
 
 
 def load(path: str | PathLike[str]) -> Predictor:
-    """Load a bundle, ready to predict on new pictures.
+    """Load the bundle in the folder `path`, ready to predict on new pictures.
 
-    Args: path of the folder.
-    Raises fathomline.errors.InputError when it is no bundle, is damaged, or is of a newer format.
+    Raises fathomline.errors.InputError when the folder is not a bundle, is damaged, or has a newer format.
     """
     from fathomline.bundle.predictor import load_predictor  # torch takes seconds to import
 

@@ -1,6 +1,6 @@
-"""A section of a params file -> a frozen, checked dataclass.
+"""Read a section of a params file as a frozen dataclass, and check it.
 
-A parameter is declared once: type, range, default and documentation are those of its field.
+Each parameter is declared once, as a field of the dataclass: its type, range, default and documentation.
 """
 
 import json
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -17,23 +17,28 @@ from pydantic_core import ErrorDetails
 
 from fathomline.errors import InputError, listing
 
-Section = TypeVar("Section")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Section = TypeVar("Section", bound="DataclassInstance")
 
 
 @dataclass_transform(frozen_default=True)
 def section(cls: type[Any]) -> type[Any]:
-    """Make a class a section of params: a frozen dataclass that refuses unknown keys, wrong types and wrong ranges.
+    """Decorate a class as a section of params: a frozen dataclass that checks keys, types and ranges.
 
-    A field may itself be a section. The docstring below a field documents it; the first sentence must be a short
-    summary, as it becomes the comment in params.yaml.
+    A field may itself be a section. The docstring below a field documents it; its first sentence must be a short
+    summary, because it becomes the comment in params.yaml.
     """
     settings = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
     return dataclass(cls, frozen=True, config=settings)
 
 
 class Yaml12Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, reading floats as YAML 1.2 does: `-S train.lr=1e-5` is written back as `1e-05`,
-    which YAML 1.1 takes for a string."""
+    """PyYAML's safe loader, which reads floats as YAML 1.2 does.
+
+    DVC writes `-S train.lr=1e-5` back as `1e-05`, which is a string in YAML 1.1.
+    """
 
 
 Yaml12Loader.add_implicit_resolver(
@@ -44,7 +49,7 @@ Yaml12Loader.add_implicit_resolver(
 
 
 def load_params(path: Path) -> dict[str, Any]:
-    """Read a whole params file as a mapping; InputError says where it is not one."""
+    """Read a params file as a mapping. Raises InputError if it is missing, not YAML, or not a mapping."""
     try:
         params = yaml.load(path.read_text(encoding="utf-8"), Loader=Yaml12Loader)
     except FileNotFoundError:
@@ -57,49 +62,53 @@ def load_params(path: Path) -> dict[str, Any]:
 
 
 def load_section(path: Path, name: str, cls: type[Section]) -> Section:
-    """Read the section `name` of the params file at `path` as a `cls`; a key that is not there has its default.
+    """Read the section `name` of the params file at `path` as a `cls`; missing keys get their defaults.
 
-    Raises InputError with one line per fault, each naming section, key, value and what is allowed.
+    Raises InputError with one line per fault: the section, the key, the value and the values allowed.
     """
     params = load_params(path)
     if name not in params:
-        raise InputError(f"{path}: section `{name}` is missing; it has {listing(params)}")
+        raise InputError(f"{path}: section `{name}` is missing; the file has {listing(params)}")
     return parse_section(params[name], path, name, cls)
 
 
 def parse_section(values: object, path: Path, name: str, cls: type[Section]) -> Section:
-    """The `values` of section `name`, read from `path`, as a `cls`. Raises InputError as `load_section` does."""
+    """Check the `values` of section `name`, read from `path`, and return them as a `cls`.
+
+    Raises InputError as `load_section` does.
+    """
     if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
         raise InputError(f"{path}: section `{name}` is {values!r}, expected keys with values, one per line")
     try:
-        # Only from JSON does a strict dataclass take a mapping for a section within it.
+        # A strict dataclass accepts a mapping for a nested section only in JSON.
         return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         raise InputError("\n".join(_faults(path, name, cls, error))) from None
 
 
-def with_values(values: Section, **changes: object) -> Section:
-    """A copy of a section with other values; a dict holds those of a section within it: `augment={"blur": 1.0}`.
+def with_values(values: Section, **changes: Any) -> Section:
+    """Return a copy of a section with some values changed.
 
-    A dotted key does, too: `**{"augment.blur": 1.0}`.
+    A value in a nested section is given in a dict, `augment={"blur": 1.0}`, or with a dotted key,
+    `**{"augment.blur": 1.0}`.
     """
-    changed: dict[str, object] = {}
+    changed: dict[str, Any] = {}
     for key, value in changes.items():
         name, _, rest = key.partition(".")
-        current = changed.get(name, getattr(values, name))
         nested = {rest: value} if rest else value
-        changed[name] = replace(current, **nested) if is_dataclass(current) else value
+        current = changed.get(name, getattr(values, name))
+        changed[name] = replace(current, **nested) if subsection(type(values), name) else value
     return replace(values, **changed)
 
 
 def subsection(cls: type, key: str) -> type | None:
-    """The class of the section that the field `key` of `cls` holds; None when it holds a value."""
+    """Return the class of the nested section in the field `key` of `cls`; None if the field is not a section."""
     kind = {field.name: field.type for field in fields(cls)}.get(key)
     return kind if isinstance(kind, type) and is_dataclass(kind) else None
 
 
 def _faults(path: Path, name: str, cls: type, error: ValidationError) -> Iterator[str]:
-    """One line per key: a union reports once for each of its members, which reads as noise."""
+    """One line per key, although pydantic reports a fault once for each member of a union."""
     by_key: dict[str, list[tuple[type, str, ErrorDetails]]] = {}
     for fault in error.errors(include_url=False):
         owner, keys, place = _located(cls, fault)
@@ -110,7 +119,7 @@ def _faults(path: Path, name: str, cls: type, error: ValidationError) -> Iterato
             allowed = ", ".join(field.name for field in fields(owner))
             yield f"{path}: {key} is not a parameter; allowed in `{key.rpartition('.')[0]}` are {allowed}"
         elif fault["type"] in ("missing", "missing_argument"):
-            yield f"{path}: {key} is missing, and has no default"
+            yield f"{path}: {key} is missing and has no default"
         elif fault["type"] == "value_error":
             yield f"{path}: {key}: {_expectation(*faults[0][1:])}"
         else:
@@ -119,14 +128,14 @@ def _faults(path: Path, name: str, cls: type, error: ValidationError) -> Iterato
 
 
 def _located(cls: type, fault: ErrorDetails) -> tuple[type, list[str], str]:
-    """The section at fault, the keys that lead to the value, and its place within the value, such as `[1]`."""
+    """The class of the section at fault, the keys that lead to the value, and the place within it, such as `[1]`."""
     parts = [str(part) for part in fault["loc"]]
     keys: list[str] = []
     while parts and (below := subsection(cls, parts[0])):
         keys.append(parts.pop(0))
         cls = below
     keys += parts[:1]
-    # A union puts the types of its members into the location; the rest is a place in a list or a key of a mapping.
+    # pydantic adds the type of a union member to the location; all else is an index in a list or a key of a mapping.
     union_member = re.compile(r"(constrained-)?(bool|str|int|float)$|\w+\[")
     return cls, keys, "".join(f"[{part}]" for part in parts[1:] if not union_member.match(part))
 

@@ -1,4 +1,6 @@
-"""The two exceptions of the library, and how their messages show values."""
+"""The two exceptions of the library, and the formatting of values in their messages."""
+
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
@@ -6,22 +8,22 @@ class InputError(ValueError):
 
 
 class Unusable(Exception):
-    """One image or box cannot be used, and the others can: the reason in one line, the same on every run."""
+    """One image or box cannot be used, but the others can. The message is one line, the same on every run."""
 
 
 def visible(text: str) -> str:
-    """`text` with every character that does not print, line breaks included, written as an escape."""
+    """Return `text` with every non-printing character, including line breaks, replaced by an escape."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """A value as messages show it: on one line, and cut after `limit` characters."""
+    """Format a value for a message: on one line, cut after `limit` characters."""
     text = "null" if value is None else repr(value)
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
-def listing(names, limit: int = 10) -> str:
-    """Join the first `limit` of `names`, made visible, with commas, and count the rest."""
-    names = [visible(str(name)) for name in names]
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+def listing(names: Iterable[object], limit: int = 10) -> str:
+    """Join the first `limit` of `names` with commas, non-printing characters escaped, and count the rest."""
+    escaped = [visible(str(name)) for name in names]
+    first = ", ".join(escaped[:limit])
+    return first if len(escaped) <= limit else f"{first} and {len(escaped) - limit} more"

@@ -1,4 +1,4 @@
-"""The `machine` section of params: what suits this machine and its network, and changes no output."""
+"""The `machine` section of params: settings that suit this machine and its network and change no output."""
 
 from typing import Annotated
 

@@ -1,50 +1,63 @@
-"""How long work shows that it is alive, and how a stage says in one line what it did."""
+"""Progress reporting for long-running work, and the messages that a stage prints."""
 
 import sys
 from collections.abc import Iterable
+from typing import TypeVar
 
 from tqdm import tqdm
 
 from fathomline.errors import visible
 
-_silent = False
+Item = TypeVar("Item")
+
+_muted = False
 
 
-def fall_silent() -> None:
-    """Say nothing any more: of several processes that do the same work, one speaks for all."""
-    global _silent
-    _silent = True
+def mute() -> None:
+    """Print only errors from now on. Used by all but one of several processes that do the same work."""
+    global _muted
+    _muted = True
 
 
 def progress(
-    items: Iterable | None = None, *, label: str, unit: str, total: int | None = None, initial: int = 0
-) -> tqdm:
-    """A progress bar on standard error with rate and time left; silent without a terminal.
+    items: Iterable[Item] = (), *, label: str, unit: str, total: int | None = None, initial: int = 0
+) -> "tqdm[Item]":
+    """Return a progress bar over `items`, on standard error, with rate and time left. It needs a terminal.
 
-    `initial`: how many of `total` were done before.
+    Args:
+        items: the work; leave it out to advance the bar with `update`.
+        total: number of items, if `items` has no length.
+        initial: how many of `total` were done before.
     """
-    options = {"leave": False, "disable": True if _silent else None, "dynamic_ncols": True}
-    return tqdm(items, total=total, initial=initial, desc=label, unit=unit, **options)
+    return tqdm(
+        items,
+        total=total,
+        initial=initial,
+        desc=label,
+        unit=unit,
+        leave=False,
+        disable=True if _muted else None,  # None: unless standard error is a terminal
+        dynamic_ncols=True,
+    )
 
 
 def summary(line: str) -> None:
-    """Print the one line by which a stage says what it did."""
-    if not _silent:
+    """Print the line in which a stage says what it did."""
+    if not _muted:
         print(_printable(line), flush=True)
 
 
 def warning(line: str) -> None:
-    """Print something the user should know and may want to mend, without stopping for it."""
-    if not _silent:
+    """Print a problem that the user may want to correct but that does not stop the stage."""
+    if not _muted:
         print(f"warning: {_printable(line)}", file=sys.stderr, flush=True)
 
 
 def error(line: str) -> None:
-    """Print why this process stops. It is printed even by a process that fell silent: it may be the only one."""
+    """Print why this process stops, even if it is muted: it may be the only one to stop."""
     print(f"error: {_printable(line)}", file=sys.stderr, flush=True)
 
 
 def _printable(text: str) -> str:
-    """`text` with its line breaks, and all other control characters escaped: names from files may hold any, and a
-    terminal obeys them."""
+    """Escape control characters except line breaks: names from files may contain them, and a terminal obeys them."""
     return "\n".join(visible(line) for line in text.split("\n"))

@@ -1,23 +1,24 @@
-"""Readers of the files that stages write: each is checked against one schema, and every fault is named."""
+"""Readers of the files that stages write: each file is checked against a schema, and every fault is reported."""
 
 import json
 import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import GenericAlias
 from typing import Annotated, Any, TypeVar
 
 import pandas as pd
 from annotated_types import Interval
 from pydantic import AfterValidator, BeforeValidator, FiniteFloat, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from fathomline.errors import InputError, listing, shown
 from fathomline.files import content_digest, read_csv, read_json
 
 Record = TypeVar("Record")
 
-MOST = 2**63 - 1
-"""Whole numbers are 64-bit in every table."""
+INT64_MAX = 2**63 - 1
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
@@ -25,7 +26,7 @@ _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 
 def _whole(text: object) -> int:
     if not isinstance(text, str) or not _WHOLE.fullmatch(text):
-        raise ValueError("a whole number of 64 bits")
+        raise ValueError("a 64-bit integer")
     return int(text)
 
 
@@ -35,43 +36,43 @@ def _decimal(text: object) -> float:
     return float(text)
 
 
-def _decimal_or_nothing(text: object) -> float:
+def _decimal_or_empty(text: object) -> float:
     return math.nan if text == "" else _decimal(text)
 
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("a text without control characters")
+        raise ValueError("text without control characters")
     return text
 
 
 def _filled(text: str) -> str:
     if not text.strip():
-        raise ValueError("a text that is not empty")
+        raise ValueError("non-empty text")
     return text
 
 
-Whole = Annotated[int, Interval(ge=-MOST, le=MOST), BeforeValidator(_whole)]
-"""A cell with a whole number of 64 bits: 17, not 017, 17.0 or +17."""
+Whole = Annotated[int, Interval(ge=-INT64_MAX, le=INT64_MAX), BeforeValidator(_whole)]
+"""A cell with a 64-bit integer: 17, not 017, 17.0 or +17."""
 
 Number = Annotated[FiniteFloat, BeforeValidator(_decimal)]
 """A cell with a finite number."""
 
-Gap = Annotated[float, BeforeValidator(_decimal_or_nothing)]
-"""A cell with a finite number, or with nothing, which is NaN."""
+Gap = Annotated[float, BeforeValidator(_decimal_or_empty)]
+"""A cell with a finite number, or an empty cell, which is read as NaN."""
 
 Text = Annotated[str, AfterValidator(_printable)]
-"""A cell with a text that prints on one line, possibly empty."""
+"""A cell with text that prints on one line, possibly empty."""
 
 Name = Annotated[Text, AfterValidator(_filled)]
-"""A cell with a text that prints on one line and is not empty."""
+"""A cell with text that prints on one line and is not empty."""
 
 
 def read_table(path: Path, schema: Mapping[str, Any], remedy: str) -> pd.DataFrame:
-    """Read a CSV whose cells in each column are of the type that `schema` gives it; columns beyond it stay text.
+    """Read a CSV and convert the columns that `schema` names to the types it gives; other columns stay text.
 
-    `remedy` says what to do about a damaged file. Raises InputError in one line, with the row as a spreadsheet counts
-    it, when the file cannot be read, has no rows, or has a cell of another type.
+    `remedy` says what to do about a damaged file. Raises InputError in one line, with rows numbered as in a
+    spreadsheet, when the file cannot be read, has no rows, or has a cell of the wrong type.
     """
     try:
         table = read_csv(path, list(schema), dtype=str, keep_default_na=False, na_filter=False)
@@ -84,14 +85,15 @@ def read_table(path: Path, schema: Mapping[str, Any], remedy: str) -> pd.DataFra
 
 
 def check_columns(path: Path, table: pd.DataFrame, schema: Mapping[str, Any], remedy: str) -> None:
-    """Turn the texts in the columns of `table`, read from `path`, into what `schema` says, in place.
+    """Convert columns of `table`, read from `path` as text, in place to the types that `schema` gives.
 
-    Raises InputError in one line that names every cell of another type.
+    Raises InputError in one line that names every column with cells of the wrong type, and the first ten cells.
     """
     faults = []
     for column, kind in schema.items():
+        list_of_kind: Any = GenericAlias(list, kind)
         try:
-            table[column] = TypeAdapter(list[kind]).validate_python(table[column].tolist())
+            table[column] = TypeAdapter(list_of_kind).validate_python(table[column].tolist())
         except ValidationError as error:
             faults.append(_column_fault(column, error))
     if faults:
@@ -99,9 +101,9 @@ def check_columns(path: Path, table: pd.DataFrame, schema: Mapping[str, Any], re
 
 
 def refuse_rows(path: Path, wrong: pd.Series, fault: str, remedy: str) -> None:
-    """Raise InputError naming the rows of the table at `path` where `wrong` (rows,) bool is true, if there are any.
+    """Raise InputError if any of `wrong`, (rows,) bool, is true, naming the rows of the table at `path`.
 
-    `fault` continues "3 row(s) …".
+    `fault` completes the phrase "3 row(s) …".
     """
     rows = wrong.to_numpy().nonzero()[0]
     if len(rows):
@@ -109,15 +111,15 @@ def refuse_rows(path: Path, wrong: pd.Series, fault: str, remedy: str) -> None:
 
 
 def read_record(path: Path, cls: type[Record], remedy: str) -> Record:
-    """Read a JSON object as a `section` dataclass, which takes no unknown, missing or mistyped key.
+    """Read a JSON object as a `section` dataclass.
 
-    Raises InputError in one line that names every fault.
+    Raises InputError in one line that names every key that is unknown, missing or of the wrong type.
     """
     return _parsed(_read_object(path, remedy), cls, path, remedy)
 
 
 def read_sealed_record(path: Path, cls: type[Record], remedy: str) -> Record:
-    """Read what `write_sealed_json` wrote; as `read_record`, and InputError when the file was changed since."""
+    """Read what `write_sealed_json` wrote, as `read_record` does; also InputError if the file was changed since."""
     content = _read_object(path, remedy)
     seal = content.pop("sha256", None)
     record = _parsed(content, cls, path, remedy)
@@ -138,7 +140,7 @@ def _read_object(path: Path, remedy: str) -> dict[str, Any]:
 
 def _parsed(content: dict[str, Any], cls: type[Record], path: Path, remedy: str) -> Record:
     try:
-        # Read as JSON, which has no tuples: there a list may stand for one, however strict the dataclass.
+        # Validated as JSON, because a strict dataclass accepts a list for a tuple only there.
         return TypeAdapter(cls).validate_json(json.dumps(content))
     except ValidationError as error:
         raise InputError(f"{path}: {'; '.join(_key_faults(error))}; {remedy}") from None
@@ -146,8 +148,8 @@ def _parsed(content: dict[str, Any], cls: type[Record], path: Path, remedy: str)
 
 def _column_fault(column: str, error: ValidationError) -> str:
     errors = error.errors(include_url=False)
-    places = listing(f"row {fault['loc'][0] + 2} has {shown(fault['input'])}" for fault in errors)
-    return f"{len(errors)} cell(s) of `{column}` are not {_expected(errors[0])}: {places}"
+    places = listing(f"row {int(fault['loc'][0]) + 2} has {shown(fault['input'])}" for fault in errors)
+    return f"{len(errors)} cell(s) of `{column}` should be {_expected(errors[0])}: {places}"
 
 
 def _key_faults(error: ValidationError) -> Iterable[str]:
@@ -161,5 +163,5 @@ def _key_faults(error: ValidationError) -> Iterable[str]:
             yield f"`{key}` is {shown(fault['input'])}, expected {_expected(fault)}"
 
 
-def _expected(fault: dict) -> str:
+def _expected(fault: ErrorDetails) -> str:
     return re.sub(r"^(Input should be|Value error,) ", "", fault["msg"])

@@ -8,64 +8,70 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import yaml
 
 from fathomline import progress
-from fathomline.config import load_params, load_section
+from fathomline.config import Section, load_params, load_section
 from fathomline.errors import InputError
 
 PARAMS = Path("params.yaml")
 
-PATIENCE = 5.0
-"""Seconds that one of several processes waits for a process before it to say why they stop."""
-
-Section = TypeVar("Section")
+REPORT_DELAY = 5.0
+"""Seconds that a process waits, when several train together, for the main process to report the error first."""
 
 
 def params_section(name: str, cls: type[Section]) -> Section:
-    """The section `name` of params.yaml, checked."""
+    """Read and check the section `name` of params.yaml."""
     return load_section(PARAMS, name, cls)
 
 
-def params_text(*names: str) -> str:
-    """The sections `names` of params.yaml that are there, as YAML.
+def checkout() -> Path:
+    """Return the folder of the user's checkout.
 
-    Of an absolute path only the last part is kept, as a report may be passed on.
+    A queued experiment runs in a folder that DVC deletes; DVC_ROOT is the checkout from which it was queued.
+    """
+    return Path(os.environ.get("DVC_ROOT", "."))
+
+
+def report_params(*names: str) -> str:
+    """Return those of the sections `names` that params.yaml has, as YAML for the report.
+
+    Absolute paths are cut to their last part, because a report may be shared.
     """
     params = load_params(PARAMS)
-    told = {name: {key: _passed_on(value) for key, value in params[name].items()} for name in names if name in params}
-    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
+    sections = {
+        name: {key: _without_folder(value) for key, value in params[name].items()} for name in names if name in params
+    }
+    return yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
 
 
-def _passed_on(value: object) -> object:
-    absolute = isinstance(value, str) and Path(value).is_absolute()
-    return f"…/{Path(value).name}" if absolute else value
+def _without_folder(value: object) -> object:
+    return f"…/{Path(value).name}" if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def run(main: Callable[[], None]) -> None:
     """Run a stage; user errors are reported without a traceback."""
     try:
-        with _ended_by_sigterm():
+        with _terminated_by_sigterm():
             main()
     except InputError as error:
         _stop(str(error))
     except OSError as error:
         _stop(
             f"{error.filename or 'a file of this stage'}: {error.strerror or error}. Correct the cause, "
-            "for example free some space, and run `dvc repro` again"
+            "for example by freeing disk space, and run `dvc repro` again"
         )
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Make SIGTERM end the stage like Ctrl-C, so that it removes its temporary files; a second one ends it at once.
+def _terminated_by_sigterm() -> Iterator[None]:
+    """Make SIGTERM stop the stage as Ctrl-C does, so that it removes its temporary files; a second one kills it.
 
-    Of processes that train together, only the first one writes files. The others keep the default, which ends them
-    even while they wait in a collective operation, where Python handles no signal.
+    Among processes that train together, only the main process writes files. The others keep the default handler, which
+    kills them even in a collective operation, during which Python cannot run a handler.
     """
     writes = os.environ.get("RANK", "0") == "0"
     if not writes or threading.current_thread() is not threading.main_thread():
@@ -73,13 +79,13 @@ def _ended_by_sigterm() -> Iterator[None]:
         return
     stage = os.getpid()
 
-    def end(number: int, _: object) -> None:
+    def stop(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)
         if os.getpid() != stage:
             os.kill(os.getpid(), number)  # a forked process has nothing to clean up
         sys.exit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
@@ -87,12 +93,11 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 
 def _stop(message: str) -> None:
-    """End this process with `message`. Of processes that train together, most stop for one reason, reported once.
-
-    When the first one has reported it, torchrun ends those that wait. One that stops for another reason reports it
-    after the wait.
-    """
-    before = [os.environ.get(number, "0") != "0" for number in ("RANK", "LOCAL_RANK")]  # on any machine, on this one
-    time.sleep(PATIENCE * sum(before))
+    """Report `message` and exit with status 1."""
+    # Processes that train together usually stop for the same reason, which should be reported once. Those after the
+    # main process, and after the first one on their machine, wait, and torchrun terminates them once that one has
+    # exited. A process that alone has a reason to stop reports it after the wait.
+    delays = sum(os.environ.get(variable, "0") != "0" for variable in ("RANK", "LOCAL_RANK"))
+    time.sleep(REPORT_DELAY * delays)
     progress.error(message)
     sys.exit(1)

@@ -1,13 +1,12 @@
-"""Gather everything that a prediction needs into one folder. Runs no model, unless weights are stored as halves."""
+"""Gather everything that a prediction needs into one folder. Runs models only to check 16-bit weights."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from fathomline.bundle.bundle import BundleConfig, FoldModel, Measured, copy_weights, read_figures, write_bundle
+from fathomline.bundle.bundle import BundleConfig, Measured, copy_weights, read_figures, read_fold_models, write_bundle
 from fathomline.decide.rule import read_rule
 from fathomline.decide.submit import SubmitConfig
-from fathomline.model.model_json import read_model_json
 from fathomline.progress import summary
 from fathomline.split import SplitConfig
 from fathomline.taxonomy.reference import read_reference
@@ -22,18 +21,16 @@ def main() -> None:
     parser.add_argument("calibration", type=Path, help="calibration.json that evaluate wrote")
     parser.add_argument("metrics", type=Path, help="metrics.json that evaluate wrote")
     parser.add_argument("crops", type=Path, help="folder that the crop stage wrote for the test subset")
-    parser.add_argument("logits", type=Path, help="logits of the test subset, as the predict stage wrote them")
+    parser.add_argument("logits", type=Path, help="logits of the test subset that predict wrote")
     parser.add_argument("bundle", type=Path, help="folder to write")
     arguments = parser.parse_args()
     config, training = params_section("bundle", BundleConfig), params_section("train", TrainConfig)
     split = params_section("split", SplitConfig)
     taxonomy = read_reference(arguments.taxonomy)
-    decision = replace(read_rule(arguments.calibration), candidates=params_section("submit", SubmitConfig).candidates)
-    models = []
-    for fold in split.held_out:
-        folder = arguments.models / f"fold-{fold}"
-        description = read_model_json(folder / "model.json", taxonomy)
-        models.append(FoldModel(fold, description, folder / "model.safetensors"))
+    # They differ from the rule's if submit.candidates was changed and only this stage was run again.
+    candidates = params_section("submit", SubmitConfig).candidates
+    decision = replace(read_rule(arguments.calibration), candidates=candidates)
+    models = read_fold_models(arguments.models, split.held_out, taxonomy)
     if config.weights == "float32":
         weights = copy_weights(models, arguments.bundle)
     else:
@@ -43,15 +40,13 @@ def main() -> None:
 
         crops, test = read_crops(arguments.crops), read_ensemble_logits(arguments.logits, taxonomy)
         weights = store_rounded_weights(models, arguments.bundle, config.weights, crops, test, taxonomy, decision)
-    measured = Measured(
-        read_figures(arguments.metrics, taxonomy),
-        {
-            "held_out_folds": f"{', '.join(map(str, split.held_out))} of {split.folds}",
-            "folds_never_share": split.group or "a frame",
-            "split_seed": split.seed,
-            "view": training.validation.select_on,
-        },
-    )
+    measured_on = {
+        "held_out_folds": f"{', '.join(map(str, split.held_out))} of {split.folds}",
+        "folds_never_share": split.group or "a frame",
+        "split_seed": split.seed,
+        "view": training.validation.select_on,
+    }
+    measured = Measured(read_figures(arguments.metrics, taxonomy), measured_on)
     write_bundle(arguments.bundle, models, weights, taxonomy, decision, measured, config)
     size = sum(path.stat().st_size for path in arguments.bundle.iterdir()) / 1e6
     summary(f"bundle: {len(models)} model(s), {weights.dtype} weights, {size:.1f} MB in {arguments.bundle}")

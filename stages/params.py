@@ -1,4 +1,4 @@
-"""Write params.yaml: the default of every parameter, with the values of a preset in their place."""
+"""Write params.yaml: the defaults of all parameters, overridden by a preset."""
 
 import argparse
 import textwrap
@@ -27,7 +27,7 @@ from fathomline.train.config import TrainConfig
 from stages import PARAMS, run
 from stages.source import SourceConfig
 
-SECTIONS: dict[str, type] = {
+SECTIONS: dict[str, type[Any]] = {
     "source": SourceConfig,
     "download": DownloadConfig,
     "crop": CropConfig,
@@ -41,7 +41,7 @@ SECTIONS: dict[str, type] = {
     "tracking": TrackingConfig,
     "machine": MachineConfig,
 }
-"""Every section of params.yaml, in order."""
+"""The sections of params.yaml, in order."""
 
 HEADER = """\
 # Every parameter of the pipeline, one section per stage; `machine` changes no output. docs/parameters.md says more.
@@ -52,13 +52,13 @@ WIDTH = 118
 
 
 def params_text(preset: Path | None = None) -> str:
-    """The text of params.yaml: all defaults, those of `preset` replaced.
+    """Return the text of params.yaml: all defaults, overridden by the file `preset`.
 
     Raises InputError when the preset has an unknown section or key, or a value that is not allowed.
     """
     values = load_params(preset) if preset else {}
-    if strange := sorted(set(values) - set(SECTIONS)):
-        raise InputError(f"{preset}: no such section: {listing(strange)}; the sections are {listing(SECTIONS, 20)}")
+    if unknown := sorted(set(values) - set(SECTIONS)):
+        raise InputError(f"{preset}: no such section: {listing(unknown)}; the sections are {listing(SECTIONS, 20)}")
     parts = [HEADER]
     for name, cls in SECTIONS.items():
         checked = parse_section(values.get(name, {}), preset or PARAMS, name, cls)
@@ -82,14 +82,14 @@ def _lines(section: Any, indent: str) -> Iterator[str]:
 
 
 def _comment(cls: type, field: Field[Any]) -> str:
-    """The first sentence of a field's documentation, and the choices that it does not name."""
+    """The first sentence of a field's documentation, with its choices unless the sentence names them all."""
     first = documentation(cls, field.name).split(". ")[0].rstrip(".")
     choices = get_args(field.type) if get_origin(field.type) is Literal else ()
     return first if all(choice in first for choice in choices) else f"{first} ({' | '.join(choices)})"
 
 
-def documentation(cls: type, key: str) -> str:
-    """The documentation of a field of a section, on one line."""
+def documentation(cls: type[Any], key: str) -> str:
+    """Return the documentation of the field `key` of a section, on one line."""
     return " ".join(cls.__pydantic_fields__[key].description.split())
 
 
@@ -100,12 +100,12 @@ def _scalar(value: object) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("preset", type=Path, help="a file of presets/")
+    parser.add_argument("preset", type=Path, help="preset to apply, a file in presets/")
     arguments = parser.parse_args()
     text = params_text(arguments.preset)
     with written_whole(PARAMS) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    summary(f"{PARAMS} now has the values of {arguments.preset}; `dvc repro` runs it")
+    summary(f"params: wrote {PARAMS} with the values of {arguments.preset}; `dvc repro` runs the pipeline with them")
 
 
 if __name__ == "__main__":

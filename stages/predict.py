@@ -1,7 +1,6 @@
 """Predict every ROI of a subset with the trained models, and store the logits."""
 
 import argparse
-import os
 from pathlib import Path
 
 from fathomline.model.orientations import ORIENTATION_SETS
@@ -12,39 +11,39 @@ from fathomline.rois.crops import read_crops
 from fathomline.split import SplitConfig, read_split
 from fathomline.taxonomy.reference import read_reference
 from fathomline.train.config import TrainConfig
-from stages import params_section, run
+from stages import checkout, params_section, run
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("subset", choices=["train", "test"], help="train: each ROI by the model that held it out")
+    parser.add_argument(
+        "subset", choices=["train", "test"], help="train: each ROI by the model that held it out; test: by all models"
+    )
     parser.add_argument("models", type=Path, help="folder of fold-0, fold-1 …")
     parser.add_argument("crops", type=Path, help="folder that the crop stage wrote for the subset")
     parser.add_argument("taxonomy", type=Path, help="taxonomy_reference.json")
     parser.add_argument("split", type=Path, help="split.csv")
     parser.add_argument("logits", type=Path, help="logits to write, as .npz")
-    parser.add_argument("resume", type=Path, help="folder that keeps what an interrupted prediction has finished")
+    parser.add_argument("resume", type=Path, help="folder with the finished chunks of an interrupted prediction")
     arguments = parser.parse_args()
-    training, held_out = params_section("train", TrainConfig), params_section("split", SplitConfig).held_out
+    training, folds = params_section("train", TrainConfig), params_section("split", SplitConfig).held_out
     transforms = ORIENTATION_SETS[params_section("predict", PredictConfig).transforms]
     taxonomy = read_reference(arguments.taxonomy)
     crops = read_crops(arguments.crops, labelled=arguments.subset == "train")
-    # A queued experiment runs in a folder that DVC deletes; DVC_ROOT is the checkout that it was queued from.
-    chunks = Chunks(Path(os.environ.get("DVC_ROOT", ".")) / arguments.resume)
+    chunks = Chunks(checkout() / arguments.resume)
     if arguments.subset == "train":
         split = read_split(arguments.split, crops.annotations)
-        predicted = held_out_logits(
-            arguments.models, held_out, crops, split, taxonomy, transforms, training.validation.degraded_size, chunks
+        train = held_out_logits(
+            arguments.models, folds, crops, split, taxonomy, transforms, training.validation.degraded_size, chunks
         )
-        write_held_out_logits(predicted, arguments.logits)
+        write_held_out_logits(train, arguments.logits)
+        rois = len(train.annotation_ids)
     else:
-        predicted = ensemble_logits(arguments.models, held_out, crops, taxonomy, transforms, chunks)
-        write_ensemble_logits(predicted, arguments.logits)
+        test = ensemble_logits(arguments.models, folds, crops, taxonomy, transforms, chunks)
+        write_ensemble_logits(test, arguments.logits)
+        rois = len(test.annotation_ids)
     chunks.remove()
-    summary(
-        f"predict {arguments.subset}: {len(predicted.annotation_ids)} ROIs by {len(held_out)} model(s) in "
-        f"{len(transforms)} orientation(s)"
-    )
+    summary(f"predict {arguments.subset}: {rois} ROIs by {len(folds)} model(s) in {len(transforms)} orientation(s)")
 
 
 if __name__ == "__main__":

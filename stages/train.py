@@ -11,7 +11,7 @@ from fathomline.config import load_params
 from fathomline.errors import listing
 from fathomline.files import write_csv
 from fathomline.model.checkpoint import save_model
-from fathomline.progress import fall_silent, summary, warning
+from fathomline.progress import mute, summary, warning
 from fathomline.rois.crops import fold_rows, read_crops
 from fathomline.split import read_split
 from fathomline.taxonomy.reference import read_reference
@@ -44,7 +44,7 @@ def main() -> None:
     point = resume_point(checkout / arguments.resume, crops, rows, taxonomy, classes, config)
     with process_group() as processes:
         if not processes.is_main:
-            fall_silent()
+            mute()
         _warn_of_untrained_concepts(taxonomy, classes)
         with _tracker(checkout, point, arguments.fold, taxonomy, processes) as tracker:
             trained = train(

@@ -10,15 +10,15 @@ from fathomline.errors import InputError
 @section
 class Oven:
     heat: Annotated[float, Interval(gt=0, le=300)]
-    """Degrees."""
+    """Degrees Celsius."""
     mode: Literal["fan", "grill"]
-    """How."""
+    """Heating mode."""
     racks: list[int]
-    """Where."""
+    """Rack positions in use."""
     bread: bool | str
-    """What."""
+    """Whether there is bread, or its kind."""
     minutes: dict[str, Annotated[float, Interval(ge=0)]]
-    """How long, by what is baked."""
+    """Baking time by dish."""
 
 
 def load(tmp_path, text: str) -> Oven:
@@ -31,11 +31,11 @@ GOOD = "  heat: 1.0\n  mode: fan\n  racks: [0]\n  bread: true\n  minutes: {cake:
 
 
 @pytest.mark.parametrize("written", ["1e-5", "1e-05", "1.0e-5", "0.00001"])
-def test_floats_are_read_however_dvc_writes_them(tmp_path, written):
+def test_floats_are_read_in_every_notation_that_dvc_writes(tmp_path, written):
     assert load(tmp_path, GOOD.replace("1.0", written)).heat == 1e-5
 
 
-def test_a_whole_number_is_a_fine_float(tmp_path):
+def test_an_integer_is_accepted_as_a_float(tmp_path):
     assert load(tmp_path, GOOD.replace("1.0", "2")).heat == 2.0
 
 
@@ -53,10 +53,10 @@ def test_a_whole_number_is_a_fine_float(tmp_path):
         (("bun: 15", "bun: -1"), "oven.minutes is -1, expected greater than or equal to 0 at [bun]"),
         (("true", "3"), "oven.bread is 3, expected a valid boolean or a valid string"),
         (("heat", "haet"), "oven.haet is not a parameter; allowed in `oven` are heat, mode, racks, bread, minutes"),
-        (("  mode: fan\n", ""), "oven.mode is missing, and has no default"),
+        (("  mode: fan\n", ""), "oven.mode is missing and has no default"),
     ],
 )
-def test_a_bad_value_is_named_with_what_is_allowed(tmp_path, change, says):
+def test_an_invalid_value_is_reported_with_the_allowed_values(tmp_path, change, says):
     with pytest.raises(InputError) as raised:
         load(tmp_path, GOOD.replace(*change))
     lines = [line for line in str(raised.value).splitlines() if says in line]
@@ -72,7 +72,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(tmp_path, change, says):
         ("other: 1\n", "section `oven` is missing"),
     ],
 )
-def test_a_file_that_is_no_params_file_is_named(tmp_path, text, says):
+def test_a_file_that_is_not_a_params_file_is_named(tmp_path, text, says):
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(InputError, match=says):

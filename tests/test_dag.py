@@ -126,8 +126,8 @@ def test_a_stage_has_a_description_and_runs_its_own_script(name):
 def test_a_stage_tracks_exactly_the_params_that_it_reads(name):
     script = (ROOT / "stages" / f"{name}.py").read_text()
     read = set(re.findall(r'params_section\("(\w+)"', script))
-    for names in re.findall(r"params_text\(([^)]*)\)", script):
-        read |= set(re.findall(r"\w+", names))
+    for sections in re.findall(r"report_params\(([^)]*)\)", script):
+        read |= set(re.findall(r"\w+", sections))
     tracked = {entry.split(".")[0] for entry in STAGES[name]["params"]}
     assert tracked == read - {"tracking", "machine"}, "no stage may track what changes no output"
     assert name in tracked

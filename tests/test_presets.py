@@ -1,4 +1,4 @@
-"""Presets and the params.yaml that they make."""
+"""Presets, and the params.yaml that each produces."""
 
 import subprocess
 import sys
@@ -17,19 +17,19 @@ PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
 
 
 def flat(values: dict, above: str = "") -> dict[str, object]:
-    """Nested values by dotted key."""
+    """Flatten nested values to dotted keys."""
     found: dict[str, object] = {}
     for key, value in values.items():
         found |= flat(value, f"{above}{key}.") if isinstance(value, dict) and value else {above + key: value}
     return found
 
 
-def test_params_yaml_is_the_defaults():
+def test_params_yaml_has_the_defaults():
     assert (ROOT / "params.yaml").read_text() == params_text()
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
-def test_a_preset_gives_a_whole_params_file_that_passes_every_check(preset, tmp_path):
+def test_a_preset_gives_a_complete_and_valid_params_file(preset, tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(params_text(preset))
     for name, cls in SECTIONS.items():
@@ -42,15 +42,15 @@ def test_a_preset_gives_a_whole_params_file_that_passes_every_check(preset, tmp_
 
 
 @pytest.mark.parametrize("preset", [path for path in PRESETS if path.stem != "reef"], ids=lambda path: path.stem)
-def test_a_preset_holds_only_what_differs(preset):
+def test_a_preset_contains_only_changed_values(preset):
     base = flat(load_params(ROOT / "params.yaml"))
     assert [key for key, value in flat(load_params(preset)).items() if value == base[key]] == []
     assert preset.read_text().startswith("# ")
 
 
-def test_params_yaml_is_read_alike_by_dvc_and_by_stages():
+def test_dvc_and_the_stages_read_the_same_values_from_params_yaml():
     text = (ROOT / "params.yaml").read_text()
-    assert "&" not in text.replace("W&B", ""), "DVC writes anchors back wrong"
+    assert "&" not in text.replace("W&B", ""), "DVC does not preserve anchors"
     assert yaml.safe_load(text)["train"]["lr"] == load_section(ROOT / "params.yaml", "train", TrainConfig).lr
 
 
@@ -66,7 +66,7 @@ def test_params_yaml_is_read_alike_by_dvc_and_by_stages():
         ("train: {loss: 3}", "train.loss is 3, expected keys with values"),
     ],
 )
-def test_a_mistake_in_a_preset_is_named(tmp_path, text, says):
+def test_a_mistake_in_a_preset_is_reported(tmp_path, text, says):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as raised:
@@ -74,7 +74,7 @@ def test_a_mistake_in_a_preset_is_named(tmp_path, text, says):
     assert f"{path}: {says}" in str(raised.value)
 
 
-def test_a_preset_with_a_mistake_leaves_params_yaml_alone(tmp_path):
+def test_an_invalid_preset_leaves_params_yaml_unchanged(tmp_path):
     (tmp_path / "params.yaml").write_text("mine")
     (tmp_path / "bad.yaml").write_text("train: {lr: fast}")
     command = [sys.executable, "-m", "stages.params", "bad.yaml"]

@@ -3,29 +3,29 @@ import sys
 
 import pytest
 
-from fathomline.progress import error, fall_silent, progress, summary, warning
+from fathomline.progress import error, mute, progress, summary, warning
 
 
 class Terminal(io.StringIO):
-    """Where somebody watches."""
+    """A stream that says it is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 @pytest.fixture
-def shown_on(monkeypatch):
-    monkeypatch.setattr("fathomline.progress._silent", False)
+def stderr_to(monkeypatch):
+    monkeypatch.setattr("fathomline.progress._muted", False)
 
-    def errors_on(stream: io.StringIO) -> io.StringIO:
+    def redirect(stream: io.StringIO) -> io.StringIO:
         monkeypatch.setattr(sys, "stderr", stream)
         return stream
 
-    return errors_on
+    return redirect
 
 
-def test_work_a_summary_and_a_warning_are_shown(shown_on, capsys):
-    terminal = shown_on(Terminal())
+def test_progress_summary_and_warning_are_stderr_to_a_terminal(stderr_to, capsys):
+    terminal = stderr_to(Terminal())
     assert list(progress([3, 4], label="download", unit="frame")) == [3, 4]
     assert "download" in terminal.getvalue()
     warning("little space")
@@ -34,9 +34,9 @@ def test_work_a_summary_and_a_warning_are_shown(shown_on, capsys):
     assert capsys.readouterr().out == "done\n"
 
 
-def test_one_who_fell_silent_works_on_and_says_nothing(shown_on, capsys):
-    terminal = shown_on(Terminal())
-    fall_silent()
+def test_a_muted_process_works_without_output(stderr_to, capsys):
+    terminal = stderr_to(Terminal())
+    mute()
     assert list(progress([3, 4], label="download", unit="frame")) == [3, 4]
     warning("little space")
     summary("done")
@@ -44,24 +44,24 @@ def test_one_who_fell_silent_works_on_and_says_nothing(shown_on, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_nobody_watches_a_bar_in_a_file(shown_on):
-    log = shown_on(io.StringIO())
+def test_no_progress_bar_is_written_to_a_file(stderr_to):
+    log = stderr_to(io.StringIO())
     assert list(progress([3, 4], label="download", unit="frame")) == [3, 4]
     assert log.getvalue() == ""
 
 
 HOSTILE = "\x1b]0;owned\x07 \x9b2J \r \u202e \u2028 caf\u00e9\nsecond line"
-HARMLESS = r"\x1b]0;owned\x07 \x9b2J \r \u202e \u2028 café" + "\nsecond line\n"
+ESCAPED = r"\x1b]0;owned\x07 \x9b2J \r \u202e \u2028 café" + "\nsecond line\n"
 
 
-@pytest.mark.parametrize(("say", "begins"), [(summary, ""), (warning, "warning: "), (error, "error: ")])
-def test_names_from_files_cannot_command_the_terminal(shown_on, capsys, say, begins):
-    say(HOSTILE)
+@pytest.mark.parametrize(("report", "prefix"), [(summary, ""), (warning, "warning: "), (error, "error: ")])
+def test_control_characters_in_messages_are_escaped(stderr_to, capsys, report, prefix):
+    report(HOSTILE)
     out, err = capsys.readouterr()
-    assert out + err == begins + HARMLESS
+    assert out + err == prefix + ESCAPED
 
 
-def test_why_a_process_stops_is_said_even_by_one_who_fell_silent(shown_on, capsys):
-    fall_silent()
+def test_a_muted_process_still_reports_why_it_stops(stderr_to, capsys):
+    mute()
     error("train.lr is missing")
     assert capsys.readouterr().err == "error: train.lr is missing\n"

@@ -1,5 +1,6 @@
-"""README and docs say what the code says. `python -m tests.test_readme` rewrites docs/parameters.md."""
+"""README and docs match the code. `python -m tests.test_readme` rewrites docs/parameters.md."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields
@@ -17,18 +18,14 @@ START, END = "<!-- parameters -->", "<!-- end of parameters -->"
 
 
 def written(value: object) -> str:
-    """A value as params.yaml has it, short enough for a column."""
+    """Format a value as in params.yaml, short enough for a column."""
     if isinstance(value, dict) and value:
         return "by rank"
-    return str(
-        {True: "true", False: "false", None: "null"}.get(value, value)
-        if value is None or isinstance(value, bool)
-        else value
-    )
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
 def allowed(kind: object) -> str:
-    """The type and the range of a field, in words."""
+    """Describe the type and range of a field in words."""
     if get_origin(kind) is Annotated:
         base, *limits = get_args(kind)
         return " ".join([allowed(base), *(text for limit in limits for text in limits_of(limit))])
@@ -66,12 +63,12 @@ def parameter_table() -> str:
     return "\n".join([*head, *(row for name, cls in SECTIONS.items() for row in rows(name, cls))])
 
 
-def test_every_parameter_is_documented_as_the_code_does():
+def test_the_parameter_table_matches_the_code():
     table = PARAMETERS.read_text().split(START)[1].split(END)[0].strip()
-    assert table == parameter_table(), "run `python -m tests.test_readme` and look at the difference"
+    assert table == parameter_table(), "run `python -m tests.test_readme` and check the difference"
 
 
-def test_every_file_that_the_readme_links_to_is_there():
+def test_every_file_linked_from_the_readme_exists():
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", README.read_text())
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
@@ -81,14 +78,14 @@ def test_the_readme_stays_short():
     assert len(README.read_text().splitlines()) <= 150
 
 
-def test_every_file_that_the_benchmarks_page_links_to_is_there():
+def test_every_file_linked_from_the_benchmarks_page_exists():
     page = ROOT / "benchmarks/README.md"
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
     assert links
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_every_make_target_that_the_readme_names_exists():
+def test_every_make_target_in_the_readme_exists():
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     named = re.findall(r"(?:^|`)make (\w+)", README.read_text(), flags=re.MULTILINE)
     assert {"demo", "test"} <= set(named) <= set(targets)

@@ -1,8 +1,10 @@
-"""What a stage says when something stops it."""
+"""How a stage reports what stops it."""
 
+import contextlib
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +22,7 @@ from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import Rank
 from fathomline.taxonomy.reference import write_reference
 from fathomline.taxonomy.tree import Taxonomy
-from stages import PATIENCE, params_text, run
+from stages import REPORT_DELAY, report_params, run
 from tests.crops import preprocessing_of, write_crops
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def stopped_by(capsys):
-    """Runs a stage that raises an error; gives its exit status and what it wrote to standard error."""
+    """Run a stage that raises an error; return its exit status and its standard error."""
 
     def stop(error: BaseException) -> tuple[object, str]:
         def stage() -> None:
@@ -46,33 +48,31 @@ def test_a_user_error_is_reported_without_a_traceback(stopped_by):
     assert said == (1, "error: params.yaml: train.lr is missing\n")
 
 
-def test_a_name_from_a_file_cannot_command_the_terminal(stopped_by):
+def test_control_characters_in_an_error_are_escaped(stopped_by):
     said = stopped_by(InputError("a.csv: '\x1b]0;owned\x07\x9b2J' is new\nb.csv: fine"))
     assert said == (1, "error: a.csv: '\\x1b]0;owned\\x07\\x9b2J' is new\nb.csv: fine\n")
 
 
 @pytest.mark.parametrize(("rank", "local_rank", "waits"), [(0, 0, 0), (1, 1, 2), (4, 0, 1)])
-def test_of_several_processes_the_first_one_tells_and_the_others_wait_for_it(
-    stopped_by, monkeypatch, rank, local_rank, waits
-):
+def test_processes_after_the_main_process_delay_their_error_report(stopped_by, monkeypatch, rank, local_rank, waits):
     waited = []
     monkeypatch.setattr("time.sleep", waited.append)
     monkeypatch.setenv("RANK", str(rank))
     monkeypatch.setenv("LOCAL_RANK", str(local_rank))
     assert stopped_by(InputError("train.lr is missing")) == (1, "error: train.lr is missing\n")
-    assert waited == [waits * PATIENCE]
+    assert waited == [waits * REPORT_DELAY]
 
 
-def test_a_disk_that_is_full_is_told_with_the_file(stopped_by):
+def test_a_full_disk_is_reported_with_the_file(stopped_by):
     message = stopped_by(OSError(errno.ENOSPC, "No space left on device", "data/split.csv"))[1]
     assert message.startswith("error: data/split.csv: No space left on device. Correct the cause")
 
 
-def test_an_interruption_ends_the_way_a_shell_expects(stopped_by):
+def test_an_interrupted_stage_exits_with_status_130(stopped_by):
     assert stopped_by(KeyboardInterrupt()) == (130, "")
 
 
-def test_a_fault_of_the_code_keeps_its_traceback():
+def test_a_programming_error_keeps_its_traceback():
     def broken() -> None:
         raise ZeroDivisionError
 
@@ -80,25 +80,26 @@ def test_a_fault_of_the_code_keeps_its_traceback():
         run(broken)
 
 
-def test_a_write_that_names_no_file_gets_its_name(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
-    with pytest.raises(OSError, match="No space left") as raised:
-        write_json({}, tmp_path / "metrics.json")
-    assert raised.value.filename == str(tmp_path / "metrics.json")
-    assert not list(tmp_path.iterdir())
+def test_a_stage_restores_the_handler_of_sigterm():
+    before = signal.getsignal(signal.SIGTERM)
+    run(lambda: None)
+    assert signal.getsignal(signal.SIGTERM) is before
+    with contextlib.suppress(SystemExit):
+        run(lambda: (_ for _ in ()).throw(InputError("x")))
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_of_absolute_paths_a_report_is_told_the_last_part_only(tmp_path, monkeypatch):
+def test_absolute_paths_in_a_report_are_cut_to_their_last_part(tmp_path, monkeypatch):
     params = {"train": {"pretrained": "/home/jane/secret/weights.safetensors", "lr": 0.1}, "crop": {"views": [1.0]}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params | {"source": {"train": "/data/mine.json"}}))
     monkeypatch.chdir(tmp_path)
-    told = yaml.safe_load(params_text("crop", "train", "evaluate"))
-    assert told == {"crop": {"views": [1.0]}, "train": {"pretrained": "…/weights.safetensors", "lr": 0.1}}
+    reported = yaml.safe_load(report_params("crop", "train", "evaluate"))
+    assert reported == {"crop": {"views": [1.0]}, "train": {"pretrained": "…/weights.safetensors", "lr": 0.1}}
 
 
 @pytest.fixture
 def stage(tmp_path):
-    """Runs a stage as DVC does, in `tmp_path`; gives its exit status and standard error."""
+    """Run a stage as DVC does, in `tmp_path`; return its exit status and its standard error."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
@@ -111,7 +112,7 @@ def stage(tmp_path):
     return start
 
 
-def test_a_dataset_that_is_damaged_stops_the_taxonomy_in_one_line(stage, tmp_path):
+def test_a_damaged_dataset_stops_the_taxonomy_stage_without_a_traceback(stage, tmp_path):
     write_json({"images": [{"id": 1}], "annotations": [], "categories": [{"id": 1}]}, tmp_path / "dataset.json")
     status, said = stage("stages.taxonomy", "dataset.json", "dataset.json", "reference.json")
     assert status == 1
@@ -130,7 +131,7 @@ def table() -> pd.DataFrame:
     return pd.DataFrame(rows | numbers)[COLUMNS]
 
 
-def test_a_training_roi_without_a_label_stops_the_split_with_the_file_and_the_row(stage, tmp_path, table):
+def test_a_training_roi_without_a_label_stops_the_split_stage_with_its_row(stage, tmp_path, table):
     table.loc[2, "label"] = ""
     write_csv(table, tmp_path / "annotations.csv")
     says = "error: annotations.csv: 1 row(s) of the training subset have no label: row 4; run `dvc repro --force crop`"
@@ -138,7 +139,7 @@ def test_a_training_roi_without_a_label_stops_the_split_with_the_file_and_the_ro
     assert (status, said) == (1, f"{says}, which writes it\n")
 
 
-def test_a_split_that_leaks_stops_the_training(stage, tmp_path, table):
+def test_a_split_that_leaks_stops_the_train_stage(stage, tmp_path, table):
     pixels = np.zeros((4, 1, 16, 16, 3), dtype=np.uint8)
     write_crops(Crops(table, pixels, preprocessing_of(pixels)), tmp_path / "crops")
     lineage = Lineage("Porifera", "Porifera", "phylum", {Rank.KINGDOM: "Animalia", Rank.PHYLUM: "Porifera"})

@@ -1,1 +1,1 @@
-"""A trained model as one folder, and predictions with it."""
+"""A bundle: trained models in one folder, and predictions on new pictures with them."""

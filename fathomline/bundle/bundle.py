@@ -1,35 +1,35 @@
-"""The bundle: one folder with everything that a prediction needs. No torch: it is written in a moment."""
+"""The bundle: one folder with everything that a prediction needs. No torch, so that writing it takes little time."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from annotated_types import MinLen
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import fathomline
+from fathomline.bundle.model_card import model_card
 from fathomline.config import section
 from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError, listing, shown
 from fathomline.files import read_json, sha256_of, write_sealed_json, written_whole
 from fathomline.model.model_json import REMEDY as TRAIN_AGAIN
-from fathomline.model.model_json import Architecture, ModelDescription, check_fit
+from fathomline.model.model_json import Architecture, ModelDescription, check_fit, read_model_json
 from fathomline.records import read_sealed_record
 from fathomline.rois.preprocessing import Preprocessing
 from fathomline.taxonomy.reference import entry_lineage, lineage_entry
 from fathomline.taxonomy.tree import Taxonomy
 
 FORMAT = 1
-"""Version of bundle.json. A program reads its own version and those before it."""
+"""Version of bundle.json. fathomline reads its own version and earlier ones."""
 
 REMEDY = "get the bundle again, or run `dvc repro --force bundle` where it was made"
 
+REQUIRED_FIGURES = ("mhd", "mhd_constant", "accuracy", "ece", "rois", "frames")
+"""Figures of metrics.json that every model card shows."""
 
-MEASURED = ("mhd", "mhd_constant", "accuracy", "ece", "rois", "frames")
-"""Figures of metrics.json that a model card always has."""
+WeightsType = Literal["float32", "float16", "bfloat16"]
 
 
 @section
@@ -43,13 +43,13 @@ class BundleConfig:
     attribution: str | None = "Drawn by the reef of fathomline"
     """Credit in the model card for the pictures and labels that the model was trained on."""
 
-    weights: Literal["float32", "float16", "bfloat16"] = "float32"
+    weights: WeightsType = "float32"
     """Precision of the stored weights. A 16-bit one is used only if every answer for the test ROIs stays the same."""
 
     def __post_init__(self) -> None:
         for name in ("name", "license", "attribution"):
             if not (getattr(self, name) or "").isprintable():
-                raise ValueError(f"`{name}` is {getattr(self, name)!r}; expected one line of characters that print")
+                raise ValueError(f"`{name}` is {getattr(self, name)!r}; expected one line of printable characters")
 
 
 @section
@@ -72,12 +72,12 @@ class BundleContent:
     precision: Literal["bf16", "fp32"]
     decision: DecisionRule
     figures: dict[str, float | int | str]
-    """What was measured on held-out ROIs, as in metrics.json."""
+    """Results on held-out ROIs, as in metrics.json."""
     split: dict[str, Any]
-    """The split that the figures are of."""
+    """The split that the figures were measured on."""
     weights: Annotated[dict[str, str], MinLen(1)]
-    """SHA-256 by file."""
-    weights_dtype: Literal["float32", "float16", "bfloat16"]
+    """SHA-256 of each file of weights, by file name."""
+    weights_dtype: WeightsType
 
     def __post_init__(self) -> None:
         check_fit(self.preprocessing, self.architecture)
@@ -85,7 +85,7 @@ class BundleContent:
 
 @dataclass(frozen=True)
 class FoldModel:
-    """One fold's model on disk."""
+    """The model of one fold on disk."""
 
     fold: int
     description: ModelDescription
@@ -93,47 +93,59 @@ class FoldModel:
 
     @property
     def file(self) -> str:
-        """Its name in a bundle."""
+        """Name of its weights in a bundle."""
         return f"fold-{self.fold}.safetensors"
 
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """The weights in a bundle."""
+    """The weights that were written to a bundle."""
 
     sha256: dict[str, str]
-    """By file."""
-    dtype: Literal["float32", "float16", "bfloat16"]
+    """By file name."""
+    dtype: WeightsType
 
 
 @dataclass(frozen=True)
 class Measured:
-    """How good the models are."""
+    """Results of the models on held-out ROIs."""
 
     figures: Mapping[str, object]
     """As in metrics.json."""
     split: Mapping[str, object]
-    """What they were measured on."""
+    """The split that they were measured on."""
 
 
 def read_figures(path: Path, taxonomy: Taxonomy) -> dict[str, float | int | str]:
-    """Read metrics.json; InputError when it is not what evaluate writes, or was measured with another taxonomy."""
+    """Read metrics.json. Raises InputError unless evaluate wrote it, with the same taxonomy."""
     remedy = "run `dvc repro --force evaluate`, which writes it"
     figures = read_json(path)
     if not isinstance(figures, dict):
         raise InputError(f"{path}: expected a JSON object, found {shown(figures)}; {remedy}")
     if figures.get("taxonomy_hash") != taxonomy.hash:
         raise InputError(
-            f"{path}: `taxonomy_hash` is {shown(figures.get('taxonomy_hash'))}, but the present taxonomy is "
+            f"{path}: `taxonomy_hash` is {shown(figures.get('taxonomy_hash'))}, but the current taxonomy is "
             f"{taxonomy.hash[:12]}; {remedy}"
         )
     numbers = {name: value for name, value in figures.items() if type(value) in (int, float)}
-    wrong = sorted((figures.keys() | MEASURED) - numbers.keys() - {"taxonomy_hash"})
+    wrong = sorted((figures.keys() | REQUIRED_FIGURES) - numbers.keys() - {"taxonomy_hash"})
     if "mhd_low" in numbers and "mhd_high" not in numbers:
         wrong.append("mhd_high")
     if wrong:
         raise InputError(f"{path}: {listing(wrong)} missing or not a number; {remedy}")
     return figures
+
+
+def read_fold_models(models: Path, folds: Sequence[int], taxonomy: Taxonomy) -> list[FoldModel]:
+    """Read the descriptions of the models fold-0, fold-1 … in the folder `models`.
+
+    Raises InputError when a model.json is missing, damaged, or of another taxonomy.
+    """
+    folders = {fold: models / f"fold-{fold}" for fold in folds}
+    return [
+        FoldModel(fold, read_model_json(folder / "model.json", taxonomy), folder / "model.safetensors")
+        for fold, folder in folders.items()
+    ]
 
 
 def write_bundle(
@@ -145,22 +157,12 @@ def write_bundle(
     measured: Measured,
     config: BundleConfig,
 ) -> None:
-    """Write bundle.json and README.md beside the weights, which are in `folder` already, and remove other weights.
+    """Write bundle.json and README.md to `folder`, which has the weights already, and remove weights of other runs.
 
-    Raises InputError when the folds' models are not of one kind.
+    Raises InputError when the models differ in classes, architecture or preprocessing.
     """
+    _require_same_kind(models)
     first = models[0].description
-    for model in models[1:]:
-        other = model.description
-        if (other.classes, other.architecture, other.preprocessing) != (
-            first.classes,
-            first.architecture,
-            first.preprocessing,
-        ):
-            raise InputError(
-                f"{model.weights.parent}: its classes, architecture or preprocessing differ from those of "
-                f"{models[0].weights.parent}; run `dvc repro --force train`"
-            )
     content = {
         "format": FORMAT,
         "fathomline": fathomline.__version__,
@@ -187,12 +189,25 @@ def write_bundle(
             path.unlink()
 
 
+def _require_same_kind(models: list[FoldModel]) -> None:
+    def kind(model: FoldModel) -> tuple[object, ...]:
+        return model.description.classes, model.description.architecture, model.description.preprocessing
+
+    for model in models[1:]:
+        if kind(model) != kind(models[0]):
+            raise InputError(
+                f"{model.weights.parent}: its classes, architecture or preprocessing differ from those of "
+                f"{models[0].weights.parent}; run `dvc repro --force train`"
+            )
+
+
 def copy_weights(models: list[FoldModel], folder: Path) -> StoredWeights:
-    """Copy the weights of each fold's model as they are; InputError when they are missing or damaged."""
+    """Copy the weights of each fold's model unchanged. Raises InputError when they are missing or damaged."""
     for model in models:
         if sha256_of(model.weights) != model.description.weights_sha256:
             raise InputError(
-                f"{model.weights}: damaged, or from another training: its SHA-256 is not the recorded one; {TRAIN_AGAIN}"
+                f"{model.weights}: damaged, or from another training run: its SHA-256 is not the recorded one; "
+                f"{TRAIN_AGAIN}"
             )
         with written_whole(folder / model.file) as temporary:
             shutil.copyfile(model.weights, temporary)
@@ -200,9 +215,9 @@ def copy_weights(models: list[FoldModel], folder: Path) -> StoredWeights:
 
 
 def read_bundle(folder: Path) -> tuple[BundleContent, Taxonomy]:
-    """Read bundle.json.
+    """Read bundle.json from `folder`, and build the taxonomy that it describes.
 
-    Raises InputError when it is missing, damaged, or of a newer format than this program reads.
+    Raises InputError when it is missing, damaged, inconsistent, or has a newer format.
     """
     path = folder / "bundle.json"
     if folder.exists() and not folder.is_dir():
@@ -211,71 +226,18 @@ def read_bundle(folder: Path) -> tuple[BundleContent, Taxonomy]:
     version = content.get("format") if isinstance(content, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise InputError(
-            f"{path}: has format version {version}, and fathomline {fathomline.__version__} reads versions up to "
+            f"{path}: has format version {version}, but fathomline {fathomline.__version__} reads versions up to "
             f"{FORMAT}; install a newer fathomline"
         )
     bundle = read_sealed_record(path, BundleContent, REMEDY)
     taxonomy = Taxonomy(entry_lineage(concept, entry, str(path)) for concept, entry in bundle.lineages.items())
     if taxonomy.hash != bundle.taxonomy_hash:
-        raise InputError(f"{path}: `lineages` do not give `taxonomy_hash`; {REMEDY}")
+        raise InputError(f"{path}: `lineages` do not match `taxonomy_hash`; {REMEDY}")
     if not len(set(bundle.classes)) == len(bundle.classes) == bundle.architecture.classes:
         raise InputError(
             f"{path}: `classes` are not the {bundle.architecture.classes} that `architecture` has; {REMEDY}"
         )
-    strange = [name for name in bundle.classes if name not in taxonomy.concepts]
-    if strange or not taxonomy.holds(bundle.decision.fallback):
-        raise InputError(f"{path}: `lineages` lack {listing(strange or [bundle.decision.fallback])}; {REMEDY}")
+    unknown = [name for name in bundle.classes if name not in taxonomy.concepts]
+    if unknown or not taxonomy.holds(bundle.decision.fallback):
+        raise InputError(f"{path}: `lineages` lack {listing(unknown or [bundle.decision.fallback])}; {REMEDY}")
     return bundle, taxonomy
-
-
-def model_card(content: Mapping[str, Any], taxonomy: Taxonomy) -> str:
-    """A model card in Markdown, with the front matter that model hubs read."""
-    figures = content["figures"]
-    results = [
-        {"type": "mean_hierarchical_distance", "name": "Mean hierarchical distance", "value": figures["mhd"]},
-        {"type": "accuracy", "name": "Accuracy", "value": figures["accuracy"]},
-    ]
-    front_matter = {
-        "license": content["license"],
-        "library_name": "fathomline",
-        "pipeline_tag": "image-classification",
-        "tags": ["marine-biology", "hierarchical-classification", "fine-grained-classification", "worms"],
-        "metrics": ["mean_hierarchical_distance", "accuracy"],
-        "model-index": [
-            {
-                "name": content["name"],
-                "results": [
-                    {
-                        "task": {
-                            "type": "image-classification",
-                            "name": "Hierarchical classification of marine animals",
-                        },
-                        "dataset": {"type": "held-out", "name": f"{figures['rois']} held-out ROIs"},
-                        "metrics": results,
-                    }
-                ],
-            }
-        ],
-    }
-    environment = Environment(
-        loader=PackageLoader("fathomline.bundle", "."),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    environment.filters["cell"] = _cell
-    template = environment.get_template("model_card.md")
-    return template.render(
-        front_matter=yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True),
-        lineages=[taxonomy.lineage(concept) for concept in content["classes"]],
-        origins=sorted({lineage.origin for lineage in taxonomy.lineages}),
-        **{key: value for key, value in content.items() if key != "lineages"},
-    )
-
-
-def _cell(value: object) -> str:
-    """A name as text in a Markdown table: names are data, not markup."""
-    escaped = "".join(f"\\{letter}" if letter in "\\`*_{}[]<>()#+!|&" else letter for letter in str(value))
-    return " ".join(escaped.split())

@@ -1,6 +1,7 @@
-"""Weights of half the size for a bundle, where they give the same answers."""
+"""Round the weights of a bundle to 16 bits if the answers stay the same."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from fathomline.decide.decode import Decoder
 from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError, listing
 from fathomline.model.checkpoint import load_weights, rebuilt, save_weights
+from fathomline.model.classifier import Classifier
 from fathomline.model.device import best_device, prepare_device
 from fathomline.model.inference import predict_logits
 from fathomline.predict.logits import EnsembleLogits
@@ -24,18 +26,20 @@ REMEDY = "run `dvc repro --force bundle`"
 def store_rounded_weights(
     models: list[FoldModel],
     folder: Path,
-    dtype: str,
+    dtype: Literal["float16", "bfloat16"],
     crops: Crops,
     test: EnsembleLogits,
     taxonomy: Taxonomy,
     decision: DecisionRule,
 ) -> StoredWeights:
-    """Write each fold's weights to `folder` as `dtype`, `float16` or `bfloat16`, if no answer for `crops` changes.
+    """Write each fold's weights to `folder` as `dtype` if no answer for `crops` changes.
 
-    Otherwise the weights are copied as they are, with a warning that says how many answers would change.
+    Otherwise copy the weights unchanged, and warn with the number of answers that would change.
 
-    Args: crops of the test subset; test, what the models as they are say of them.
-    Raises InputError when `test` is of other models or other ROIs.
+    Args:
+        crops: of the test subset.
+        test: logits of the unrounded models for `crops`.
+    Raises InputError when `test` belongs to other models or ROIs.
     """
     _refuse_other_logits(models, crops, test)
     sha256, rounded = {}, {}
@@ -45,19 +49,10 @@ def store_rounded_weights(
         sha256[model.file] = save_weights(classifier.state_dict(), folder / model.file, getattr(torch, dtype))
         try:
             load_weights(classifier, folder / model.file, sha256[model.file], REMEDY)
-        except ValueError as error:  # a weight beyond what float16 holds became infinite
+        except ValueError as error:  # a weight beyond the range of float16 became infinite
             warning(f"bundle: weights stay float32: {error}")
             return copy_weights(models, folder)
-        device = best_device()
-        prepare_device(device)
-        rounded[model.fold] = predict_logits(
-            classifier.to(device, memory_format=torch.channels_last),
-            crops.pixels,
-            np.arange(len(crops.annotations)),
-            model.description.architecture.image_size,
-            orientations=decision.transforms,
-            precision=model.description.precision,
-        )
+        rounded[model.fold] = _logits(classifier, model, crops, decision)
     decoder = Decoder(taxonomy, test.classes, decision.candidates, decision.thresholds)
     before, after = (
         decoder.decode(decision.decoder, ensemble_probabilities(logits, decision.temperature))
@@ -70,14 +65,28 @@ def store_rounded_weights(
     return StoredWeights(sha256, dtype)
 
 
+def _logits(classifier: Classifier, model: FoldModel, crops: Crops, decision: DecisionRule) -> np.ndarray:
+    """(orientations, rois, classes) float32"""
+    device = best_device()
+    prepare_device(device)
+    return predict_logits(
+        classifier.to(device).to(memory_format=torch.channels_last),
+        crops.pixels,
+        np.arange(len(crops.annotations)),
+        model.description.architecture.image_size,
+        orientations=decision.transforms,
+        precision=model.description.precision,
+    )
+
+
 def _refuse_other_logits(models: list[FoldModel], crops: Crops, test: EnsembleLogits) -> None:
     folds = [model.fold for model in models]
     if set(test.folds) != set(folds):
         raise InputError(
-            f"bundle: the logits of the test subset are of the folds {listing(test.folds)}, and split.held_out is "
+            f"bundle: the logits of the test subset are of the folds {listing(test.folds)}, but split.held_out is "
             f"{listing(folds)}; run `dvc repro`"
         )
     if any(model.description.classes != test.classes for model in models):
-        raise InputError("bundle: the logits of the test subset are of other classes than the models; run `dvc repro`")
+        raise InputError("bundle: the logits of the test subset have other classes than the models; run `dvc repro`")
     if not np.array_equal(crops.annotations["annotation_id"].to_numpy(), test.annotation_ids):
-        raise InputError("bundle: the logits of the test subset are of other ROIs than its crops; run `dvc repro`")
+        raise InputError("bundle: the logits of the test subset are for other ROIs than its crops; run `dvc repro`")

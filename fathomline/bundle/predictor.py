@@ -1,9 +1,10 @@
-"""A bundle in memory, which answers for new pictures from Python."""
+"""Predict on new pictures with a bundle, from Python."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,11 +26,12 @@ from fathomline.rois.preprocessing import Preprocessing
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 
-ROIS_AT_ONCE = 256
-"""ROIs that are cut before they are predicted: what bounds the memory."""
+ROIS_PER_BATCH = 256
+"""ROIs that are cut before they are predicted. This bounds the memory."""
 
 Picture = str | PathLike[str] | Image.Image | np.ndarray
-_KINDS = (str, PathLike, Image.Image, np.ndarray)
+_PICTURE_TYPES = (str, PathLike, Image.Image, np.ndarray)
+Entry = TypeVar("Entry")
 Box = Sequence[float]
 """x, y, width and height in pixels of the picture."""
 
@@ -39,25 +41,25 @@ class Prediction:
     """The answer for one ROI."""
 
     image: int
-    """Which of the pictures, from 0."""
+    """Index of the picture, from 0."""
     box: tuple[float, ...] | None
-    """As it was given; None for the whole picture."""
+    """The box as given; None for the whole picture."""
     name: str
-    """The concept, or the taxon above concepts."""
+    """A concept, or a taxon above concepts."""
     accepted_name: str
     rank: str
     aphia_id: int | None
-    """In WoRMS, where known."""
+    """Its AphiaID in WoRMS, if known."""
     confidence: float | None
-    """Probability of the answer or a taxon below it; None where the ROI could not be seen."""
+    """Probability of the answer and all taxa below it; None if the ROI could not be seen."""
     lineage: dict[str, str]
-    """The names from kingdom down to the answer, by rank."""
+    """Names from kingdom down to the answer, by rank."""
     probabilities: dict[str, float]
-    """The probability of each name of `lineage`; empty where the ROI could not be seen."""
+    """Probability of each name in `lineage`, by rank; empty if the ROI could not be seen."""
     seen: bool
-    """False where the picture or the box is not sound: the answer is then the one that does best for all."""
+    """False if the picture or the box is invalid. The answer is then the best constant answer."""
     reason: str
-    """Why it could not be seen; empty where it was."""
+    """Why the ROI could not be seen; empty if it was."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Predictor:
     """Predicts on new pictures as the pipeline does on its test subset."""
 
     models: dict[str, Classifier]
-    """By the file of their weights, on the device that computes."""
+    """By the file of their weights, on the device that runs them."""
     bundle: BundleContent
     taxonomy: Taxonomy
 
@@ -88,51 +90,38 @@ class Predictor:
         boxes: Sequence[Sequence[Box] | None] | None = None,
         sizes: Sequence[tuple[int, int] | None] | None = None,
     ) -> list[Prediction]:
-        """Answer for each box of each picture, in their order.
+        """Predict each box of each picture, in order.
 
         Args:
             images: paths, Pillow images, or arrays (height, width, 3) uint8 RGB.
             boxes: for each picture its boxes (x, y, width, height) in pixels; None for the whole picture.
-            sizes: for each picture the width and height that the file with the boxes gives, where it gives them. Of a
-                picture with an EXIF orientation they tell whether boxes refer to it as stored or as shown.
-        Raises InputError when `images` is a single picture or holds something else than pictures, and when there are
-        not as many entries in `boxes` or `sizes` as pictures. A picture that cannot be read, and a box that is not
-        sound or lies outside its picture, are answered with `seen` false and the reason.
+            sizes: for each picture its width and height in pixels according to the source of the boxes, or None. If a
+                picture has an EXIF orientation, they show whether its boxes refer to it before or after rotation.
+        Returns: if a picture cannot be read, or a box is invalid or outside its picture, its prediction has `seen`
+            false and the reason.
+        Raises InputError when `images` is a single picture or contains anything but pictures, and when `boxes` or
+        `sizes` does not have one entry per picture.
         """
-        images = _pictures(images)
-        every_box = [_listed(of_image) for of_image in _as_many("boxes", boxes, images)]
-        every_size = _as_many("sizes", sizes, images)
-        asked = [
-            (image, box)
-            for image, of_image in enumerate(every_box)
-            for box in ([None] if of_image is None else of_image)
+        pictures = _pictures(images)
+        boxes_by_picture = [_box_list(of_picture) for of_picture in _per_picture("boxes", boxes, pictures)]
+        rois = [
+            (picture, box)
+            for picture, of_picture in enumerate(boxes_by_picture)
+            for box in ([None] if of_picture is None else of_picture)
         ]
-        reasons: dict[int, str] = {}
-        seen: list[int] = []
-        parts: list[np.ndarray] = []
-        rows: list[np.ndarray] = []
-        for number, cut in enumerate(self._cut(images, every_box, every_size)):
-            if isinstance(cut, Unusable):
-                reasons[number] = str(cut)
-                continue
-            seen.append(number)
-            rows.append(cut)
-            if len(rows) == ROIS_AT_ONCE:
-                parts.append(self.probabilities(np.stack(rows)))
-                rows.clear()
-        if rows:
-            parts.append(self.probabilities(np.stack(rows)))
-        probabilities = np.concatenate(parts) if parts else np.zeros((0, len(self.classes)))
-        table = predictions(range(len(asked)), seen, probabilities, self.classes, self.taxonomy, self.decision)
+        cut = self._cut(pictures, boxes_by_picture, _per_picture("sizes", sizes, pictures))
+        probabilities, reasons = self._batch_probabilities(cut)
+        seen = [number for number in range(len(rois)) if number not in reasons]
+        table = predictions(range(len(rois)), seen, probabilities, self.classes, self.taxonomy, self.decision)
         return [
-            _prediction(row, image, box, reasons.get(number, ""))
-            for number, (row, (image, box)) in enumerate(zip(table.to_dict("records"), asked, strict=True))
+            _prediction(row, picture, box, reasons.get(number, ""))
+            for number, (row, (picture, box)) in enumerate(zip(table.to_dict("records"), rois, strict=True))
         ]
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities, averaged over the bundle's models and orientations.
+        """Return calibrated probabilities, averaged over the bundle's models and orientations.
 
-        Args: pixels (rois, views, size, size, 3) uint8 RGB, cut as `preprocessing` says.
+        Args: pixels (rois, views, size, size, 3) uint8 RGB, cut as `preprocessing` specifies.
         Returns: (rois, classes) float64.
         """
         logits = {
@@ -148,21 +137,38 @@ class Predictor:
         }
         return ensemble_probabilities(logits, self.decision.temperature)
 
+    def _batch_probabilities(self, rois: Iterable[np.ndarray | Unusable]) -> tuple[np.ndarray, dict[int, str]]:
+        """Probabilities of the ROIs that could be cut, (cut rois, classes), and the reason for each other one."""
+        reasons: dict[int, str] = {}
+        batches: list[np.ndarray] = []
+        batch: list[np.ndarray] = []
+        for number, views in enumerate(rois):
+            if isinstance(views, Unusable):
+                reasons[number] = str(views)
+                continue
+            batch.append(views)
+            if len(batch) == ROIS_PER_BATCH:
+                batches.append(self.probabilities(np.stack(batch)))
+                batch.clear()
+        if batch:
+            batches.append(self.probabilities(np.stack(batch)))
+        return np.concatenate(batches) if batches else np.zeros((0, len(self.classes))), reasons
+
     def _cut(
         self,
-        images: Sequence[Picture],
-        boxes: Sequence[Sequence[Box] | None],
-        sizes: Sequence[tuple[int, int] | None],
+        pictures: list[Picture],
+        boxes: list[list[tuple[float, ...]] | None],
+        sizes: list[tuple[int, int] | None],
     ) -> Iterator[np.ndarray | Unusable]:
-        """The views of each ROI, or why there are none. A picture is opened once for all its boxes."""
-        for picture, of_image, size in zip(images, boxes, sizes, strict=True):
-            wanted = [None] if of_image is None else list(of_image)
+        """The views of each ROI, or the reason why it cannot be cut. A picture is opened once for all its boxes."""
+        for picture, of_picture, size in zip(pictures, boxes, sizes, strict=True):
+            rois: Sequence[tuple[float, ...] | None] = [None] if of_picture is None else of_picture
             try:
                 frame = _opened(picture, size, self.preprocessing)
             except Unusable as error:
-                yield from [error] * len(wanted)
+                yield from [error] * len(rois)
                 continue
-            for box in wanted:
+            for box in rois:
                 try:
                     yield cut_views(frame, _rectangle(box, frame), self.preprocessing)
                 except Unusable as error:
@@ -178,28 +184,30 @@ def load_predictor(path: str | PathLike[str]) -> Predictor:
     models = {}
     for file, sha256 in sorted(bundle.weights.items()):
         if Path(file).name != file:
-            raise InputError(f"{folder}/bundle.json: `weights` names {file!r}, expected a file beside it; {REMEDY}")
+            raise InputError(f"{folder}/bundle.json: `weights` names {file!r}, expected a file in its folder; {REMEDY}")
         classifier = rebuilt(bundle.architecture, folder / "bundle.json", REMEDY)
         load_weights(classifier, folder / file, sha256, REMEDY)
-        models[file] = classifier.to(device, memory_format=torch.channels_last).eval()
+        models[file] = classifier.to(device).to(memory_format=torch.channels_last).eval()
     return Predictor(models, bundle, taxonomy)
 
 
 def _pictures(images: Sequence[Picture]) -> list[Picture]:
-    single = isinstance(images, _KINDS) and not (isinstance(images, np.ndarray) and images.ndim == 4)
+    single = isinstance(images, _PICTURE_TYPES) and not (isinstance(images, np.ndarray) and images.ndim == 4)
     if single or not isinstance(images, Iterable):
-        raise InputError(f"predict: `images` is {shown(images)}, expected a list of pictures; put it in brackets")
+        raise InputError(
+            f"predict: `images` is {shown(images)}, expected a list of pictures; put a single picture in brackets"
+        )
     pictures = list(images)
     for place, picture in enumerate(pictures):
-        if not isinstance(picture, _KINDS):
+        if not isinstance(picture, _PICTURE_TYPES):
             raise InputError(
                 f"predict: `images[{place}]` is {shown(picture)}, expected a path, a Pillow image or an array"
             )
     return pictures
 
 
-def _listed(boxes: Iterable[Box] | None) -> list[Box] | None:
-    """The boxes of one picture; a box that is no sequence stays as it is, and is answered with the reason."""
+def _box_list(boxes: Iterable[Box] | None) -> list[tuple[float, ...]] | None:
+    """The boxes of one picture as tuples. What is not iterable stays unchanged and is rejected when it is cut."""
     if boxes is None:
         return None
     if not isinstance(boxes, Iterable):
@@ -207,13 +215,13 @@ def _listed(boxes: Iterable[Box] | None) -> list[Box] | None:
     return [tuple(map(_number, box)) if isinstance(box, Iterable) else box for box in boxes]
 
 
-def _as_many(name: str, given: Sequence | None, images: Sequence[Picture]) -> Sequence:
-    if given is None:
-        return [None] * len(images)
-    given = list(given)
-    if len(given) != len(images):
-        raise InputError(f"predict: `{name}` has {len(given)} entries for {len(images)} images; give one for each")
-    return given
+def _per_picture(name: str, values: Iterable[Entry | None] | None, pictures: list[Picture]) -> list[Entry | None]:
+    if values is None:
+        return [None] * len(pictures)
+    entries = list(values)
+    if len(entries) != len(pictures):
+        raise InputError(f"predict: `{name}` has {len(entries)} entries for {len(pictures)} images, expected one each")
+    return entries
 
 
 def _opened(picture: Picture, size: tuple[int, int] | None, preprocessing: Preprocessing) -> OpenFrame:
@@ -226,22 +234,22 @@ def _opened(picture: Picture, size: tuple[int, int] | None, preprocessing: Prepr
         return OpenFrame.of(Image.fromarray(picture), None, preprocessing)
     try:
         body = Path(picture).read_bytes()
-    except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
         raise Unusable(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return OpenFrame.decoded(decode_image(body), described, preprocessing)
 
 
-def _rectangle(box: Box | None, frame: OpenFrame) -> Rectangle:
+def _rectangle(box: tuple[float, ...] | None, frame: OpenFrame) -> Rectangle:
     if box is None:
         return (0.0, 0.0, float(frame.image.width), float(frame.image.height))
     return clip(parse_box(list(box) if isinstance(box, tuple) else box), frame.image.size)
 
 
-def _number(value: object) -> object:
+def _number(value: float | np.generic) -> float:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _prediction(row: dict, image: int, box: Box | None, reason: str) -> Prediction:
+def _prediction(row: Mapping[Hashable, Any], image: int, box: tuple[float, ...] | None, reason: str) -> Prediction:
     ranks = [str(rank) for rank in RANKS if row[rank]]
     return Prediction(
         image=image,

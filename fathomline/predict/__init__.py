@@ -1,1 +1,1 @@
-"""From trained models to logits on disk, and to a bundle that predicts without the pipeline."""
+"""Predict the ROIs of both subsets with the trained models, and store the logits."""

@@ -1,4 +1,4 @@
-"""Logits of several folds' models: each for the ROIs that it held out, or all for new ROIs. Resumes if interrupted."""
+"""Compute logits with the models of several folds, for held-out or for new ROIs. Interrupted predictions resume."""
 
 import hashlib
 import json
@@ -25,27 +25,25 @@ from fathomline.rois.crops import Crops, fold_rows
 from fathomline.taxonomy.tree import Taxonomy
 
 CHUNK = 512
-"""ROIs whose logits are kept at once: what an interruption may cost."""
+"""ROIs per chunk: at most these are predicted again after an interruption."""
 
 
 class Chunks:
-    """Finished chunks, kept until all are there, so that an interrupted prediction resumes."""
+    """Finished chunks of logits on disk, so that an interrupted prediction can resume."""
 
-    def __init__(self, folder: Path | None) -> None:
-        """Args: folder that keeps them, None to keep none."""
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._used: set[Path] = set()
 
-    def file(self, key: str, start: int) -> Path | None:
-        if self._folder is None:
-            return None
+    def file(self, key: str, start: int) -> Path:
+        """Return the file for the chunk that begins at row `start` of the prediction with the hash `key`."""
         self._used.add(self._folder / key)
         return self._folder / key / f"{start:08d}.safetensors"
 
     def remove(self) -> None:
-        """Remove the chunks of this prediction, once its logits are safely written."""
+        """Remove the chunks of this prediction. Call this once its logits are written."""
         for folder in self._used:
-            shutil.rmtree(folder, ignore_errors=True)  # another prediction of the same may have removed them already
+            shutil.rmtree(folder, ignore_errors=True)  # a concurrent prediction may have removed them already
 
 
 def held_out_logits(
@@ -58,12 +56,16 @@ def held_out_logits(
     degraded_size: float | None = None,
     chunks: Chunks | None = None,
 ) -> HeldOutLogits:
-    """Logits of each fold's model for the ROIs of that fold, and for no other.
+    """Compute the logits of each fold's model for the ROIs of that fold only.
 
-    Args: models, the folder of fold-0, fold-1 …; split as `read_split` gives it; transforms, names of orientations;
-        degraded_size as `train.validation.degraded_size`, None for no degraded view; chunks that an earlier call has
-        left, None to keep none.
-    Raises InputError when a model is damaged, of another taxonomy, or held out other ROIs than the split says.
+    Args:
+        models: folder of fold-0, fold-1 …
+        split: as `read_split` returns it.
+        transforms: names of orientations.
+        degraded_size: as `train.validation.degraded_size`, in pixels; None for no degraded view.
+        chunks: where to store finished chunks and find those of an interrupted call; None to store none.
+    Raises InputError when a model is damaged, has another taxonomy, classes or preprocessing, or was trained with
+        another split.
     """
     views: dict[str, np.ndarray | None] = {"plain": None}
     if degraded_size is not None:
@@ -71,11 +73,9 @@ def held_out_logits(
     logits, rows, of_fold = [], [], []
     for fold, model in _models(models, folds, taxonomy, crops):
         held_out = fold_rows(crops.annotations, split, fold)[1]
-        _refuse_another_split(model, crops, held_out, models / f"fold-{fold}")
+        _require_same_split(model, crops, held_out, models / f"fold-{fold}")
         of_views = [
-            _predict(
-                model, crops, held_out, transforms, remaining, chunks or Chunks(None), label=f"fold {fold}, {view}"
-            )
+            _predict(model, crops, held_out, transforms, remaining, chunks, label=f"fold {fold}, {view}")
             for view, remaining in views.items()
         ]
         logits.append(np.stack(of_views, axis=1))
@@ -101,11 +101,11 @@ def ensemble_logits(
     transforms: Sequence[str],
     chunks: Chunks | None = None,
 ) -> EnsembleLogits:
-    """Logits of every fold's model for all `crops`. Args and errors: as for `held_out_logits`."""
+    """Compute the logits of every fold's model for all `crops`. Arguments and errors are those of `held_out_logits`."""
     rows = np.arange(len(crops.annotations))
     logits = []
     for fold, model in _models(models, folds, taxonomy, crops):
-        logits.append(_predict(model, crops, rows, transforms, None, chunks or Chunks(None), label=f"fold {fold}"))
+        logits.append(_predict(model, crops, rows, transforms, None, chunks, label=f"fold {fold}"))
     return EnsembleLogits(
         logits=np.stack(logits),
         folds=tuple(folds),
@@ -119,7 +119,7 @@ def ensemble_logits(
 def _models(models: Path, folds: Sequence[int], taxonomy: Taxonomy, crops: Crops) -> Iterator[tuple[int, Model]]:
     strays = sorted({path.name for path in models.glob("fold-*")} - {f"fold-{fold}" for fold in folds})
     if strays:
-        warning(f"{models}: {listing(strays)} belong to folds that split.held_out does not name; ignored")
+        warning(f"{models}: {listing(strays)} belong to folds that are not in split.held_out; ignored")
     classes = None
     for fold in folds:
         folder = models / f"fold-{fold}"
@@ -134,15 +134,15 @@ def _models(models: Path, folds: Sequence[int], taxonomy: Taxonomy, crops: Crops
         classes = model.classes
         device = best_device()
         prepare_device(device)
-        model.classifier.to(device, memory_format=torch.channels_last)
+        model.classifier.to(device).to(memory_format=torch.channels_last)
         yield fold, model
 
 
-def _refuse_another_split(model: Model, crops: Crops, held_out: np.ndarray, folder: Path) -> None:
+def _require_same_split(model: Model, crops: Crops, held_out: np.ndarray, folder: Path) -> None:
     if model.held_out != held_out_digest(crops.annotations["annotation_id"].to_numpy()[held_out]):
         raise InputError(
-            f"{folder}/model.json: trained with another split than split.csv, so it may have seen the ROIs that it "
-            "would be measured on; run `dvc repro --force train`"
+            f"{folder}/model.json: trained with another split than split.csv, so it may have been trained on ROIs "
+            "that are now held out; run `dvc repro --force train`"
         )
 
 
@@ -152,15 +152,15 @@ def _predict(
     rows: np.ndarray,
     transforms: Sequence[str],
     remaining: np.ndarray | None,
-    chunks: Chunks,
+    chunks: Chunks | None,
     label: str,
 ) -> np.ndarray:
-    """(transforms, rows, classes) float32"""
+    """Predict `rows` in chunks: (transforms, rows, classes) float32 logits."""
     key = _key(model, crops, rows, transforms, remaining)
     parts = [np.zeros((len(transforms), 0, len(model.classes)), dtype=np.float32)]
     for start in progress(range(0, len(rows), CHUNK), label=f"predict {label}", unit=f"{CHUNK} ROIs"):
-        path = chunks.file(key, start)
-        part = None if path is None else _read_chunk(path)
+        path = chunks.file(key, start) if chunks else None
+        part = _read_chunk(path) if path else None
         if part is None:
             part = predict_logits(
                 model.classifier,
@@ -171,14 +171,14 @@ def _predict(
                 remaining=remaining,
                 precision=model.precision,
             )
-            if path is not None:
+            if path:
                 save_checksummed({"logits": torch.from_numpy(part)}, path)
         parts.append(part)
     return np.concatenate(parts, axis=1)
 
 
 def _read_chunk(path: Path) -> np.ndarray | None:
-    """None where there is no chunk, or a damaged one: it is predicted again."""
+    """None if the chunk is missing or damaged, so that it is predicted again."""
     try:
         return load_checksummed(path)[0]["logits"].numpy()
     except FileNotFoundError:
@@ -189,7 +189,7 @@ def _read_chunk(path: Path) -> np.ndarray | None:
 
 
 def _key(model: Model, crops: Crops, rows: np.ndarray, transforms: Sequence[str], remaining: np.ndarray | None) -> str:
-    """A hash of everything that the logits depend on, code and device included."""
+    """A hash of everything that the logits depend on, including code and device."""
     versions = [torch.__version__, timm.__version__, best_device().type]
     hashed = hashlib.sha256(
         json.dumps([model.weights_sha256, crops.digest, list(transforms), CHUNK, versions]).encode()

@@ -1,4 +1,4 @@
-"""`data/logits/<subset>.npz`: what the models say of every ROI. No torch: evaluate and submit read it in seconds."""
+"""`data/logits/<subset>.npz`: the logits of every ROI. No torch, so that evaluate and submit start quickly."""
 
 import hashlib
 import lzma
@@ -21,7 +21,7 @@ from fathomline.taxonomy.tree import Taxonomy
 
 REMEDY = "run `dvc repro --force predict` to write it again"
 
-MALFORMED = (
+READ_ERRORS = (
     ArithmeticError,
     EOFError,
     LookupError,
@@ -37,8 +37,8 @@ MALFORMED = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What numpy and zipfile let through when a file is malformed: nearly everything. What would be unpickled is a
-ValueError, and what does not match its CRC a BadZipFile."""
+"""Exceptions that numpy and zipfile raise for a malformed file. Among them, ValueError stands for pickled data, and
+BadZipFile for a wrong CRC."""
 
 
 @section
@@ -50,14 +50,14 @@ class PredictConfig:
 
 @dataclass(frozen=True)
 class HeldOutLogits:
-    """The training ROIs of the folds that were held out, each predicted by the model that held it out."""
+    """Logits of the ROIs in the held-out folds, each from the model that held it out."""
 
     logits: np.ndarray
     """(transforms, views, rois, classes) float32"""
     transforms: tuple[str, ...]
     """Names of orientations."""
     views: tuple[str, ...]
-    """`plain` and, where it was asked for, `degraded`."""
+    """`plain` and, if requested, `degraded`."""
     annotation_ids: np.ndarray
     """(rois,) int64"""
     folds: np.ndarray
@@ -66,13 +66,13 @@ class HeldOutLogits:
     taxonomy_hash: str
 
     def of_view(self, view: str) -> np.ndarray:
-        """(transforms, rois, classes) float32"""
+        """Return the logits of one view: (transforms, rois, classes) float32."""
         return self.logits[:, self.views.index(view)]
 
 
 @dataclass(frozen=True)
 class EnsembleLogits:
-    """The ROIs of the test subset, each predicted by every fold's model."""
+    """Logits of the ROIs of the test subset, each from the models of all folds."""
 
     logits: np.ndarray
     """(folds, transforms, rois, classes) float32"""
@@ -84,7 +84,10 @@ class EnsembleLogits:
     taxonomy_hash: str
 
     def by_fold(self, orientations: Sequence[str]) -> dict[int, np.ndarray]:
-        """(orientations, rois, classes) by fold; InputError where an orientation is not stored."""
+        """Return logits by fold: (orientations, rois, classes) float32.
+
+        Raises InputError if one of `orientations` is not stored.
+        """
         missing = [name for name in orientations if name not in self.transforms]
         if missing:
             raise InputError(
@@ -125,32 +128,35 @@ def write_ensemble_logits(test: EnsembleLogits, path: Path) -> None:
 
 
 def read_held_out_logits(path: Path, taxonomy: Taxonomy) -> HeldOutLogits:
-    """Read what `write_held_out_logits` wrote; InputError when it is damaged or of another taxonomy."""
+    """Read what `write_held_out_logits` wrote. Raises InputError if it is damaged or has another taxonomy."""
     arrays = _read(path, ("logits", "transforms", "views", "annotation_ids", "folds", "classes", "taxonomy_hash"))
-    names = {name: _names(arrays[name], name, path) for name in ("transforms", "views", "classes")}
     rois = _ids(arrays["annotation_ids"], path)
     held_out = HeldOutLogits(
         logits=arrays["logits"],
+        transforms=_names(arrays["transforms"], "transforms", path),
+        views=_names(arrays["views"], "views", path),
         annotation_ids=rois,
-        folds=_whole_numbers(arrays["folds"], "folds", path),
+        folds=_integers(arrays["folds"], "folds", path),
+        classes=_names(arrays["classes"], "classes", path),
         taxonomy_hash=_text(arrays["taxonomy_hash"], path),
-        **names,
     )
     shape = (len(held_out.transforms), len(held_out.views), len(rois), len(held_out.classes))
     _check(held_out.logits, shape, held_out, taxonomy, path)
     if held_out.folds.shape != rois.shape or (held_out.folds < 0).any():
-        raise InputError(f"{path}: `folds` does not give each of {len(rois)} ROIs a fold from 0; {REMEDY}")
+        raise InputError(f"{path}: `folds` lacks a fold, 0 or above, for each of {len(rois)} ROIs; {REMEDY}")
     if held_out.views not in (("plain",), ("plain", "degraded")):
-        raise InputError(f"{path}: `views` is {listing(held_out.views)}, expected plain, or plain, degraded; {REMEDY}")
+        raise InputError(
+            f"{path}: `views` is {listing(held_out.views)}, expected plain, or plain and degraded; {REMEDY}"
+        )
     _refuse_edited(arrays, path)
     return held_out
 
 
 def read_ensemble_logits(path: Path, taxonomy: Taxonomy) -> EnsembleLogits:
-    """Read what `write_ensemble_logits` wrote; InputError when it is damaged or of another taxonomy."""
+    """Read what `write_ensemble_logits` wrote. Raises InputError if it is damaged or has another taxonomy."""
     arrays = _read(path, ("logits", "folds", "transforms", "annotation_ids", "classes", "taxonomy_hash"))
     rois = _ids(arrays["annotation_ids"], path)
-    folds = _whole_numbers(arrays["folds"], "folds", path)
+    folds = _integers(arrays["folds"], "folds", path)
     test = EnsembleLogits(
         logits=arrays["logits"],
         folds=tuple(folds.ravel().tolist()),
@@ -168,11 +174,11 @@ def read_ensemble_logits(path: Path, taxonomy: Taxonomy) -> EnsembleLogits:
 
 
 def refuse_other_runs(held_out: HeldOutLogits, folds: Sequence[int], view: str, path: Path) -> None:
-    """Raise InputError, naming `path`, unless the logits are of these folds and have this view."""
+    """Raise InputError, naming `path`, unless the logits belong to exactly these folds and include this view."""
     found = sorted(set(held_out.folds.tolist()))
     if found != sorted(folds):
         raise InputError(
-            f"{path}: holds the ROIs of the folds {listing(found)}, and split.held_out is {listing(folds)}; "
+            f"{path}: has the ROIs of the folds {listing(found)}, but split.held_out is {listing(folds)}; "
             "run `dvc repro`"
         )
     if view not in held_out.views:
@@ -183,36 +189,37 @@ def refuse_other_runs(held_out: HeldOutLogits, folds: Sequence[int], view: str, 
 
 
 def held_out_annotations(held_out: HeldOutLogits, crops: pd.DataFrame, split: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """One row per ROI in the order of the logits: what the crop stage knows of it, its `fold` and its `group`.
+    """Return one row per ROI in the order of the logits: its columns of `crops`, its `fold` and its `group`.
 
-    Args: crops as `read_annotations` gives them; split as `read_split` does; path of the logits, for messages.
-    Raises InputError for an ROI that the crops lack, or whose fold is another in the split.
+    Args: crops as `read_annotations` returns them; split as `read_split` does; path of the logits, for messages.
+    Raises InputError for an ROI that is missing from the crops or has another fold in the split.
     """
     known = crops.set_index("annotation_id").join(split.set_index("annotation_id")[["fold", "group"]])
-    strange = [number for number in held_out.annotation_ids.tolist() if number not in known.index]
-    if strange:
-        raise InputError(f"{path}: has {len(strange)} ROIs that the crops lack: {listing(strange)}; {REMEDY}")
+    unknown = [number for number in held_out.annotation_ids.tolist() if number not in known.index]
+    if unknown:
+        raise InputError(f"{path}: {len(unknown)} ROI(s) are missing from the crops: {listing(unknown)}; {REMEDY}")
     rows = known.loc[held_out.annotation_ids].reset_index()[[*crops.columns, "fold", "group"]]
     moved = rows.loc[rows["fold"].to_numpy() != held_out.folds, "annotation_id"].tolist()
     if moved:
         raise InputError(
-            f"{path}: {len(moved)} ROIs were predicted as held out by another fold than split.csv says: "
+            f"{path}: {len(moved)} ROI(s) were predicted for another fold than that in split.csv: "
             f"{listing(moved)}; {REMEDY}"
         )
     return rows
 
 
 def _write(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Write arrays with a checksum over all of them: classes that change places would give wrong answers and no error.
+    """Write arrays with a checksum over all of them, since reordered classes would give wrong answers and no error.
 
-    Not compressed, as logits hardly shrink. numpy dates the entries 1980, so the same arrays give the same bytes.
+    They are not compressed, because logits hardly shrink. numpy dates all entries 1980, so the same arrays give the
+    same bytes.
     """
     with written_whole(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, **arrays, sha256=np.array(_digest(arrays)))
+        np.savez(stream, allow_pickle=False, **arrays, sha256=np.array(_digest(arrays)))
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256, in hexadecimal, of arrays with their names, types and shapes."""
+    """SHA-256, in hexadecimal, of arrays and their names, types and shapes."""
     hashed = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         hashed.update(f"{name} {array.dtype.str} {array.shape} ".encode())
@@ -229,14 +236,14 @@ def _read(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
                 arrays = {name: np.asarray(archive[name]) for name in files}
                 for array in arrays.values():
                     if array.dtype.kind == "U":
-                        "".join(array.ravel().tolist()).encode().decode()  # numpy lets pass what is no character
+                        "".join(array.ravel().tolist()).encode().decode()  # numpy does not check for invalid characters
                 return arrays
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {REMEDY}") from None
-    except MALFORMED as error:
+    except READ_ERRORS as error:
         cause = getattr(error, "strerror", None) or " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: cannot be read as arrays ({cause}); {REMEDY}") from None
-    raise InputError(f"{path}: holds {listing(files)}, expected {', '.join(names)}, sha256; {REMEDY}")
+    raise InputError(f"{path}: contains {listing(files)}, expected {', '.join(names)}, sha256; {REMEDY}")
 
 
 def _refuse_edited(arrays: dict[str, np.ndarray], path: Path) -> None:
@@ -248,18 +255,20 @@ def _refuse_edited(arrays: dict[str, np.ndarray], path: Path) -> None:
 def _names(array: np.ndarray, name: str, path: Path) -> tuple[str, ...]:
     names = tuple(array.ravel().tolist())
     if array.ndim != 1 or array.dtype.kind != "U" or not names or len(set(names)) != len(names) or "" in names:
-        raise InputError(f"{path}: `{name}` is not a list of names that are all different; {REMEDY}")
+        raise InputError(f"{path}: `{name}` is not a list of different names; {REMEDY}")
     return names
 
 
-def _whole_numbers(array: np.ndarray, name: str, path: Path) -> np.ndarray:
+def _integers(array: np.ndarray, name: str, path: Path) -> np.ndarray:
     if array.ndim != 1 or array.dtype != np.int64:
-        raise InputError(f"{path}: `{name}` is {array.dtype} of shape {array.shape}, expected a row of int64; {REMEDY}")
+        raise InputError(
+            f"{path}: `{name}` is {array.dtype} of shape {array.shape}, expected one dimension of int64; {REMEDY}"
+        )
     return array
 
 
 def _ids(array: np.ndarray, path: Path) -> np.ndarray:
-    ids = _whole_numbers(array, "annotation_ids", path)
+    ids = _integers(array, "annotation_ids", path)
     if len(np.unique(ids)) != len(ids):
         raise InputError(f"{path}: `annotation_ids` has an ROI more than once; {REMEDY}")
     return ids
@@ -267,7 +276,7 @@ def _ids(array: np.ndarray, path: Path) -> np.ndarray:
 
 def _text(array: np.ndarray, path: Path) -> str:
     if array.ndim != 0 or array.dtype.kind != "U":
-        raise InputError(f"{path}: `taxonomy_hash` is not a text; {REMEDY}")
+        raise InputError(f"{path}: `taxonomy_hash` is not a string; {REMEDY}")
     return str(array)
 
 
@@ -288,9 +297,9 @@ def _check(
         )
     if stored.taxonomy_hash != taxonomy.hash:
         raise InputError(
-            f"{path}: predicted with taxonomy {stored.taxonomy_hash[:12]}, but the present one is "
+            f"{path}: predicted with taxonomy {stored.taxonomy_hash[:12]}, but the current one is "
             f"{taxonomy.hash[:12]}; run `dvc repro`"
         )
-    strange = sorted(set(stored.classes) - set(taxonomy.concepts))
-    if strange:
-        raise InputError(f"{path}: `classes` has {listing(strange)}, which the taxonomy lacks; {REMEDY}")
+    unknown = sorted(set(stored.classes) - set(taxonomy.concepts))
+    if unknown:
+        raise InputError(f"{path}: `classes` has {listing(unknown)}, which the taxonomy lacks; {REMEDY}")

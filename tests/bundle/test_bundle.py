@@ -1,4 +1,4 @@
-"""A bundle describes itself, is the same each time, and is refused when it is damaged."""
+"""A bundle describes itself, is reproducible, and is refused when it is damaged."""
 
 import json
 from dataclasses import replace
@@ -9,6 +9,7 @@ import yaml
 
 import fathomline
 from fathomline.bundle.bundle import BundleConfig, copy_weights, read_figures, write_bundle
+from fathomline.bundle.model_card import model_card
 from fathomline.errors import InputError
 from fathomline.files import content_digest
 from tests.bundle.world import CONFIG, MEASURED, RULE
@@ -17,7 +18,7 @@ from tests.colored_crops import CLASSES
 
 def test_the_same_models_give_the_same_bytes(trained, bundle):
     before = {path.name: path.read_bytes() for path in bundle.iterdir()}
-    (bundle / "fold-7.safetensors").write_bytes(b"of an earlier run")
+    (bundle / "fold-7.safetensors").write_bytes(b"from an earlier run")
     write_bundle(bundle, trained.models, copy_weights(trained.models, bundle), trained.taxonomy, RULE, MEASURED, CONFIG)
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
     assert set(before) == {"bundle.json", "README.md", "fold-0.safetensors", "fold-1.safetensors"}
@@ -36,9 +37,7 @@ def test_the_model_card_has_the_front_matter_that_hubs_read(bundle):
     assert all(f"| {name} | species |" in card.text for name in CLASSES)
 
 
-def test_names_in_a_model_card_are_no_markup(trained, bundle):
-    from fathomline.bundle.bundle import model_card
-
+def test_names_in_a_model_card_are_escaped(trained, bundle):
     content = json.loads((bundle / "bundle.json").read_text())
     content["attribution"] = "<script>|[x](http://evil) `*"
     content["name"] = "a: b --- license: mit"
@@ -50,15 +49,15 @@ def test_names_in_a_model_card_are_no_markup(trained, bundle):
 
 
 @pytest.mark.parametrize("name", ["", "two\nlines", "\x1b[31m"])
-def test_a_model_has_a_name_of_one_line(name):
+def test_a_model_name_is_one_printable_line(name):
     with pytest.raises(ValueError, match=r"name|at least 1 character"):
         BundleConfig(name, "mit", None, "float32")
 
 
-def test_a_newer_format_is_refused_by_name(bundle):
+def test_a_bundle_of_a_newer_format_is_refused(bundle):
     change(bundle, format=2)
     with pytest.raises(
-        InputError, match=r"bundle.json: has format version 2, and fathomline .* reads versions up to 1"
+        InputError, match=r"bundle.json: has format version 2, but fathomline .* reads versions up to 1"
     ):
         fathomline.load(bundle)
 
@@ -79,7 +78,7 @@ def change(bundle: Path, sealed: bool = True, **changes) -> None:
         ({"classes": ["Bluefish", "Bluefish", "Redsponge"]}, "`classes` are not the 3"),
         ({"classes": ["Bluefish", "Nemo", "Redsponge"]}, "`lineages` lack Nemo"),
         ({"lineages": {}}, "hash|lineages|concept"),
-        ({"taxonomy_hash": "0" * 64}, "`lineages` do not give `taxonomy_hash`"),
+        ({"taxonomy_hash": "0" * 64}, "`lineages` do not match `taxonomy_hash`"),
         ({"decision": None}, "`decision`"),
         ({"decision": {"decoder": "risk"}}, "`decision.candidates`"),
         ({"weights": {}}, "`weights`"),
@@ -89,20 +88,20 @@ def change(bundle: Path, sealed: bool = True, **changes) -> None:
         ({"preprocessing": {"views": [1.0], "size": 20, "square": True, "padding": "edge"}}, "has 1 view.*expected 2"),
     ],
 )
-def test_a_bundle_whose_description_makes_no_sense_is_refused(bundle, changes, says):
+def test_a_bundle_with_an_inconsistent_description_is_refused(bundle, changes, says):
     change(bundle, **changes)
     with pytest.raises(InputError, match=says) as refused:
         fathomline.load(bundle)
     assert "\n" not in str(refused.value)
 
 
-def test_an_edited_bundle_is_found(bundle):
+def test_an_edited_bundle_is_refused(bundle):
     change(bundle, sealed=False, classes=["Redsponge", "Greenfish", "Bluefish"])
     with pytest.raises(InputError, match="changed since it was written"):
         fathomline.load(bundle)
 
 
-def test_damaged_weights_are_found(bundle):
+def test_damaged_weights_are_refused(bundle):
     path = bundle / "fold-1.safetensors"
     body = bytearray(path.read_bytes())
     body[-9] ^= 1
@@ -125,7 +124,7 @@ def test_damaged_weights_are_not_bundled(trained):
     ("change", "says"),
     [
         (lambda figures: 3, "expected a JSON object, found 3"),
-        (lambda figures: {}, "`taxonomy_hash` is null, but the present taxonomy is"),
+        (lambda figures: {}, "`taxonomy_hash` is null, but the current taxonomy is"),
         (lambda figures: figures | {"taxonomy_hash": "x"}, "`taxonomy_hash` is 'x'"),
         (lambda figures: figures | {"mhd": None, "rois": "nine"}, "mhd, rois missing or not a number"),
         (lambda figures: figures | {"mhd_class": [1]}, "mhd_class missing or not a number"),
@@ -133,7 +132,7 @@ def test_damaged_weights_are_not_bundled(trained):
         (lambda figures: {key: figures[key] for key in figures if key != "mhd_high"}, "mhd_high missing"),
     ],
 )
-def test_metrics_that_evaluate_did_not_write_are_refused(taxonomy, tmp_path, change, says):
+def test_invalid_metrics_are_refused(taxonomy, tmp_path, change, says):
     path = tmp_path / "metrics.json"
     figures = MEASURED.figures | {"taxonomy_hash": taxonomy.hash}
     path.write_text(json.dumps(figures))
@@ -143,7 +142,7 @@ def test_metrics_that_evaluate_did_not_write_are_refused(taxonomy, tmp_path, cha
         read_figures(path, taxonomy)
 
 
-def test_what_is_no_bundle_is_named(tmp_path):
+def test_a_path_that_is_not_a_bundle_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"bundle.json: no such file"):
         fathomline.load(tmp_path)
     (tmp_path / "file").write_text("")
@@ -151,7 +150,7 @@ def test_what_is_no_bundle_is_named(tmp_path):
         fathomline.load(str(tmp_path / "file"))
 
 
-def test_models_of_two_kinds_make_no_bundle(trained):
+def test_models_with_different_classes_are_not_bundled(trained):
     other = replace(trained.models[1].description, classes=CLASSES[::-1])
     models = [trained.models[0], replace(trained.models[1], description=other)]
     weights = copy_weights(models, trained.folder / "bundle")

@@ -1,4 +1,4 @@
-"""Half weights are stored where no answer changes."""
+"""16-bit weights are stored only if no answer changes."""
 
 from dataclasses import replace
 
@@ -9,13 +9,13 @@ import fathomline
 from fathomline.bundle.bundle import copy_weights, write_bundle
 from fathomline.bundle.half_precision import store_rounded_weights
 from fathomline.errors import InputError
-from fathomline.model.checkpoint import save_model
+from fathomline.model.checkpoint import load_model, save_model
 from fathomline.model.model_json import read_model_json
 from tests.bundle.world import BOXES, CONFIG, MEASURED, RULE
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_half_weights_are_stored_where_no_answer_changes(trained, dtype):
+def test_16_bit_weights_are_stored_if_no_answer_changes(trained, dtype):
     folder = trained.folder / "half"
     stored = store_rounded_weights(trained.models, folder, dtype, trained.crops, trained.logits, trained.taxonomy, RULE)
     assert stored.dtype == dtype
@@ -27,7 +27,7 @@ def test_half_weights_are_stored_where_no_answer_changes(trained, dtype):
     assert [one.name for one in predicted] == trained.answers()["concept_name"].tolist()
 
 
-def test_half_weights_that_would_change_an_answer_are_not_stored(trained, capsys):
+def test_16_bit_weights_that_would_change_an_answer_are_not_stored(trained, capsys):
     others = replace(trained.logits, logits=np.roll(trained.logits.logits, 1, axis=2))
     stored = store_rounded_weights(
         trained.models, trained.folder / "half", "float16", trained.crops, others, trained.taxonomy, RULE
@@ -41,12 +41,12 @@ def test_half_weights_that_would_change_an_answer_are_not_stored(trained, capsys
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda test: replace(test, folds=(0, 2)), "the folds 0, 2, and split.held_out is 0, 1"),
+        (lambda test: replace(test, folds=(0, 2)), "the folds 0, 2, but split.held_out is 0, 1"),
         (lambda test: replace(test, classes=test.classes[::-1]), "other classes"),
         (lambda test: replace(test, annotation_ids=test.annotation_ids[::-1]), "other ROIs"),
     ],
 )
-def test_half_weights_are_not_compared_with_other_logits(trained, change, says):
+def test_logits_of_other_models_or_rois_are_refused(trained, change, says):
     with pytest.raises(InputError, match=says):
         store_rounded_weights(
             trained.models,
@@ -59,10 +59,8 @@ def test_half_weights_are_not_compared_with_other_logits(trained, change, says):
         )
 
 
-def test_weights_beyond_half_precision_stay_as_they_are(trained, capsys, taxonomy):
+def test_weights_beyond_the_range_of_float16_stay_float32(trained, capsys, taxonomy):
     folder = trained.models[0].weights.parent
-    from fathomline.model.checkpoint import load_model
-
     model = load_model(folder, taxonomy)
     model.classifier.head.weight.data[0, 0] = 1e6
     save_model(model, folder)

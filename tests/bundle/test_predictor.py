@@ -1,4 +1,4 @@
-"""A bundle in memory answers for pictures as the pipeline does."""
+"""A loaded bundle predicts the same as the pipeline."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.frames import picture
 
 
 def same(predicted: list[Prediction], table) -> bool:
-    """Whether predictions say what predictions.csv says."""
+    """Whether predictions match the rows of predictions.csv."""
     rows = table.to_dict("records")
     assert len(predicted) == len(rows)
     for one, row in zip(predicted, rows, strict=True):
@@ -34,14 +34,14 @@ def same(predicted: list[Prediction], table) -> bool:
     return True
 
 
-def test_a_bundle_answers_for_pictures_as_the_pipeline_does(trained, bundle):
+def test_a_bundle_predicts_the_same_as_the_pipeline(trained, bundle):
     model = fathomline.load(bundle)
     frames = [trained.raw / f"images/{number}.png" for number in BOXES]
     predicted = model.predict(frames, list(BOXES.values()))
     assert same(predicted, trained.answers())
     assert [one.image for one in predicted] == [0, 0, 1, 1, 2]
     assert predicted[0].box == (2, 3, 12, 9)
-    assert len({one.name for one in predicted if one.seen}) > 1, "the answers differ, so that none passes for another"
+    assert len({one.name for one in predicted if one.seen}) > 1, "equal answers would hide mixed-up rows"
     outside = predicted[3]
     assert not outside.seen
     assert (outside.name, outside.confidence, outside.probabilities) == ("Redsponge", None, {})
@@ -58,7 +58,7 @@ def test_without_boxes_the_whole_picture_is_one_roi(trained, bundle):
     assert (by_path.box, boxed.box) == (None, (0, 0, 40, 30))
 
 
-def test_what_cannot_be_seen_is_answered_with_the_reason(trained, bundle, tmp_path):
+def test_unreadable_pictures_and_invalid_boxes_get_a_reason(trained, bundle, tmp_path):
     model = fathomline.load(bundle)
     (tmp_path / "text.png").write_text("no picture")
     wrong = np.zeros((4, 4), dtype=np.uint8)
@@ -81,20 +81,20 @@ def test_what_cannot_be_seen_is_answered_with_the_reason(trained, bundle, tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["grey, 16 bits", "transparent", "on its side", "CMYK"])
-def test_a_picture_is_seen_alike_as_a_file_and_opened(bundle, tmp_path, kind):
-    model, path, whole = fathomline.load(bundle), tmp_path / "picture.png", picture(40, 30, 7)
+def test_a_file_and_an_opened_picture_give_the_same_prediction(bundle, tmp_path, kind):
+    model, path, original = fathomline.load(bundle), tmp_path / "picture.png", picture(40, 30, 7)
     if kind == "grey, 16 bits":
-        Image.fromarray(np.asarray(whole.convert("L")).astype(np.uint16) * 257).save(path)
+        Image.fromarray(np.asarray(original.convert("L")).astype(np.uint16) * 257).save(path)
     elif kind == "transparent":
-        whole.putalpha(Image.fromarray(np.tile(np.arange(40, dtype=np.uint8) * 6, (30, 1))))
-        whole.save(path)
+        original.putalpha(Image.fromarray(np.tile(np.arange(40, dtype=np.uint8) * 6, (30, 1))))
+        original.save(path)
     elif kind == "CMYK":
         path = tmp_path / "picture.jpg"
-        whole.convert("CMYK").save(path)
+        original.convert("CMYK").save(path)
     else:
         exif = Image.Exif()
         exif[0x0112] = 6
-        whole.save(path, exif=exif)
+        original.save(path, exif=exif)
     boxes = [[(3, 2, 20, 24)]] * 2
     for sizes in (None, [(40, 30)] * 2, np.array([[40, 30]] * 2)):
         by_path, opened = model.predict([path, Image.open(path)], boxes, sizes)
@@ -102,7 +102,7 @@ def test_a_picture_is_seen_alike_as_a_file_and_opened(bundle, tmp_path, kind):
         assert by_path.probabilities == opened.probabilities
 
 
-def test_boxes_may_come_in_any_iterable_of_numbers(trained, bundle):
+def test_boxes_may_be_any_iterables_of_numbers(trained, bundle):
     model, frame = fathomline.load(bundle), trained.raw / "images/1.png"
     plain = model.predict([frame], [BOXES[1]])
     for boxes in ([iter(BOXES[1])], iter([BOXES[1]]), np.array([BOXES[1]]), [list(map(np.array, BOXES[1]))]):
@@ -126,12 +126,12 @@ def test_boxes_may_come_in_any_iterable_of_numbers(trained, bundle):
         (["frame.png"], [3], "`boxes` has 3 for a picture, expected a list of boxes"),
     ],
 )
-def test_what_is_no_list_of_pictures_or_of_boxes_is_named(bundle, images, boxes, says):
+def test_arguments_of_the_wrong_type_are_refused(bundle, images, boxes, says):
     with pytest.raises(InputError, match=says):
         fathomline.load(bundle).predict(images, boxes)
 
 
-def test_boxes_that_are_not_nested_are_answered_with_the_reason(trained, bundle):
+def test_boxes_that_are_not_nested_get_a_reason(trained, bundle):
     predicted = fathomline.load(bundle).predict([trained.raw / "images/1.png"], [[2, 3, 12, 9]])
     assert [one.seen for one in predicted] == [False] * 4
     assert predicted[0].reason == "bbox is 2, expected [x, y, width, height]"
@@ -140,17 +140,17 @@ def test_boxes_that_are_not_nested_are_answered_with_the_reason(trained, bundle)
     assert "broken image" in fathomline.load(bundle).predict([closed])[0].reason
 
 
-def test_more_rois_than_are_cut_at_once_come_in_order(trained, bundle, monkeypatch):
+def test_predictions_of_several_batches_keep_their_order(trained, bundle, monkeypatch):
     model = fathomline.load(bundle)
     frames = [trained.raw / f"images/{number}.png" for number in BOXES]
-    whole = model.predict(frames, list(BOXES.values()))
-    monkeypatch.setattr("fathomline.bundle.predictor.ROIS_AT_ONCE", 2)
-    for one, other in zip(whole, model.predict(frames, list(BOXES.values())), strict=True):
+    single_batch = model.predict(frames, list(BOXES.values()))
+    monkeypatch.setattr("fathomline.bundle.predictor.ROIS_PER_BATCH", 2)
+    for one, other in zip(single_batch, model.predict(frames, list(BOXES.values())), strict=True):
         assert one.name == other.name
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
 
 
-def test_a_bundle_needs_nothing_but_itself_and_the_package(trained, bundle, tmp_path):
+def test_a_bundle_works_outside_the_repository(trained, bundle, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(bundle, elsewhere / "bundle")
     shutil.copy(trained.raw / "images/1.png", elsewhere / "1.png")

@@ -1,9 +1,10 @@
-"""A trained ensemble on disk, a test subset, and the bundle of both."""
+"""Fixtures: an ensemble on disk, a test subset, and the bundle made from them."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -15,6 +16,7 @@ from fathomline.decide.rule import DecisionRule
 from fathomline.decide.submit import predictions
 from fathomline.model.backbone import build
 from fathomline.model.checkpoint import Model, save_model
+from fathomline.model.classifier import Classifier
 from fathomline.model.inference import predict_logits
 from fathomline.model.model_json import read_model_json
 from fathomline.model.orientations import ORIENTATION_SETS
@@ -29,25 +31,20 @@ from tests.frames import Raw, box, crop_config, encoded, picture
 
 THRESHOLDS = dict.fromkeys(map(str, RANKS), 0.4)
 
-
 RULE = DecisionRule("risk", "tree", 1.3, THRESHOLDS, "Redsponge", list(ORIENTATION_SETS["flips"]))
-
 
 CONFIG = BundleConfig("test-model", "cc-by-4.0", "the tests", "float32")
 
-
 FIGURES = {"mhd": 1.25, "mhd_low": 1.0, "mhd_high": 1.5, "mhd_constant": 3.0, "accuracy": 0.5, "ece": 0.1, "rois": 9}
 
-
 MEASURED = Measured(FIGURES | {"frames": 3, "taxonomy_hash": "x"}, {"held_out_folds": "0 of 2", "split_seed": 0})
-
 
 BOXES = {1: [[2, 3, 12, 9], [20, 10, 30, 12]], 2: [[8, 8, 16, 16], [50, 50, 4, 4]], 3: [[0, 0, 40, 30]]}
 
 
 @dataclass
 class Trained:
-    """Two folds' models on disk, a test subset, and what the pipeline answers for it."""
+    """The models of two folds on disk, a test subset, and its logits."""
 
     folder: Path
     raw: Path
@@ -56,14 +53,15 @@ class Trained:
     taxonomy: Taxonomy
     models: list[FoldModel]
 
-    def answers(self, rule: DecisionRule = RULE):
-        wanted = list(range(100, 105))
-        probabilities = ensemble_probabilities(self.logits.by_fold(rule.transforms), rule.temperature)
-        return predictions(wanted, self.logits.annotation_ids, probabilities, CLASSES, self.taxonomy, rule)
+    def answers(self) -> pd.DataFrame:
+        """What the submit stage writes to predictions.csv."""
+        annotation_ids = list(range(100, 105))
+        probabilities = ensemble_probabilities(self.logits.by_fold(RULE.transforms), RULE.temperature)
+        return predictions(annotation_ids, self.logits.annotation_ids, probabilities, CLASSES, self.taxonomy, RULE)
 
 
-def spread_out(classifier, crops: Crops) -> None:
-    """Let an untrained classifier answer differently from ROI to ROI."""
+def spread_out(classifier: Classifier, crops: Crops) -> None:
+    """Make the answers of an untrained classifier differ between ROIs."""
     logits = predict_logits(classifier, crops.pixels, np.arange(len(crops.pixels)), 16)[0]
     factor = 4 / float(logits.std(axis=0).mean())
     classifier.head.weight.data *= factor
@@ -75,7 +73,7 @@ def trained(config, taxonomy, tmp_path) -> Trained:
     torch.manual_seed(0)
     raw = Raw(tmp_path / "raw")
     for number in BOXES:
-        # Image 3 is stored on its side: its EXIF orientation says so, and its JSON gives no size.
+        # Image 3 is stored on its side, with an EXIF orientation. The JSON gives no size for it.
         exif = Image.Exif()
         exif[0x0112] = 6
         turned = {"exif": exif} if number == 3 else {}

@@ -1,4 +1,4 @@
-"""What no file of a kind may be."""
+"""Damage that applies to every file of a kind."""
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ from tests.crafted.damage import (
 UNUSABLE = {
     "missing": (missing, "no such file"),
     "a folder": (is_a_folder, "cannot be read.*Is a directory"),
-    "a link that leads in a circle": (is_a_loop, "cannot be read.*Too many levels of symbolic links"),
+    "a link to itself": (is_a_loop, "cannot be read.*Too many levels of symbolic links"),
 }
 
 
@@ -28,9 +28,9 @@ NO_CSV = UNUSABLE | {
     "in UTF-16": (in_utf_16, "not a CSV in UTF-8"),
     "another table": (holds("a,b\n1,2\n"), "lacks the column"),
     "without rows": (table(lambda rows: rows.head(0)), "no rows, expected at least one"),
-    "a column twice": (table(lambda rows: pd.concat([rows, rows.iloc[:, :1]], axis=1)), "header repeats the column"),
-    "a row too long": (appended("," * 20 + "\n"), "not a CSV, or a row"),
-    "an open quote": (appended('"'), "not a CSV, or a row"),
+    "a repeated column": (table(lambda rows: pd.concat([rows, rows.iloc[:, :1]], axis=1)), "header repeats the column"),
+    "a row longer than the header": (appended("," * 20 + "\n"), "not a CSV, or a row"),
+    "an unclosed quote": (appended('"'), "not a CSV, or a row"),
 }
 
 
@@ -46,10 +46,10 @@ NO_JSON = UNUSABLE | {
 
 
 STRICT_JSON = NO_JSON | {
-    "a key twice": (repeated_first_key, r"repeats the key\(s\)"),
-    "NaN": (holds('{"views": NaN}'), "NaN is not a number in JSON"),
-    "an endless number": (holds('{"views": 1e999}'), "1e999 is not a number in JSON"),
+    "a repeated key": (repeated_first_key, r"repeats the key\(s\)"),
+    "NaN": (holds('{"views": NaN}'), "NaN is not a valid JSON number"),
+    "a number that overflows": (holds('{"views": 1e999}'), "1e999 is not a valid JSON number"),
     "a number of 5,000 digits": (holds('{"views": ' + "9" * 5000 + "}"), "4300 digits"),
-    "half a character": (holds(r'{"views": "\ud800"}'), "surrogates not allowed"),
+    "half a surrogate pair": (holds(r'{"views": "\ud800"}'), "surrogates not allowed"),
     "with a byte order mark": (holds(b"\xef\xbb\xbf{}"), "BOM"),
 }

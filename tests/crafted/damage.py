@@ -1,4 +1,4 @@
-"""What may happen to a file, each as a function of its path."""
+"""Ways to damage a file, each a function of its path."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ DEEP = 100_000
 
 
 def holds(content: str | bytes) -> Callable[[Path], None]:
-    """The file holds something else."""
+    """Replace the content of the file."""
     return lambda path: path.write_bytes(content.encode() if isinstance(content, str) else content) and None
 
 
@@ -41,12 +41,12 @@ def in_utf_16(path: Path) -> None:
 
 
 def cut(share: float) -> Callable[[Path], None]:
-    """Only the first part of the file is there."""
+    """Keep only the first part of the file."""
     return lambda path: holds(path.read_bytes()[: int(path.stat().st_size * share)])(path)
 
 
 def table(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path], None]:
-    """The table, as texts, is changed."""
+    """Change the table, read as text."""
 
     def damage(path: Path) -> None:
         changed = change(pd.read_csv(path, dtype=str, keep_default_na=False))
@@ -64,8 +64,10 @@ def cell(column: str, value: str, row: int = 0) -> Callable[[Path], None]:
 
 
 def document(change: Callable[[dict], object], resealed: bool = True) -> Callable[[Path], None]:
-    """The JSON is changed: `change` alters it in place, or returns another one. Its own seal, where it has one, is made
-    to fit, as a forger would."""
+    """Change the JSON: `change` modifies it in place or returns another one.
+
+    With `resealed`, the checksum in the file is updated too, so that other checks must find the change.
+    """
 
     def damage(path: Path) -> None:
         content = json.loads(path.read_text())
@@ -79,7 +81,7 @@ def document(change: Callable[[dict], object], resealed: bool = True) -> Callabl
 
 
 def key(value: object, *keys: str) -> Callable[[Path], None]:
-    """One value of a JSON is another."""
+    """Set the value at `keys` in the JSON."""
 
     def change(content: dict) -> None:
         for name in keys[:-1]:
@@ -100,7 +102,7 @@ def array(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
 
 
 def forged(damage: Callable[[Path], None]) -> Callable[[Path], None]:
-    """Weights are damaged, and model.json is made to fit."""
+    """Damage weights, and update their checksum in model.json."""
 
     def both(path: Path) -> None:
         damage(path)
@@ -110,7 +112,7 @@ def forged(damage: Callable[[Path], None]) -> Callable[[Path], None]:
 
 
 def forged_weights(change: Callable[[dict], object]) -> Callable[[Path], None]:
-    """Tensors are changed in place."""
+    """Change tensors in place, and update their checksum in model.json."""
 
     def damage(path: Path) -> None:
         tensors = load_file(path)
@@ -121,7 +123,7 @@ def forged_weights(change: Callable[[dict], object]) -> Callable[[Path], None]:
 
 
 def sealed(damage: Callable[[Path], None]) -> Callable[[Path], None]:
-    """As a forger would: the sums in crops.json are made to fit."""
+    """Damage a file of the crops, and update its checksum in crops.json."""
 
     def both(path: Path) -> None:
         damage(path)
@@ -142,9 +144,6 @@ def flipped_bit(path: Path) -> None:
 
 
 def header(text: str) -> Callable[[Path], None]:
-    """An .npy file with this text for a header."""
+    """Replace the file by an .npy file with this header."""
     line = text.encode("latin-1").ljust(117) + b"\n"
     return holds(b"\x93NUMPY\x01\x00" + len(line).to_bytes(2, "little") + line + bytes(100))
-
-
-# How the files are read.

@@ -1,4 +1,4 @@
-"""Models and the decision rule, damaged."""
+"""Damage to models, their history and the decision rule."""
 
 from tests.crafted.damage import (
     appended,
@@ -17,11 +17,11 @@ from tests.crafted.damage import (
 HISTORY = {
     "an epoch missing": (table(lambda rows: rows.iloc[[0, 2]]), "are not the epochs 1, 2, 3 … in order: row 3"),
     "epochs from 0": (table(lambda rows: rows.assign(epoch=["0", "1", "2"])), "are not the epochs 1, 2, 3 …"),
-    "half an epoch": (cell("epoch", "1.5"), "`epoch` are not a whole number"),
-    "NaN": (cell("validation_mhd", ""), "`validation_mhd` are not a finite number: row 2 has ''"),
-    "a negative distance": (cell("validation_mhd", "-1"), "`validation_mhd` are not greater than or equal to 0"),
-    "infinity": (cell("train_loss", "inf"), "`train_loss` are not a finite number: row 2 has 'inf'"),
-    "a loss in words": (cell("train_loss", "low"), "`train_loss` are not a finite number: row 2 has 'low'"),
+    "a fractional epoch": (cell("epoch", "1.5"), "`epoch` should be a 64-bit integer"),
+    "NaN": (cell("validation_mhd", ""), "`validation_mhd` should be a finite number: row 2 has ''"),
+    "a negative distance": (cell("validation_mhd", "-1"), "`validation_mhd` should be greater than or equal to 0"),
+    "infinity": (cell("train_loss", "inf"), "`train_loss` should be a finite number: row 2 has 'inf'"),
+    "text for a loss": (cell("train_loss", "low"), "`train_loss` should be a finite number: row 2 has 'low'"),
 }
 
 
@@ -69,33 +69,36 @@ WEIGHTS = {
     "a folder": (is_a_folder, "cannot be read: Is a directory"),
     "empty": (holds(""), "its SHA-256 is not the recorded one"),
     "cut in half": (cut(0.5), "its SHA-256 is not the recorded one"),
-    "a byte too many": (appended("x"), "its SHA-256 is not the recorded one"),
-    "NaN under a forged seal": (forged_weights(lambda tensors: tensors["head.bias"].fill_(float("nan"))), "not finite"),
-    "infinity under a forged seal": (
+    "one byte too many": (appended("x"), "its SHA-256 is not the recorded one"),
+    "NaN with a forged checksum": (
+        forged_weights(lambda tensors: tensors["head.bias"].fill_(float("nan"))),
+        "not finite",
+    ),
+    "infinity with a forged checksum": (
         forged_weights(lambda tensors: tensors["head.weight"][0].fill_(float("inf"))),
         "not finite",
     ),
-    "a tensor too few under a forged seal": (forged_weights(lambda tensors: tensors.pop("head.bias")), "Error"),
-    "text under a forged seal": (forged(holds("weights")), "; run `dvc repro --force train`"),
+    "a missing tensor with a forged checksum": (forged_weights(lambda tensors: tensors.pop("head.bias")), "Error"),
+    "text with a forged checksum": (forged(holds("weights")), "; run `dvc repro --force train`"),
 }
 
 
 CALIBRATION = {
-    "a decoder that there is not": (key("magic", "decoder"), "`decoder` is 'magic'"),
-    "candidates that there are not": (key("trees", "candidates"), "`candidates` is 'trees'"),
+    "an unknown decoder": (key("magic", "decoder"), "`decoder` is 'magic'"),
+    "unknown candidates": (key("trees", "candidates"), "`candidates` is 'trees'"),
     "a temperature of nearly 0": (key(1e-300, "temperature"), "`temperature` is 1e-300"),
     "a temperature of 0": (key(0, "temperature"), "`temperature` is 0"),
     "a huge temperature": (key(1e300, "temperature"), r"`temperature` is 1e\+300"),
     "a negative temperature": (key(-1.0, "temperature"), "`temperature` is -1.0"),
     "no temperature": (key(None, "temperature"), "`temperature` is null"),
-    "a temperature in words": (key("1.5", "temperature"), "`temperature` is '1.5'"),
+    "text for a temperature": (key("1.5", "temperature"), "`temperature` is '1.5'"),
     "a threshold above 1": (key(2.0, "thresholds", "genus"), "`thresholds.genus` is 2.0"),
-    "a rank too few": (document(lambda content: content["thresholds"].pop("genus") and None), "expected exactly"),
-    "a rank too many": (key(0.5, "thresholds", "tribe"), "expected exactly kingdom"),
+    "a missing rank": (document(lambda content: content["thresholds"].pop("genus") and None), "expected exactly"),
+    "an unknown rank": (key(0.5, "thresholds", "tribe"), "expected exactly kingdom"),
     "no transform": (key([], "transforms"), "`transforms` is .*at least 1 item"),
-    "a transform twice": (key(["identity"] * 2, "transforms"), "expected different names out of identity"),
-    "a transform that there is not": (key(["sideways"], "transforms"), "expected different names out of identity"),
+    "a repeated transform": (key(["identity"] * 2, "transforms"), "expected different names out of identity"),
+    "an unknown transform": (key(["sideways"], "transforms"), "expected different names out of identity"),
     "an empty fallback": (key("", "fallback"), "`fallback` is ''"),
-    "a key too many": (key(1, "surplus"), "`surplus` is not a key of this file"),
-    "a key too few": (document(lambda content: content.pop("fallback") and None), "`fallback` is missing"),
+    "an unknown key": (key(1, "surplus"), "`surplus` is not a key of this file"),
+    "a missing key": (document(lambda content: content.pop("fallback") and None), "`fallback` is missing"),
 }

@@ -1,4 +1,4 @@
-"""Damaged, swapped and hostile files in the place of those that stages write: each is refused by name, in one line."""
+"""Damaged, swapped and malicious files instead of those that stages write: each is refused in one line."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -36,15 +36,15 @@ ROIS, VIEWS, SIZE = 12, 2, 16
 
 @dataclass(frozen=True)
 class Case:
-    """One file of the small world, what is done to it, how it is read then, and what the refusal says."""
+    """One file in the folder of intact files, how it is damaged and read, and the expected message."""
 
     file: str
     name: str
     damage: Callable[[Path], None]
     read: Callable[[Path], object]
-    """Takes the folder of the world."""
+    """Takes the folder."""
     says: str
-    """A pattern that the message must hold."""
+    """A pattern that the message must match."""
 
     def __str__(self) -> str:
         return f"{self.file}: {self.name}"
@@ -52,7 +52,7 @@ class Case:
 
 @pytest.fixture(scope="module")
 def intact(tmp_path_factory) -> Path:
-    """Six frames of two ROIs each, two views, two concepts, three folds and three epochs."""
+    """The files for six frames of two ROIs each, two views, two concepts, three folds and three epochs."""
     folder = tmp_path_factory.mktemp("intact")
     ids, images = np.arange(ROIS) + 100, np.arange(ROIS) // 2
     table = pd.DataFrame({"annotation_id": ids, "image_id": images, "frame_id": images})
@@ -91,9 +91,6 @@ def intact(tmp_path_factory) -> Path:
 @pytest.fixture
 def world(intact, tmp_path) -> Path:
     return shutil.copytree(intact, tmp_path / "world")
-
-
-# What is done to a file.
 
 
 def annotations_of(folder: Path) -> object:
@@ -149,23 +146,23 @@ def cases() -> Iterator[Case]:
 @pytest.mark.parametrize(
     "read", [annotations_of, crops_of, split_of, taxonomy_of, history_of, dataset_of, model_of, rule_of]
 )
-def test_the_files_are_read_as_long_as_nobody_touches_them(intact, read):
+def test_intact_files_are_read(intact, read):
     assert read(intact) is not None
 
 
 @pytest.mark.parametrize("case", list(cases()), ids=str)
-def test_a_crafted_file_is_refused_by_name_in_one_line(world, case):
+def test_a_crafted_file_is_refused_in_one_line_with_a_remedy(world, case):
     case.damage(world / case.file)
     with pytest.raises(InputError, match=case.says) as raised:
         case.read(world)
     message = str(raised.value)
-    assert message.startswith(str(world / case.file).rpartition("/")[0]), "the message begins with the file"
-    assert message.isprintable(), "one line, without control characters"
-    assert "; " in message, "and a remedy"
+    assert message.startswith(str(world / case.file).rpartition("/")[0]), "the message must begin with the file"
+    assert message.isprintable(), "the message must be one line without control characters"
+    assert "; " in message, "the message must end with a remedy"
 
 
 @pytest.mark.parametrize("read", [annotations_of, split_of])
-def test_a_byte_order_mark_does_no_harm(world, read):
+def test_a_byte_order_mark_in_a_csv_is_accepted(world, read):
     """Spreadsheets write one."""
     for file in ("crops/annotations.csv", "split.csv"):
         (world / file).write_bytes(b"\xef\xbb\xbf" + (world / file).read_bytes())

@@ -13,7 +13,7 @@ from tests.colored_crops import CLASSES, config, crops, on_the_cpu, taxonomy, tw
 
 @pytest.fixture
 def split() -> pd.DataFrame:
-    """Folds 0 and 1 take turns, frame by frame."""
+    """Folds 0 and 1 alternate from frame to frame."""
     frames = np.arange(120) // 3
     return pd.DataFrame({"annotation_id": np.arange(120), "fold": frames % 2, "group": frames.astype(str)})
 

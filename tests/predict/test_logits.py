@@ -67,7 +67,7 @@ def test_the_same_logits_give_the_same_bytes(tmp_path, monkeypatch):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_views_and_folds_are_found_by_name():
+def test_views_and_folds_are_selected_by_name():
     assert (held_out().of_view("degraded") == held_out().logits[:, 1]).all()
     by_fold = ensemble().by_fold(["identity"])
     assert list(by_fold) == [4, 0]
@@ -83,15 +83,15 @@ def test_rois_get_their_annotations_fold_and_group():
     assert rows["label"].tolist() == ["c", "a", "b"]
     assert rows["fold"].tolist() == [1, 1, 0]
     assert rows["group"].tolist() == ["x", "z", "y"]
-    with pytest.raises(InputError, match=r"train.npz: has 1 ROIs that the crops lack: 7"):
+    with pytest.raises(InputError, match=r"train.npz: 1 ROI\(s\) are missing from the crops: 7"):
         held_out_annotations(held_out(), crops[crops["annotation_id"] != 7], split, "train.npz")
-    with pytest.raises(InputError, match=r"train.npz: 1 ROIs were predicted as held out by another fold .*: 5"):
+    with pytest.raises(InputError, match=r"train.npz: 1 ROI\(s\) were predicted for another fold .*: 5"):
         held_out_annotations(held_out(), crops, split.replace({"fold": {0: 2}}), "train.npz")
 
 
 def test_logits_of_other_folds_or_without_the_view_are_refused():
     refuse_other_runs(held_out(), [1, 0], "degraded", "train.npz")
-    with pytest.raises(InputError, match=r"train.npz: holds the ROIs of the folds 0, 1, and split.held_out is 0; "):
+    with pytest.raises(InputError, match=r"train.npz: has the ROIs of the folds 0, 1, but split.held_out is 0; "):
         refuse_other_runs(held_out(), [0], "plain", "train.npz")
     plain = replace(held_out(), views=("plain",), logits=held_out().logits[:, :1])
     with pytest.raises(InputError, match=r"train.npz: lacks the degraded view that train.validation.select_on names"):
@@ -107,7 +107,7 @@ def test_logits_of_other_folds_or_without_the_view_are_refused():
         lambda arrays: {"sha256": np.array(["a", "b"])},
     ],
 )
-def test_an_edit_that_makes_sense_is_found_too(edit, tmp_path):
+def test_a_plausible_edit_is_refused(edit, tmp_path):
     path = tmp_path / "train.npz"
     write_held_out_logits(held_out(), path)
     with np.load(path) as archive:
@@ -121,27 +121,27 @@ WRONG = {
     "infinite": lambda arrays: arrays | {"logits": arrays["logits"] * np.inf},
     "NaN": lambda arrays: arrays | {"logits": arrays["logits"] * np.nan},
     "float64": lambda arrays: arrays | {"logits": arrays["logits"].astype(np.float64)},
-    "a class too few": lambda arrays: arrays | {"logits": arrays["logits"][..., :1]},
+    "one class missing": lambda arrays: arrays | {"logits": arrays["logits"][..., :1]},
     "rows reversed and one lost": lambda arrays: arrays | {"annotation_ids": arrays["annotation_ids"][:0:-1]},
-    "an ROI twice": lambda arrays: arrays | {"annotation_ids": np.array([3, 3, 5])},
+    "a repeated ROI": lambda arrays: arrays | {"annotation_ids": np.array([3, 3, 5])},
     "ids as floats": lambda arrays: arrays | {"annotation_ids": np.array([7.0, 3.0, 5.0])},
-    "a class twice": lambda arrays: arrays | {"classes": np.array(["Bluefish", "Bluefish"])},
+    "a repeated class": lambda arrays: arrays | {"classes": np.array(["Bluefish", "Bluefish"])},
     "a class of another taxonomy": lambda arrays: arrays | {"classes": np.array(["Bluefish", "Nemo"])},
     "another taxonomy": lambda arrays: arrays | {"taxonomy_hash": np.array("b" * 64)},
     "an unknown transform": lambda arrays: arrays | {"transforms": np.array(["identity", "sideways"])},
-    "no identity": lambda arrays: arrays | {"transforms": np.array(["transpose", "rotate_90"])},
+    "identity missing": lambda arrays: arrays | {"transforms": np.array(["transpose", "rotate_90"])},
     "an unknown view": lambda arrays: arrays | {"views": np.array(["plain", "best"])},
     "a negative fold": lambda arrays: arrays | {"folds": np.array([1, -1, 0])},
-    "folds for fewer": lambda arrays: arrays | {"folds": np.array([1, 1])},
+    "fewer folds than ROIs": lambda arrays: arrays | {"folds": np.array([1, 1])},
     "names as numbers": lambda arrays: arrays | {"classes": np.array([1, 2])},
     "pickled names": lambda arrays: arrays | {"classes": np.array(["Bluefish", "Redsponge"], dtype=object)},
-    "an array too many": lambda arrays: arrays | {"extra": np.zeros(1)},
-    "an array too few": lambda arrays: {name: array for name, array in arrays.items() if name != "folds"},
+    "one array too many": lambda arrays: arrays | {"extra": np.zeros(1)},
+    "one array missing": lambda arrays: {name: array for name, array in arrays.items() if name != "folds"},
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_logits_that_predict_did_not_write_are_refused(case, tmp_path):
+def test_invalid_logits_are_refused(case, tmp_path):
     path = tmp_path / "train.npz"
     write_held_out_logits(held_out(), path)
     with np.load(path) as archive:
@@ -153,7 +153,7 @@ def test_logits_that_predict_did_not_write_are_refused(case, tmp_path):
 
 
 @pytest.mark.parametrize("place", range(40, 400, 8))
-def test_a_flipped_bit_in_logits_is_found(place, tmp_path):
+def test_a_flipped_bit_is_refused_or_harmless(place, tmp_path):
     path = tmp_path / "test.npz"
     write_ensemble_logits(ensemble(), path)
     body = bytearray(path.read_bytes())
@@ -163,7 +163,7 @@ def test_a_flipped_bit_in_logits_is_found(place, tmp_path):
     if isinstance(found, str):
         assert "test.npz: " in found
     else:
-        assert same(found, ensemble()), "the bit was one that the format does not use"
+        assert same(found, ensemble()), "a bit that the format uses was flipped unnoticed"
 
 
 def read_or_refusal(path) -> EnsembleLogits | str:
@@ -174,7 +174,7 @@ def read_or_refusal(path) -> EnsembleLogits | str:
 
 
 @pytest.mark.parametrize("body", [b"", b"PK\x03\x04", b"no zip", b"\x93NUMPY"])
-def test_a_file_that_is_no_archive_is_named(body, tmp_path):
+def test_a_file_that_is_not_an_archive_is_refused(body, tmp_path):
     (tmp_path / "test.npz").write_bytes(body)
     with pytest.raises(InputError, match=r"test\.npz: "):
         read_ensemble_logits(tmp_path / "test.npz", TAXONOMY)
@@ -191,14 +191,14 @@ def with_a_header_that_never_ends() -> bytes:
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
 
 
-def of_no_characters() -> bytes:
+def with_an_invalid_character() -> bytes:
     stream = io.BytesIO()
     np.save(stream, np.array([*b"Nemo", 0x110000], dtype="<u4").view("<U5"))
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("entry", [without_a_header, with_a_header_that_never_ends, of_no_characters])
-def test_an_entry_that_is_no_array_is_refused(entry, tmp_path):
+@pytest.mark.parametrize("entry", [without_a_header, with_a_header_that_never_ends, with_an_invalid_character])
+def test_an_entry_that_is_not_an_array_is_refused(entry, tmp_path):
     path = tmp_path / "test.npz"
     write_ensemble_logits(ensemble(), path)
     with zipfile.ZipFile(path) as archive:
@@ -214,7 +214,7 @@ def test_an_entry_that_is_no_array_is_refused(entry, tmp_path):
 @pytest.mark.parametrize(
     ("place", "value"), [(8, 1), (10, 8), (10, 14)], ids=["encrypted", "deflated", "compressed by LZMA"]
 )
-def test_an_archive_that_claims_another_storage_is_refused(place, value, tmp_path):
+def test_an_archive_that_claims_another_compression_is_refused(place, value, tmp_path):
     path = tmp_path / "test.npz"
     write_ensemble_logits(ensemble(), path)
     body = bytearray(path.read_bytes())
@@ -224,7 +224,7 @@ def test_an_archive_that_claims_another_storage_is_refused(place, value, tmp_pat
         read_ensemble_logits(path, TAXONOMY)
 
 
-def test_a_fold_twice_is_refused(tmp_path):
+def test_repeated_folds_are_refused(tmp_path):
     write_ensemble_logits(replace(ensemble(), folds=(1, 1)), tmp_path / "test.npz")
     with pytest.raises(InputError, match=r"`folds` is 1, 1"):
         read_ensemble_logits(tmp_path / "test.npz", TAXONOMY)

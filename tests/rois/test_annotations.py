@@ -27,13 +27,13 @@ def test_taxa_called_na_or_none_are_read_back_as_written(table, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda table: table.drop(columns="frame_id"), r"lacks the column\(s\) frame_id; it has path, label"),
+        (lambda table: table.drop(columns="frame_id"), r"lacks the column\(s\) frame_id; the file has path, label"),
         (lambda table: table.head(0), "no rows, expected at least one"),
         (lambda table: table.assign(annotation_id=5), r"2 row\(s\) repeat an annotation_id, expected each once: 5, 5"),
-        (lambda table: table.assign(x="wide"), r"3 cell\(s\) of `x` are not a finite number: row 2 has 'wide', row 3"),
+        (lambda table: table.assign(x="wide"), r"3 cell\(s\) of `x` should be a finite number: row 2 has 'wide'"),
         (
             lambda table: table.assign(image_id=""),
-            r"3 cell\(s\) of `image_id` are not a whole number of 64 bits: row 2",
+            r"3 cell\(s\) of `image_id` should be a 64-bit integer: row 2",
         ),
         (lambda table: table.assign(w=[3.0, 20.1, 3.0]), r"1 row\(s\) have a box that extends beyond its frame: row 3"),
     ],
