@@ -25,6 +25,7 @@ test: $(VENV)/.development
 lint: $(VENV)/.development
 	ruff check .
 	ruff format --check .
+	mypy
 
 use: $(VENV)/.runtime
 	@test -f "presets/$(PRESET).yaml" || { \

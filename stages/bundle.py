@@ -12,6 +12,7 @@ from fathomline.split import SplitConfig
 from fathomline.taxonomy.reference import read_reference
 from fathomline.train.config import TrainConfig
 from stages import params_section, run
+from stages.summaries import bundle_summary
 
 
 def main() -> None:
@@ -48,8 +49,7 @@ def main() -> None:
     }
     measured = Measured(read_figures(arguments.metrics, taxonomy), measured_on)
     write_bundle(arguments.bundle, models, weights, taxonomy, decision, measured, config)
-    size = sum(path.stat().st_size for path in arguments.bundle.iterdir()) / 1e6
-    summary(f"bundle: {len(models)} model(s), {weights.dtype} weights, {size:.1f} MB in {arguments.bundle}")
+    summary(bundle_summary(arguments.bundle, len(models), weights.dtype))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fathomline.config import load_params
 from fathomline.decide.averaging import averaged_by_set
-from fathomline.decide.evaluate import EvaluateConfig, Evaluation, evaluate
+from fathomline.decide.evaluate import EvaluateConfig, evaluate
 from fathomline.decide.submit import SubmitConfig
 from fathomline.files import write_json
 from fathomline.predict.logits import held_out_annotations, read_held_out_logits, refuse_other_runs
@@ -21,6 +21,7 @@ from fathomline.taxonomy.reference import read_reference
 from fathomline.tracking import TrackingConfig, tracked_run
 from fathomline.train.config import TrainConfig
 from stages import PARAMS, checkout, params_section, report_params, run
+from stages.summaries import evaluate_summary
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def main() -> None:
     page = arguments.reports / "report.html"
     write_report(page, results, arguments.crops)
     _track(results, arguments.crops, page)
-    summary(_summary(result, config.decoder, view))
+    summary(evaluate_summary(result, config.decoder, view))
 
 
 def _track(results: Results, crops: Path, page: Path) -> None:
@@ -67,19 +68,6 @@ def _track(results: Results, crops: Path, page: Path) -> None:
         params=load_params(PARAMS) | {"taxonomy_hash": results.taxonomy.hash},
     ) as tracker:
         track_evaluation(tracker, results, crops, page)
-
-
-def _summary(result: Evaluation, decoder: str, view: str) -> str:
-    figures = result.metrics
-    interval = "(no interval: one group)"
-    if "mhd_low" in figures:
-        interval = f"[{figures['mhd_low']:.3f}, {figures['mhd_high']:.3f}]"
-    return (
-        f"evaluate: MHD {figures['mhd']:.3f} {interval} by {decoder} on {figures['rois']} held-out ROIs, "
-        f"{view} view, averaged over {len(result.rule.transforms)} orientation(s) (argmax "
-        f"{figures['mhd_argmax']:.3f}, threshold {figures['mhd_threshold']:.3f}, risk {figures['mhd_risk']:.3f}, best "
-        f"constant {figures['mhd_constant']:.3f})"
-    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from fathomline.split import SplitConfig, read_split
 from fathomline.taxonomy.reference import read_reference
 from fathomline.train.config import TrainConfig
 from stages import checkout, params_section, run
+from stages.summaries import predict_summary
 
 
 def main() -> None:
@@ -43,7 +44,7 @@ def main() -> None:
         write_ensemble_logits(test, arguments.logits)
         rois = len(test.annotation_ids)
     chunks.remove()
-    summary(f"predict {arguments.subset}: {rois} ROIs by {len(folds)} model(s) in {len(transforms)} orientation(s)")
+    summary(predict_summary(arguments.subset, rois, len(folds), len(transforms)))
 
 
 if __name__ == "__main__":

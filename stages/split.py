@@ -8,6 +8,7 @@ from fathomline.progress import summary
 from fathomline.rois.annotations import read_annotations
 from fathomline.split import SplitConfig, assign_folds
 from stages import params_section, run
+from stages.summaries import split_summary
 
 
 def main() -> None:
@@ -18,8 +19,7 @@ def main() -> None:
     annotations = read_annotations(arguments.annotations, labelled=True)
     folds = assign_folds(annotations, params_section("split", SplitConfig))
     write_csv(folds, arguments.folds)
-    sizes = folds["fold"].value_counts().sort_index()
-    summary(f"split: {len(folds)} ROIs in {len(sizes)} folds of {sizes.min()} to {sizes.max()}")
+    summary(split_summary(folds))
 
 
 if __name__ == "__main__":

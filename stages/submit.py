@@ -13,6 +13,7 @@ from fathomline.predict.logits import read_ensemble_logits
 from fathomline.progress import summary
 from fathomline.taxonomy.reference import read_reference
 from stages import params_section, run
+from stages.summaries import submit_summary
 
 
 def main() -> None:
@@ -36,8 +37,7 @@ def main() -> None:
     write_csv(table[["annotation_id", "concept_name"]], arguments.submission)
     write_report_csv(table, arguments.predictions)
     unseen = len(annotation_ids) - len(seen)
-    note = f"; {unseen} ROI(s) could not be cropped and got the fallback answer {rule.fallback}" if unseen else ""
-    summary(f"submit: {len(table)} answers by {rule.decoder} in {arguments.submission}{note}")
+    summary(submit_summary(arguments.submission, len(table), unseen, rule))
 
 
 if __name__ == "__main__":

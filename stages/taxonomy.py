@@ -4,12 +4,12 @@ import argparse
 from pathlib import Path
 
 from fathomline.dataset.coco import read_dataset
-from fathomline.errors import listing
 from fathomline.lineages.resolve import TaxonomyConfig, update_reference
 from fathomline.machine import MachineConfig
 from fathomline.progress import summary, warning
 from stages import params_section, run
 from stages.source import SourceConfig, opened
+from stages.summaries import taxonomy_summary
 
 
 def main() -> None:
@@ -23,9 +23,7 @@ def main() -> None:
         resolution = update_reference(concepts, config, arguments.reference, worms_url=source.worms, machine=machine)
     for line in (*resolution.notes, *resolution.changes):
         warning(line)
-    origins = listing(f"{count} from {origin}" for origin, count in sorted(resolution.origins.items()))
-    taxonomy = resolution.taxonomy
-    summary(f"taxonomy: {len(concepts)} concepts ({origins}), {len(taxonomy.nodes)} nodes, hash {taxonomy.hash[:12]}")
+    summary(taxonomy_summary(resolution))
 
 
 if __name__ == "__main__":

@@ -19,10 +19,11 @@ from fathomline.taxonomy.tree import Taxonomy
 from fathomline.tracking import Tracker, TrackingConfig, tracked_run
 from fathomline.train.config import TrainConfig
 from fathomline.train.distributed import Processes, process_group
-from fathomline.train.history import Diagnostics, Epoch, Trained
+from fathomline.train.history import Diagnostics, Epoch
 from fathomline.train.resume import ResumePoint, resume_point
 from fathomline.train.train import OnEpoch, train
 from stages import PARAMS, params_section, run
+from stages.summaries import train_summary
 
 
 def main() -> None:
@@ -64,7 +65,7 @@ def main() -> None:
                 write_csv(trained.history_table(), arguments.model / "history.csv")
                 tracker.keep("model", sorted(arguments.model.iterdir()), {"taxonomy_hash": taxonomy.hash})
                 point.remove()
-    summary(f"train fold {arguments.fold}: {_summary(trained, config, len(rows[0]), len(classes))}")
+    summary(train_summary(arguments.fold, trained, config, len(rows[0])))
 
 
 def _warn_of_untrained_concepts(taxonomy: Taxonomy, classes: Sequence[str]) -> None:
@@ -104,15 +105,6 @@ def _logger(tracker: Tracker) -> OnEpoch:
         tracker.log(figures, epoch.epoch, histograms={"lora_gradients": gradients})
 
     return log
-
-
-def _summary(trained: Trained, config: TrainConfig, training_rois: int, classes: int) -> str:
-    select_on = config.validation.select_on
-    return (
-        f"{config.backbone} on {training_rois} ROIs of {classes} concepts, best MHD "
-        f"{trained.best.selected_mhd(select_on):.3f} (arg-max, {select_on} view) in epoch {trained.best.epoch} of "
-        f"{config.epochs}, {trained.images_per_second:.0f} images/s{trained.trainable_share}"
-    )
 
 
 if __name__ == "__main__":

@@ -25,10 +25,8 @@ def cut_all(jobs: list[FrameJob], plan: CutPlan, workers: int) -> Iterator[CutFr
     """
     plan.rois.mkdir(parents=True, exist_ok=True)
     workers = min(workers or _cores(), len(jobs))
-    with progress(label="crop", unit="frame", total=len(jobs)) as bar:
-        for frame in _in_processes(jobs, plan, workers) if workers > 1 else (cut_frame(job, plan) for job in jobs):
-            bar.update()
-            yield frame
+    frames = _in_processes(jobs, plan, workers) if workers > 1 else (cut_frame(job, plan) for job in jobs)
+    yield from progress(frames, label="crop", unit="frame", total=len(jobs))
 
 
 def _in_processes(jobs: list[FrameJob], plan: CutPlan, workers: int) -> Iterator[CutFrame]:
