@@ -223,6 +223,14 @@ def test_a_launcher_trains_with_two_processes_and_is_no_part_of_the_recipe(repro
     checkout.restore()
 
 
+def test_an_error_under_a_launcher_is_reported_once(repro):
+    checkout, _ = repro
+    checkout.set_params({"train": {"backbone": "resnet_51"}})
+    output = checkout.dvc("repro", "--single-item", "train@1", fails=True, **TWO_PROCESSES)
+    assert output.count("error: train.backbone is 'resnet_51'; expected a timm model") == 1
+    checkout.restore()
+
+
 def test_queued_experiments_rerun_what_they_change_and_leave_their_wandb_runs_in_the_checkout(repro):
     checkout, _ = repro
     before, runs = checkout.json("metrics.json")["mhd"], checkout.wandb_runs()
