@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fathomline.version import __version__
+
 if TYPE_CHECKING:
     from os import PathLike
 
     from fathomline.bundle.predictor import Predictor
 
-__version__ = "0.1.0"
+__all__ = ["__version__", "load"]
 
 
 def load(path: str | PathLike[str]) -> Predictor:

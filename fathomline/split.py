@@ -29,7 +29,7 @@ class SplitConfig:
     """Number of folds."""
 
     held_out: Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = field(default_factory=lambda: [0])
-    """Folds to hold out, each from one model, which is validated on it; numbers below `folds`."""
+    """Folds to hold out, numbered from 0. One model is trained per fold, on the others, and validated on it."""
 
     group: str | None = None
     """Field of the COCO image whose values two folds must not share, such as `video_id`; null: the image itself."""

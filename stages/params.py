@@ -44,7 +44,7 @@ SECTIONS: dict[str, type[Any]] = {
 """The sections of params.yaml, in order."""
 
 HEADER = """\
-# Every parameter of the pipeline, one section per stage; `machine` changes no output. docs/parameters.md says more.
+# Every parameter of the pipeline. Those of `tracking` and `machine` change no output. docs/parameters.md says more.
 # `make use PRESET=…` writes this file: the defaults, with the values of presets/….yaml in their place.
 """
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
 
-import fathomline
 from fathomline.bundle.model_card import model_card
 from fathomline.config import section
 from fathomline.decide.rule import DecisionRule
@@ -20,6 +19,7 @@ from fathomline.records import read_sealed_record
 from fathomline.rois.preprocessing import Preprocessing
 from fathomline.taxonomy.reference import entry_lineage, lineage_entry
 from fathomline.taxonomy.tree import Taxonomy
+from fathomline.version import __version__
 
 FORMAT = 1
 """Version of bundle.json. fathomline reads its own version and earlier ones."""
@@ -165,7 +165,7 @@ def write_bundle(
     first = models[0].description
     content = {
         "format": FORMAT,
-        "fathomline": fathomline.__version__,
+        "fathomline": __version__,
         "name": config.name,
         "license": config.license,
         "attribution": config.attribution,
@@ -226,7 +226,7 @@ def read_bundle(folder: Path) -> tuple[BundleContent, Taxonomy]:
     version = content.get("format") if isinstance(content, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise InputError(
-            f"{path}: has format version {version}, but fathomline {fathomline.__version__} reads versions up to "
+            f"{path}: has format version {version}, but fathomline {__version__} reads versions up to "
             f"{FORMAT}; install a newer fathomline"
         )
     bundle = read_sealed_record(path, BundleContent, REMEDY)

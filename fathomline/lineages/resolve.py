@@ -22,7 +22,7 @@ from fathomline.taxonomy.tree import Taxonomy
 @section
 class TaxonomyConfig:
     lineages: str | None = None
-    """CSV `concept_name,aphia_id,rank,kingdom,…,species` with lineages of your own; it precedes all other sources."""
+    """CSV `concept_name,aphia_id,rank,kingdom,…,species` with lineages of your own; it takes precedence over others."""
 
     offline: bool = False
     """Never use the network: a name that is in neither the CSV, the cache nor the snapshot stops the stage."""

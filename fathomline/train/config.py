@@ -49,7 +49,7 @@ class ValidationConfig:
 
     degraded_size: Annotated[float, Gt(0)] | None = 49.0
     """Median √(width · height) of the ROIs in the degraded view, in pixels; null: no degraded view. All frames are
-    scaled down to reach it. Choose the size of the ROIs to be labelled, which `crop test` prints."""
+    scaled down to reach it. Choose the size of the ROIs to be labelled, which the stage `crop@test` prints."""
 
     patience: Annotated[int, Ge(0)] = 0
     """Epochs without a better validation MHD after which training stops; 0: never."""
@@ -74,8 +74,7 @@ class LossConfig:
     """Share of each label spread over all classes, in the cross-entropy."""
 
     class_balance: Share = 0.0
-    """Weight each ROI by the frequency of its concept to the power of minus this. 0 treats all ROIs alike, 1 all
-    concepts alike."""
+    """Weight each ROI by 1 / (frequency of its concept) to this power. 0 treats all ROIs alike, 1 all concepts."""
 
     def __post_init__(self) -> None:
         if self.cross_entropy == self.expected_distance == self.rank_cross_entropy == 0:
