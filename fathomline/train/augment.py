@@ -32,9 +32,9 @@ def augmented(
 ) -> Tensor:
     """Views of `rows`, changed at random as `config` describes; all views of an ROI change alike.
 
-    Args: pixels and rows as for `full_views`; spans (all rois, views) float64, from `view_spans`; a CPU generator, so that
-        the draws do not depend on the device.
-    Returns: (rois, views, 3, image_size, image_size), 0 to 255; float32, or the type that `whole` returns if `config`
+    Args: pixels and rows as for `full_views`; spans (all rois, views) float64, from `view_spans`; a CPU generator, so
+        that the draws do not depend on the device.
+    Returns: (rois, views, 3, image_size, image_size), 0 to 255; float32, or the type that `full_views` returns if `config`
         asks for crops, flips and quarter turns only.
     """
     augment, orientations = config.augment, _orientations(config.augment)
