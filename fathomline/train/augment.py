@@ -34,8 +34,8 @@ def augmented(
 
     Args: pixels and rows as for `full_views`; spans (all rois, views) float64, from `view_spans`; a CPU generator, so
         that the draws do not depend on the device.
-    Returns: (rois, views, 3, image_size, image_size), 0 to 255; float32, or the type that `full_views` returns if `config`
-        asks for crops, flips and quarter turns only.
+    Returns: (rois, views, 3, image_size, image_size), 0 to 255; float32, or the type that `full_views` returns if
+        `config` asks only for crops, flips and quarter turns.
     """
     augment, orientations = config.augment, _orientations(config.augment)
     # Each batch starts with a random orientation. Otherwise a batch with fewer ROIs than there are orientations would
