@@ -5,7 +5,7 @@ PYTHON ?= python3
 PRESET ?= reef
 VENV := .venv
 BIN := $(VENV)/bin
-# Stages are started by DVC as `python -m stages.…`: the one of .venv must come first.
+# DVC runs stages as `python -m stages.…`: the interpreter of .venv must come first in PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test lint use
