@@ -15,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
-from fathomline.errors import InputError, listing
+from fathomline.errors import InputError, listing, shown
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -34,18 +34,38 @@ def section(cls: type[Any]) -> type[Any]:
     return dataclass(cls, frozen=True, config=settings)
 
 
-class Yaml12Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which reads floats as YAML 1.2 does.
+_TAG = "tag:yaml.org,2002:"
+_YAML_12 = {
+    "bool": (r"(true|True|TRUE|false|False|FALSE)", "tTfF"),
+    "int": (r"[-+]?[1-9][0-9_]*|[-+]?0|0x[0-9a-fA-F]+", "-+0123456789"),
+    "float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+}
 
-    DVC writes `-S train.lr=1e-5` back as `1e-05`, which is a string in YAML 1.1.
+
+class Yaml12Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which reads booleans and numbers as YAML 1.2 and so DVC do, and refuses a repeated key.
+
+    DVC writes `-S train.lr=1e-5` back as `1e-05`, which is text in YAML 1.1; there `on` is true, and `12:30` is 750.
     """
 
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own name and form)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag.removeprefix(_TAG) not in _YAML_12]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
-Yaml12Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
-    list("-+.0123456789"),
-)
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key `{key}` is repeated", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+for _kind, (_pattern, _first) in _YAML_12.items():
+    Yaml12Loader.add_implicit_resolver(_TAG + _kind, re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
 def load_params(path: Path) -> dict[str, Any]:
@@ -54,7 +74,7 @@ def load_params(path: Path) -> dict[str, Any]:
         params = yaml.load(path.read_text(encoding="utf-8"), Loader=Yaml12Loader)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `make use PRESET=reef` writes one") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(params, dict):
         raise InputError(f"{path}: expected a mapping of sections, found {type(params).__name__}")
@@ -77,11 +97,13 @@ def parse_section(values: object, path: Path, name: str, cls: type[Section]) -> 
 
     Raises InputError as `load_section` does.
     """
-    if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
-        raise InputError(f"{path}: section `{name}` is {values!r}, expected keys with values, one per line")
+    if not isinstance(values, Mapping):
+        raise InputError(f"{path}: section `{name}` is {shown(values)}, expected keys with values, one per line")
     try:
         # A strict dataclass accepts a mapping for a nested section only in JSON.
         return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
+    except TypeError:
+        raise InputError(f"{path}: section `{name}` has a key that is not text; put it in quotes") from None
     except ValidationError as error:
         raise InputError("\n".join(_faults(path, name, cls, error))) from None
 
@@ -124,7 +146,7 @@ def _faults(path: Path, name: str, cls: type, error: ValidationError) -> Iterato
             yield f"{path}: {key}: {_expectation(*faults[0][1:])}"
         else:
             expected = " or ".join(dict.fromkeys(_expectation(place, fault) for _, place, fault in faults))
-            yield f"{path}: {key} is {fault['input']!r}, expected {expected}"
+            yield f"{path}: {key} is {shown(fault['input'])}, expected {expected}"
 
 
 def _located(cls: type, fault: ErrorDetails) -> tuple[type, list[str], str]:

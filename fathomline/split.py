@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from fathomline.config import section
-from fathomline.errors import InputError, listing
+from fathomline.errors import InputError, listing, visible
 from fathomline.progress import warning
 from fathomline.records import Name, Whole, read_table, refuse_rows
 from fathomline.rois.annotations import IMAGE_FIELD
@@ -83,14 +83,15 @@ def groups_of(annotations: pd.DataFrame, field: str | None) -> np.ndarray:
     frames = annotations["frame_id"].to_numpy()
     if field is None:
         return frames.astype(str).astype(object)
-    column = IMAGE_FIELD + field
+    column = IMAGE_FIELD + visible(field)
     values = annotations[column] if column in annotations else pd.Series("", index=annotations.index)
     lacking = annotations.loc[values.str.strip() == "", "image_id"].unique()
     if len(lacking):
         known = [name.removeprefix(IMAGE_FIELD) for name in annotations if name.startswith(IMAGE_FIELD)]
         raise InputError(
-            f"annotations.csv: {len(lacking)} of {annotations['image_id'].nunique()} images lack the field `{field}` "
-            f"that `split.group` names: images {listing(sorted(lacking))}; images have the fields {listing(known, 30)}"
+            f"annotations.csv: {len(lacking)} of {annotations['image_id'].nunique()} images have no text or "
+            f"number in the field `{field}` that `split.group` names: images {listing(sorted(lacking))}; fields to "
+            f"group by: {listing(known, 30) or 'none'} (id, width, height and coco_url are not kept)"
         )
     return _linked_by_frame(values.to_numpy(dtype=object), frames)
 

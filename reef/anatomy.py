@@ -220,7 +220,7 @@ def shaded(colour: Colour, factor: float) -> Colour:
 
 
 def varied(random: np.random.Generator, colour: Colour, amount: float = 0.12) -> Colour:
-    """The colour of one individual: lightness varies with a standard deviation of `amount`, each channel of a third."""
+    """The colour of one individual: lightness varies with standard deviation `amount`, each channel a third as much."""
     lightness = 1 + random.normal(0, amount)
     factors = 1 + random.normal(0, amount / 3, 3)
     red, green, blue = (

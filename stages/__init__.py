@@ -40,13 +40,15 @@ def report_params(*names: str) -> str:
     Absolute paths are cut to their last part, because a report may be shared.
     """
     params = load_params(PARAMS)
-    sections = {
-        name: {key: _without_folder(value) for key, value in params[name].items()} for name in names if name in params
-    }
+    sections = {name: _without_folder(params[name]) for name in names if name in params}
     return yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
 
 
 def _without_folder(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_folder(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_folder(entry) for entry in value]
     return f"…/{Path(value).name}" if isinstance(value, str) and Path(value).is_absolute() else value
 
 

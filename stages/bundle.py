@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("calibration", type=Path, help="calibration.json that evaluate wrote")
     parser.add_argument("metrics", type=Path, help="metrics.json that evaluate wrote")
     parser.add_argument("crops", type=Path, help="folder that the crop stage wrote for the test subset")
-    parser.add_argument("logits", type=Path, help="logits of the test subset that predict wrote")
+    parser.add_argument("logits", type=Path, help="logits of the test subset, written by predict")
     parser.add_argument("bundle", type=Path, help="folder to write")
     arguments = parser.parse_args()
     config, training = params_section("bundle", BundleConfig), params_section("train", TrainConfig)

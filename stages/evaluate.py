@@ -26,8 +26,8 @@ from stages.summaries import evaluate_summary
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("logits", type=Path, help="logits of the training subset that predict wrote")
-    parser.add_argument("models", type=Path, help="folder of fold-0, fold-1 …, for their history.csv")
+    parser.add_argument("logits", type=Path, help="logits of the training subset, written by predict")
+    parser.add_argument("models", type=Path, help="folder that contains fold-0, fold-1 …, each with its history.csv")
     parser.add_argument("crops", type=Path, help="folder that the crop stage wrote for the training subset")
     parser.add_argument("taxonomy", type=Path, help="taxonomy_reference.json")
     parser.add_argument("split", type=Path, help="split.csv")

@@ -1,6 +1,8 @@
 """Write params.yaml: the defaults of all parameters, overridden by a preset."""
 
 import argparse
+import json
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, fields
@@ -10,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 
 from fathomline.bundle.bundle import BundleConfig
-from fathomline.config import load_params, parse_section, subsection
+from fathomline.config import Yaml12Loader, load_params, parse_section, subsection
 from fathomline.crop.crop import CropConfig
 from fathomline.decide.evaluate import EvaluateConfig
 from fathomline.decide.submit import SubmitConfig
@@ -57,7 +59,7 @@ def params_text(preset: Path | None = None) -> str:
     Raises InputError when the preset has an unknown section or key, or a value that is not allowed.
     """
     values = load_params(preset) if preset else {}
-    if unknown := sorted(set(values) - set(SECTIONS)):
+    if unknown := [name for name in values if name not in SECTIONS]:
         raise InputError(f"{preset}: no such section: {listing(unknown)}; the sections are {listing(SECTIONS, 20)}")
     parts = [HEADER]
     for name, cls in SECTIONS.items():
@@ -76,7 +78,7 @@ def _lines(section: Any, indent: str) -> Iterator[str]:
             yield from _lines(value, indent + "  ")
         elif isinstance(value, Mapping) and value:
             yield f"{indent}{field.name}:"
-            yield from (f"{indent}  {key}: {_scalar(entry)}" for key, entry in value.items())
+            yield from (f"{indent}  {_scalar(key)}: {_scalar(entry)}" for key, entry in value.items())
         else:
             yield f"{indent}{field.name}: {_scalar(value)}"
 
@@ -85,7 +87,8 @@ def _comment(cls: type, field: Field[Any]) -> str:
     """The first sentence of a field's documentation, with its choices unless the sentence names them all."""
     first = documentation(cls, field.name).split(". ")[0].rstrip(".")
     choices = get_args(field.type) if get_origin(field.type) is Literal else ()
-    return first if all(choice in first for choice in choices) else f"{first} ({' | '.join(choices)})"
+    named = all(re.search(rf"(?<![\w-]){re.escape(choice)}(?![\w-])", first) for choice in choices)
+    return first if named else f"{first} ({' | '.join(choices)})"
 
 
 def documentation(cls: type[Any], key: str) -> str:
@@ -95,7 +98,9 @@ def documentation(cls: type[Any], key: str) -> str:
 
 def _scalar(value: object) -> str:
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
-    return text.removesuffix("...\n").strip()
+    text = text.removesuffix("...\n").strip()
+    # PyYAML writes for readers of YAML 1.1: text such as 1e5 would come back as a number.
+    return text if yaml.load(text, Loader=Yaml12Loader) == value else json.dumps(value, ensure_ascii=False)
 
 
 def main() -> None:

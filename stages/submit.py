@@ -19,7 +19,7 @@ from stages.summaries import submit_summary
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset", type=Path, help="dataset.json of the test subset")
-    parser.add_argument("logits", type=Path, help="logits of the test subset that predict wrote")
+    parser.add_argument("logits", type=Path, help="logits of the test subset, written by predict")
     parser.add_argument("taxonomy", type=Path, help="taxonomy_reference.json")
     parser.add_argument("calibration", type=Path, help="calibration.json that evaluate wrote")
     parser.add_argument("submission", type=Path, help="submission.csv to write")

@@ -14,7 +14,7 @@ from stages.summaries import taxonomy_summary
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("datasets", type=Path, nargs=2, help="dataset.json of the training and of the test subset")
+    parser.add_argument("datasets", type=Path, nargs=2, help="dataset.json of the two subsets: training, test")
     parser.add_argument("reference", type=Path, help="taxonomy_reference.json, read if it exists, then written")
     arguments = parser.parse_args()
     config, machine = params_section("taxonomy", TaxonomyConfig), params_section("machine", MachineConfig)

@@ -2,8 +2,9 @@ from typing import Annotated, Literal
 
 import pytest
 from annotated_types import Interval
+from dvc.utils.serialize import parse_yaml
 
-from fathomline.config import load_section, section
+from fathomline.config import load_params, load_section, section
 from fathomline.errors import InputError
 
 
@@ -82,3 +83,28 @@ def test_a_file_that_is_not_a_params_file_is_named(tmp_path, text, says):
 def test_a_missing_file_says_how_to_get_one(tmp_path):
     with pytest.raises(InputError, match="make use"):
         load_section(tmp_path / "params.yaml", "oven", Oven)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("12:30", "12:30"), ("on", "on"), ("1e-5", 1e-5), ("010", 10.0), ("0x10", 16), ("true", True), ("-3", -3)],
+)
+def test_values_are_read_as_dvc_reads_them(tmp_path, written, value):
+    path = tmp_path / "params.yaml"
+    path.write_text(f"key: {written}\n")
+    assert load_params(path)["key"] == parse_yaml(path.read_text(), path)["key"] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: 1\na: 2\n", "the key `a` is repeated"),
+        ("a: 2023-13-45\n", "not YAML: month must be in 1..12"),
+        ("a: " + "[" * 3000, "not YAML"),
+    ],
+)
+def test_an_unreadable_params_file_is_an_input_error(tmp_path, text, says):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=says):
+        load_params(path)

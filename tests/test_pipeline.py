@@ -211,7 +211,7 @@ TWO_PROCESSES = {
 }
 
 
-def test_a_launcher_trains_with_two_processes_and_is_no_part_of_the_recipe(repro):
+def test_a_launcher_trains_with_two_processes_and_leaves_the_stage_up_to_date(repro):
     checkout, _ = repro
     runs = checkout.wandb_runs()
     checkout.set_params({"train": {"epochs": 2}})

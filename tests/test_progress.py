@@ -24,7 +24,7 @@ def stderr_to(monkeypatch):
     return redirect
 
 
-def test_progress_summary_and_warning_are_stderr_to_a_terminal(stderr_to, capsys):
+def test_progress_summary_and_warning_go_to_stderr_on_a_terminal(stderr_to, capsys):
     terminal = stderr_to(Terminal())
     assert list(progress([3, 4], label="download", unit="frame")) == [3, 4]
     assert "download" in terminal.getvalue()

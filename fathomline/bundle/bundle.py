@@ -235,7 +235,7 @@ def read_bundle(folder: Path) -> tuple[BundleContent, Taxonomy]:
         raise InputError(f"{path}: `lineages` do not match `taxonomy_hash`; {REMEDY}")
     if not len(set(bundle.classes)) == len(bundle.classes) == bundle.architecture.classes:
         raise InputError(
-            f"{path}: `classes` are not the {bundle.architecture.classes} that `architecture` has; {REMEDY}"
+            f"{path}: `classes` must have {bundle.architecture.classes} distinct names, as in `architecture`; {REMEDY}"
         )
     unknown = [name for name in bundle.classes if name not in taxonomy.concepts]
     if unknown or not taxonomy.holds(bundle.decision.fallback):

@@ -60,7 +60,7 @@ def store_rounded_weights(
     )
     changed = int((before != after).sum())
     if changed:
-        warning(f"bundle: {changed} of {len(before)} answers would change with {dtype} weights, so they stay float32")
+        warning(f"bundle: weights stay float32: {changed} of {len(before)} answers would change with {dtype}")
         return copy_weights(models, folder)
     return StoredWeights(sha256, dtype)
 
@@ -83,10 +83,10 @@ def _refuse_other_logits(models: list[FoldModel], crops: Crops, test: EnsembleLo
     folds = [model.fold for model in models]
     if set(test.folds) != set(folds):
         raise InputError(
-            f"bundle: the logits of the test subset are of the folds {listing(test.folds)}, but split.held_out is "
+            f"bundle: the logits of the test subset are from the folds {listing(test.folds)}, but split.held_out is "
             f"{listing(folds)}; run `dvc repro`"
         )
     if any(model.description.classes != test.classes for model in models):
-        raise InputError("bundle: the logits of the test subset have other classes than the models; run `dvc repro`")
+        raise InputError("bundle: the classes of the test logits differ from those of the models; run `dvc repro`")
     if not np.array_equal(crops.annotations["annotation_id"].to_numpy(), test.annotation_ids):
-        raise InputError("bundle: the logits of the test subset are for other ROIs than its crops; run `dvc repro`")
+        raise InputError("bundle: the ROIs of the test logits differ from those of the test crops; run `dvc repro`")

@@ -27,7 +27,7 @@ from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 
 ROIS_PER_BATCH = 256
-"""ROIs that are cut before they are predicted. This bounds the memory."""
+"""Maximum number of ROIs that are cut and predicted at a time, to bound memory use."""
 
 Picture = str | PathLike[str] | Image.Image | np.ndarray
 _PICTURE_TYPES = (str, PathLike, Image.Image, np.ndarray)
@@ -67,7 +67,7 @@ class Predictor:
     """Predicts on new pictures as the pipeline does on its test subset."""
 
     models: dict[str, Classifier]
-    """By the file of their weights, on the device that runs them."""
+    """By the name of their weights file, on the device that runs them."""
     bundle: BundleContent
     taxonomy: Taxonomy
 
@@ -207,7 +207,7 @@ def _pictures(images: Sequence[Picture]) -> list[Picture]:
 
 
 def _box_list(boxes: Iterable[Box] | None) -> list[tuple[float, ...]] | None:
-    """The boxes of one picture as tuples. What is not iterable stays unchanged and is rejected when it is cut."""
+    """The boxes of one picture as tuples. Values that are not iterable stay unchanged and are rejected later."""
     if boxes is None:
         return None
     if not isinstance(boxes, Iterable):

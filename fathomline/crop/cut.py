@@ -100,7 +100,7 @@ class OpenFrame:
 
     @classmethod
     def decoded(cls, frame: Frame, described: tuple[int, int] | None, preprocessing: Preprocessing) -> "OpenFrame":
-        """Args: described, the width and height given with the boxes, from which follows whether the boxes refer to the
+        """Args: described, the width and height given with the boxes, which show whether the boxes refer to the
         stored or the upright picture; None if unknown.
         """
         return cls.of(*in_box_coordinates(frame, described), preprocessing)

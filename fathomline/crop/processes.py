@@ -55,7 +55,7 @@ def _started(workers: int) -> ProcessPoolExecutor:
 
 
 def _exit_with_parent() -> None:
-    """Exit when the parent does: killed by SIGKILL, it cannot stop its processes, which would wait for work forever."""
+    """Exit when the parent does: after a SIGKILL, it cannot stop its processes, which would wait forever."""
     parent = parent_process()
     if parent is None:
         raise RuntimeError("this is not a process of a pool")

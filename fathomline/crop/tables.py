@@ -1,5 +1,6 @@
 """The tables that crop writes: annotations.csv for the ROIs, quarantine.csv for the annotations that were not cut."""
 
+import unicodedata
 from typing import Any
 
 import pandas as pd
@@ -8,6 +9,7 @@ from fathomline.crop.cut import CutFrame
 from fathomline.crop.views import Rectangle
 from fathomline.dataset.coco import Coco
 from fathomline.dataset.manifest import Record, one_line
+from fathomline.errors import visible
 from fathomline.rois.annotations import COLUMNS, IMAGE_FIELD, roi_path
 
 OMITTED_FIELDS = {"id", "width", "height", "coco_url"}
@@ -63,16 +65,16 @@ def _field_columns(images: list[dict[str, Any]]) -> dict[str, list[str]]:
     """By column name, the values of each image field that has a scalar value in some image."""
     names = sorted({name for image in images for name, value in image.items() if isinstance(value, str | int | float)})
     return {
-        IMAGE_FIELD + one_line(name): [_field_text(image.get(name)) for image in images]
+        IMAGE_FIELD + visible(name): [_field_text(image.get(name)) for image in images]
         for name in names
         if name not in OMITTED_FIELDS
     }
 
 
 def _field_text(value: object) -> str:
-    """A scalar as text, and anything else as an empty text. 7 and 7.0 give the same text; line breaks are escaped."""
+    """A scalar as text, and anything else as an empty text. 7 and 7.0 give the same text."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return one_line(str(value)) if isinstance(value, str | int | float) else ""
+    return one_line(unicodedata.normalize("NFC", str(value)).strip()) if isinstance(value, str | int | float) else ""

@@ -83,7 +83,7 @@ class ManifestJournal:
         self._lock = Lock()
 
     def append(self, record: Record) -> None:
-        """Append one record, which then survives the death of this process. Threads may call this concurrently."""
+        """Append one record, which then persists even if this process is killed. Threads may call this concurrently."""
         line = json.dumps(asdict(record)).encode() + b"\n"
         with self._lock:
             self._stream.write(line)

@@ -84,7 +84,7 @@ def by_rank(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray, masse
 
 
 def by_meeting_rank(taxonomy: Taxonomy, truth: np.ndarray, prediction: np.ndarray) -> pd.DataFrame:
-    """How many mistakes share their lowest common taxon with the truth at each rank.
+    """How many mistakes have their lowest common ancestor with the truth at each rank.
 
     Two species of one genus meet at `genus`; so do a species and its genus.
 

@@ -23,7 +23,7 @@ def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, temperature:
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature between 0.05 and 20 with the least negative log-likelihood (Guo et al., ICML 2017).
+    """The temperature between 0.05 and 20 with the lowest negative log-likelihood (Guo et al., ICML 2017).
 
     The logarithm of the temperature has a standard normal prior, which weighs as much as one row. Without it, a few
     ROIs that are all classified correctly would drive the temperature to its lower bound. The likelihood is never worse

@@ -33,7 +33,7 @@ VARIANTS = (
 
 
 def compare_decoders(held_out: CrossFitting, decoder: Decoder) -> pd.DataFrame:
-    """Measure each decoder with and without calibration; whatever is fitted is fitted on other groups.
+    """Measure each decoder with and without calibration; all fitting uses other groups.
 
     Args: decoder, whose thresholds are used where they are not fitted; its candidates are ignored.
     Returns: calibrated, decoder, candidates, thresholds (`given`, `fitted` or empty), mhd with the 95 % interval

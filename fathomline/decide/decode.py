@@ -1,4 +1,4 @@
-"""From class probabilities to one taxon: by arg-max, by rank thresholds, or by the least expected distance."""
+"""From class probabilities to one taxon: by arg-max, by rank thresholds, or by the lowest expected distance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Decoder:
     """What may be answered: `labels`, the classes only, as in the competition; `tree`, any node."""
 
     thresholds: Mapping[str, float]
-    """For `threshold`: by rank, the least mass with which a taxon of that rank is answered."""
+    """For `threshold`: by rank, the minimum mass for answering with a taxon of that rank."""
 
     @cached_property
     def class_nodes(self) -> np.ndarray:
@@ -112,7 +112,7 @@ class Decoder:
         return np.where(ancestors >= 0, found, np.nan)
 
     def risk(self, probabilities: np.ndarray) -> np.ndarray:
-        """The candidate with the least expected distance, Σ_c p(c)·D(candidate, c).
+        """The candidate with the lowest expected distance, Σ_c p(c)·D(candidate, c).
 
         Over the whole tree this is the deepest node with more than half of the mass (Ramaswamy, Tewari and Agarwal,
         ICML 2015), provided that a kingdom has that much: the root above the kingdoms is not a candidate.

@@ -70,7 +70,7 @@ class EvaluateConfig:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured on the held-out ROIs, and the rule that follows for new ones."""
+    """Measurements on the held-out ROIs, and the resulting rule for new ones."""
 
     metrics: dict[str, float | int | str]
     rows: pd.DataFrame
@@ -139,7 +139,7 @@ def _require_finite_rows(annotations: pd.DataFrame, views: Mapping[str, Mapping[
     if len(annotations) == 0:
         raise InputError(
             "evaluate: no held-out ROIs, expected at least one: no ROI in split.csv is in a fold of split.held_out; "
-            "choose other folds to hold out, or fewer split.folds"
+            "hold out other folds, or lower split.folds"
         )
     if not all(np.isfinite(logits).all() for options in views.values() for logits in options.values()):
         raise InputError("evaluate: the model's logits are not finite; train again with a lower train.lr")

@@ -135,7 +135,7 @@ def _labels_at(taxonomy: Taxonomy, rank: Rank) -> list[str]:
 
 
 def best_constant(taxonomy: Taxonomy, truth: np.ndarray, candidates: np.ndarray) -> tuple[int, float]:
-    """The candidate with the least MHD when it is the answer for every ROI, and that MHD: the baseline to beat.
+    """The candidate with the lowest MHD when it is the answer for every ROI, and that MHD: the baseline to beat.
 
     Args: truth (rois,) and candidates (candidates,), indices into `taxonomy.nodes`.
     """

@@ -14,7 +14,7 @@ from fathomline.decide.curves import reliability_curve, threshold_curve
 from fathomline.decide.decode import DECODERS, Decoder, DecoderName
 
 MOST_PROBABLE = 5
-"""How many concepts each row lists with their probabilities, fewer if there are fewer."""
+"""Maximum number of concepts that each row lists with their probabilities."""
 
 
 @dataclass(frozen=True)

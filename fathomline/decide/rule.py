@@ -32,7 +32,7 @@ class DecisionRule:
         require_all_ranks(self.thresholds)
         if len(set(self.transforms)) != len(self.transforms) or not set(self.transforms) <= set(ORIENTATIONS):
             raise ValueError(
-                f"`transforms` is {self.transforms}; expected different names out of {', '.join(ORIENTATIONS)}"
+                f"`transforms` is {self.transforms}; expected distinct names from {', '.join(ORIENTATIONS)}"
             )
 
 

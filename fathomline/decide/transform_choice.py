@@ -34,7 +34,7 @@ def choose_transforms(
     *,
     calibrate: bool,
 ) -> Transforms:
-    """The requested set or, for `auto`, the one with the least MHD.
+    """The requested set or, for `auto`, the one with the lowest MHD.
 
     Args: requested, the name of a set, or `auto`; options, by the name of each stored set, (rois, classes) logits
         averaged over it; labels (rois,), column indices; groups (rois,); name, the decoder to measure with; calibrate,
@@ -61,7 +61,7 @@ def choose_transforms(
 def least_mhd(
     options: Mapping[str, np.ndarray], labels: np.ndarray, decoder: Decoder, name: DecoderName, *, calibrate: bool
 ) -> str:
-    """The set with the least MHD on these ROIs; the first one on a tie, or if there are no ROIs.
+    """The set with the lowest MHD on these ROIs; the first one on a tie, or if there are no ROIs.
 
     Args: as for `choose_transforms`. The decoder's own thresholds are used, even if they will be fitted.
     """

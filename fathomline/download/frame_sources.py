@@ -104,7 +104,7 @@ class FolderSource:
         try:
             path = (self.folder / name).resolve()
         except (OSError, RuntimeError):
-            raise Unusable("cannot be read: a loop of links") from None
+            raise Unusable("cannot be read: its symbolic links form a loop") from None
         if not path.is_relative_to(self.folder.resolve()):
             raise Unusable(f"refused: `file_name` {name[:200]!r} is a link that leads outside the folder")
         return path

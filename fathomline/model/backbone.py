@@ -119,7 +119,7 @@ def _check_weights_file(path: str) -> None:
     if not Path(path).is_file():
         raise InputError(f"train.pretrained is {path!r}: no such file; set it to true for the model hub's weights")
     if Path(path).suffix != ".safetensors":
-        raise InputError(f"train.pretrained is {path!r}; expected a .safetensors file: others can run code")
+        raise InputError(f"train.pretrained is {path!r}; expected a .safetensors file, as other formats can run code")
 
 
 def _first_line(error: Exception) -> str:

@@ -21,7 +21,7 @@ SHARE_OF_FREE_MEMORY = 0.5
 """Share of a GPU's free memory to use; the rest allows for fragmentation, larger workspaces and other processes."""
 
 LARGEST_BATCH = 1024
-"""In ROIs. A larger batch makes no GPU faster, and its pixels would be pinned in the host's memory."""
+"""In ROIs. A larger batch is no faster on any GPU, and its pixels would be pinned in the host's memory."""
 
 PROBED_ROIS = 4
 """ROIs in the forward pass whose memory is measured."""
@@ -65,7 +65,7 @@ def batch_size(
 
 
 def in_batches(compute: Callable[[np.ndarray], Part], rows: np.ndarray, count: int) -> Iterator[Part]:
-    """Yield the result of `compute` for each batch of `count` rows, in order. Out of memory, halve `count`.
+    """Yield the result of `compute` for each batch of `count` rows, in order. If memory runs out, halve `count`.
 
     Raises torch.OutOfMemoryError if a single row does not fit.
     """

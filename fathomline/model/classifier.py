@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from fathomline.model.model_json import Architecture
 
 LARGEST_HEAD_COUNT = 8
-"""Most attention heads between views; the number used is the largest that divides the features."""
+"""Maximum number of attention heads between views; the largest divisor of the features up to it is used."""
 
 
 class Classifier(nn.Module):

@@ -80,7 +80,7 @@ def multiplied_to(pictures: Tensor, sizes: np.ndarray) -> Tensor:
     """(pictures, 3, side, side) float32, each scaled down to its own size in `sizes` and up again.
 
     Scaling is linear along rows and columns, so a picture X becomes A X Aᵀ: two batched products for all sizes. On a
-    GPU, `resized_to` would need separate kernels for each size; on a CPU, it is the faster of the two.
+    GPU, `resized_to` would need separate kernels for each size; on a CPU, `resized_to` is faster.
     """
     device, side = pictures.device, pictures.shape[-1]
     distinct, index = np.unique(sizes, return_inverse=True)

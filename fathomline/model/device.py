@@ -10,7 +10,7 @@ import torch
 
 
 def best_device(number: int = 0) -> torch.device:
-    """CUDA device `number` if there is CUDA, else Apple's MPS, else the CPU."""
+    """CUDA device `number` if CUDA is available, else Apple's MPS, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda", number)
     if torch.backends.mps.is_available():

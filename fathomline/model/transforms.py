@@ -29,7 +29,7 @@ def resized(views: np.ndarray, size: int, device: torch.device) -> Tensor:
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copy a CPU tensor to `device` without waiting for a GPU's queued work, as a copy from unpinned memory would."""
+    """Copy a CPU tensor to `device` without waiting for a GPU's queued work; from unpinned memory, it would wait."""
     if device.type == "cuda":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)

@@ -128,7 +128,7 @@ def _models(models: Path, folds: Sequence[int], taxonomy: Taxonomy, crops: Crops
             raise InputError(f"{folder}: its classes differ from the other folds'; run `dvc repro --force train`")
         if model.preprocessing != crops.preprocessing:
             raise InputError(
-                f"{folder}: trained on crops of {model.preprocessing}, but these are {crops.preprocessing}; run "
+                f"{folder}: trained on crops cut with {model.preprocessing}, but these with {crops.preprocessing}; run "
                 "`dvc repro` so that both follow the `crop` section of params.yaml"
             )
         classes = model.classes

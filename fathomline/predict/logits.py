@@ -143,7 +143,7 @@ def read_held_out_logits(path: Path, taxonomy: Taxonomy) -> HeldOutLogits:
     shape = (len(held_out.transforms), len(held_out.views), len(rois), len(held_out.classes))
     _check(held_out.logits, shape, held_out, taxonomy, path)
     if held_out.folds.shape != rois.shape or (held_out.folds < 0).any():
-        raise InputError(f"{path}: `folds` lacks a fold, 0 or above, for each of {len(rois)} ROIs; {REMEDY}")
+        raise InputError(f"{path}: `folds` must have one fold, 0 or above, for each of {len(rois)} ROIs; {REMEDY}")
     if held_out.views not in (("plain",), ("plain", "degraded")):
         raise InputError(
             f"{path}: `views` is {listing(held_out.views)}, expected plain, or plain and degraded; {REMEDY}"
@@ -168,7 +168,7 @@ def read_ensemble_logits(path: Path, taxonomy: Taxonomy) -> EnsembleLogits:
     shape = (len(test.folds), len(test.transforms), len(rois), len(test.classes))
     _check(test.logits, shape, test, taxonomy, path)
     if not test.folds or len(set(test.folds)) != len(test.folds):
-        raise InputError(f"{path}: `folds` is {listing(test.folds)}, expected one or more, each once; {REMEDY}")
+        raise InputError(f"{path}: `folds` is {listing(test.folds)}, expected one or more distinct folds; {REMEDY}")
     _refuse_edited(arrays, path)
     return test
 
@@ -202,7 +202,7 @@ def held_out_annotations(held_out: HeldOutLogits, crops: pd.DataFrame, split: pd
     moved = rows.loc[rows["fold"].to_numpy() != held_out.folds, "annotation_id"].tolist()
     if moved:
         raise InputError(
-            f"{path}: {len(moved)} ROI(s) were predicted for another fold than that in split.csv: "
+            f"{path}: {len(moved)} ROI(s) were predicted for a fold other than their fold in split.csv: "
             f"{listing(moved)}; {REMEDY}"
         )
     return rows
@@ -255,7 +255,7 @@ def _refuse_edited(arrays: dict[str, np.ndarray], path: Path) -> None:
 def _names(array: np.ndarray, name: str, path: Path) -> tuple[str, ...]:
     names = tuple(array.ravel().tolist())
     if array.ndim != 1 or array.dtype.kind != "U" or not names or len(set(names)) != len(names) or "" in names:
-        raise InputError(f"{path}: `{name}` is not a list of different names; {REMEDY}")
+        raise InputError(f"{path}: `{name}` is not a list of distinct names; {REMEDY}")
     return names
 
 
@@ -292,7 +292,7 @@ def _check(
     unknown = [name for name in stored.transforms if name not in ORIENTATIONS]
     if unknown or "identity" not in stored.transforms:
         raise InputError(
-            f"{path}: `transforms` is {listing(stored.transforms)}, expected identity and others of "
+            f"{path}: `transforms` is {listing(stored.transforms)}, expected identity and any others from "
             f"{listing(ORIENTATIONS)}; {REMEDY}"
         )
     if stored.taxonomy_hash != taxonomy.hash:

@@ -59,4 +59,4 @@ def check_unchanged(folder: Path, crops_json: CropsJson) -> None:
     sums = {"annotations.csv": crops_json.annotations_sha256, "pixels.npy": crops_json.pixels_sha256}
     for name, sha256 in sums.items():
         if sha256_of(folder / name) != sha256:
-            raise InputError(f"{folder / name}: changed since the crop stage wrote it (another SHA-256); {REMEDY}")
+            raise InputError(f"{folder / name}: changed since the crop stage wrote it (its SHA-256 differs); {REMEDY}")

@@ -19,7 +19,7 @@ STRONGEST_BLUR = 2.0
 """Largest standard deviation of `blur`, in pixels of the model's input."""
 
 COARSEST = 0.01
-"""Least scale of the frame in `degradation`. The competition's winners drew it from U(0.01, 1)."""
+"""Smallest scale of the frame in `degradation`. The competition's winners drew it from U(0.01, 1)."""
 
 
 def augmented(

@@ -214,7 +214,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.schedule.min_lr > self.lr:
             raise ValueError(
-                f"`schedule.min_lr` is {self.schedule.min_lr}, above `lr`, {self.lr}; lower it: the schedule falls"
+                f"`schedule.min_lr` is {self.schedule.min_lr}, above `lr`, {self.lr}; lower it, as the rate must fall"
             )
         if self.schedule.warmup_epochs >= self.epochs:
             raise ValueError(

@@ -56,7 +56,7 @@ class PixelInputs:
     config: TrainConfig
     device: torch.device
     largest_batch: int | None = None
-    """Most ROIs per forward pass in validation: as many as in training, so that validation needs no more memory."""
+    """Maximum ROIs per forward pass in validation: as many as in training, so that validation needs no more memory."""
 
     def batch(self, rows: np.ndarray, generator: torch.Generator) -> Tensor:
         return augmented(self.pixels, rows, self.spans, self.config, generator, self.device)

@@ -12,7 +12,7 @@ from fathomline.taxonomy.tree import Taxonomy
 from fathomline.train.config import TrainConfig
 
 LEAST_MASS = 1e-20
-"""Least probability mass of a taxon whose logarithm is taken, so that the loss stays finite."""
+"""Minimum to which a taxon's probability mass is raised before its logarithm is taken: the loss stays finite."""
 
 
 class LossParts(NamedTuple):

@@ -25,7 +25,7 @@ _TENSOR, _PAIRS = "tensor:", "pairs:"
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Files from which one training can be resumed. Training with other data, params or code has another point."""
+    """Files from which one training can be resumed. Training with other data, params or code has its own."""
 
     path: Path
     """State after the last finished epoch; missing before the first."""

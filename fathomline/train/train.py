@@ -1,4 +1,4 @@
-"""Train a classifier on crops, and keep the epoch with the least validation MHD."""
+"""Train a classifier on crops, and keep the epoch with the lowest validation MHD."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -103,7 +103,7 @@ def _check_sizes(crops: Crops, training_rois: int, config: TrainConfig, processe
         raise InputError(
             f"train: a batch of {batch} ROIs (train.batch_size is {config.batch_size}; there are {training_rois} "
             f"training ROIs) is split into {parts} parts by {processes.world_size} process(es) and train.accumulation "
-            f"{config.accumulation}, but each part needs two ROIs; start fewer processes or lower train.accumulation"
+            f"{config.accumulation}, but each part needs two or more; start fewer processes or lower train.accumulation"
         )
 
 

@@ -38,7 +38,7 @@ class DivergedError(Exception):
 
 
 class Best(NamedTuple):
-    """The epoch with the least MHD so far."""
+    """The epoch with the lowest MHD so far."""
 
     epoch: Epoch
     weights: dict[str, Tensor]

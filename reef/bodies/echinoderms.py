@@ -22,7 +22,7 @@ from reef.anatomy import (
 
 
 def star(random: Generator, colour: Colour, waist: float, knobs: float) -> list[Part]:
-    """A cushion star from above: five short arms, covered with `knobs` of that radius.
+    """A cushion star from above: five short arms, covered with knobs of radius `knobs`.
 
     `waist` is the radius between the arms, relative to that at their tips.
     """

@@ -74,8 +74,8 @@ def change(bundle: Path, sealed: bool = True, **changes) -> None:
     ("changes", "says"),
     [
         ({"format": "1"}, "`format`"),
-        ({"classes": ["Bluefish"]}, "`classes` are not the 3"),
-        ({"classes": ["Bluefish", "Bluefish", "Redsponge"]}, "`classes` are not the 3"),
+        ({"classes": ["Bluefish"]}, "`classes` must have 3"),
+        ({"classes": ["Bluefish", "Bluefish", "Redsponge"]}, "`classes` must have 3"),
         ({"classes": ["Bluefish", "Nemo", "Redsponge"]}, "`lineages` lack Nemo"),
         ({"lineages": {}}, "hash|lineages|concept"),
         ({"taxonomy_hash": "0" * 64}, "`lineages` do not match `taxonomy_hash`"),

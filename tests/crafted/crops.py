@@ -127,7 +127,7 @@ PIXELS = UNUSABLE | {
     "flat": (array(np.ravel), r"has the shape \(18432,\)"),
     "a number": (array(lambda _: np.uint8(7)), r"(has the shape \(\)|not an .npy file)"),
     "rows reversed": (array(lambda pixels: pixels[::-1].copy()), "changed since the crop stage wrote it"),
-    "a bit flipped": (flipped_bit, r"changed since the crop stage wrote it \(another SHA-256\)"),
+    "a bit flipped": (flipped_bit, r"changed since the crop stage wrote it \(its SHA-256 differs\)"),
     "a version from the future": (
         lambda path: holds(b"\x93NUMPY\x09\x00" + path.read_bytes()[8:])(path),
         "not an .npy file of numbers",

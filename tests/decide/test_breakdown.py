@@ -42,7 +42,7 @@ def test_the_three_most_frequent_mistakes_are_listed_ties_in_alphabetical_order(
     assert table.loc[0, "mistaken_for"] == "Chordata 2; Tunicata 2; Porifera 1"
 
 
-def test_two_names_of_one_taxon_have_a_row_each_and_are_never_mistaken():
+def test_two_names_of_one_taxon_have_a_row_each_and_are_never_mistaken_for_each_other():
     kelp = lineage("Animalia > Porifera", "phylum")
     taxonomy = Taxonomy([kelp, kelp.__class__("Sponges", "Porifera", "phylum", kelp.names)])
     table = by_concept(taxonomy, taxonomy.concepts, ["Porifera", "Sponges", "Sponges"], ["Porifera"] * 3)

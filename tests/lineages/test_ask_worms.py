@@ -118,7 +118,7 @@ def test_an_invalid_address_is_refused(url):
         resolve([NAME], TaxonomyConfig(), cached={}, worms_url=url)
 
 
-def test_the_error_names_the_address_of_a_service_that_knows_no_name(stand_in):
+def test_the_error_gives_the_address_of_a_service_that_recognises_no_name(stand_in):
     with pytest.raises(InputError, match=f"{stand_in.url}/other does not know them"):
         resolve([NAME], TaxonomyConfig(), cached={}, worms_url=f"{stand_in.url}/other")
 

@@ -20,7 +20,7 @@ def test_lineages_survive_a_kill(tmp_path, lineages):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_journal_cut_at_any_byte_keeps_its_complete_lines_and_takes_more(tmp_path, lineages):
+def test_a_journal_cut_at_any_byte_keeps_its_complete_lines_and_accepts_more(tmp_path, lineages):
     path = tmp_path / "journal"
     journal = LookupJournal(path, "one service")
     ends = []

@@ -25,7 +25,7 @@ def test_the_names_of_the_snapshot_need_no_network():
     assert resolution.notes == resolution.changes == ()
 
 
-def test_the_csv_precedes_the_cache_and_the_cache_the_snapshot(write_table, make_lineage):
+def test_the_csv_overrides_the_cache_and_the_cache_overrides_the_snapshot(write_table, make_lineage):
     table = write_table("Caridea,,order,Animalia,Table,Malacostraca,Caridea,,,")
     cached = {
         "Caridea": make_lineage("Animalia > Cache > C > Caridea", origin="worms"),
@@ -161,7 +161,7 @@ def test_refresh_does_not_ask_for_names_in_the_csv(stand_in, write_table):
     assert stand_in.asked == []
 
 
-def test_offline_and_refresh_exclude_each_other():
+def test_offline_and_refresh_cannot_be_combined():
     with pytest.raises(ValidationError, match="exclude each other"):
         TaxonomyConfig(offline=True, refresh=True)
 

@@ -55,7 +55,7 @@ def test_names_compare_equal_whatever_their_case_spaces_and_underscores():
     assert tidy("_a__b ") == "a b"
 
 
-def test_similar_names_come_best_first_and_dissimilar_ones_not_at_all():
+def test_similar_names_are_listed_best_first_and_dissimilar_ones_left_out():
     known = ["Sebastes diploproa", "Sebastes ruberrimus", "Sebastolobus", "Porifera"]
     assert nearest("sebastes diplopora", known)[0] == "Sebastes diploproa"
     assert nearest("Sebastes diplopora", reversed(known)) == nearest("Sebastes diplopora", known)

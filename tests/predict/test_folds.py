@@ -103,7 +103,7 @@ def test_models_of_different_classes_are_not_mixed(two_models, crops, taxonomy, 
 
 
 def test_crops_with_other_preprocessing_are_refused(two_models, crops, taxonomy, tmp_path):
-    with pytest.raises(InputError, match=r"fold-0: trained on crops of .*views=\(1.0,\).*, but these are"):
+    with pytest.raises(InputError, match=r"fold-0: trained on crops cut with .*views=\(1.0,\).*, but these with"):
         ensemble_logits(tmp_path, [0], with_views(crops, 3.0), taxonomy, IDENTITY)
 
 

@@ -85,7 +85,7 @@ def test_rois_get_their_annotations_fold_and_group():
     assert rows["group"].tolist() == ["x", "z", "y"]
     with pytest.raises(InputError, match=r"train.npz: 1 ROI\(s\) are missing from the crops: 7"):
         held_out_annotations(held_out(), crops[crops["annotation_id"] != 7], split, "train.npz")
-    with pytest.raises(InputError, match=r"train.npz: 1 ROI\(s\) were predicted for another fold .*: 5"):
+    with pytest.raises(InputError, match=r"train.npz: 1 ROI\(s\) were predicted for a fold other than .*: 5"):
         held_out_annotations(held_out(), crops, split.replace({"fold": {0: 2}}), "train.npz")
 
 

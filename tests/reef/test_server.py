@@ -250,7 +250,7 @@ def test_a_malformed_path_is_not_found(reef, path):
     assert respond(reef, path)[0] == 404
 
 
-def test_a_page_limit_that_is_no_number_is_a_client_error(reef):
+def test_a_page_limit_that_is_not_a_number_is_a_client_error(reef):
     assert respond(reef, "/worms/names?limit=many")[0] == 400
 
 

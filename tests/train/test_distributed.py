@@ -130,7 +130,7 @@ def test_collectives_combine_the_shares_of_two_processes(in_each):
         assert result["device"] == "cpu"
 
 
-def test_a_single_process_has_everything():
+def test_a_single_process_has_all_rows_and_values():
     rows, values = np.arange(5), torch.arange(5.0)
     assert SINGLE_PROCESS.is_main
     assert SINGLE_PROCESS.share(rows).tolist() == rows.tolist()

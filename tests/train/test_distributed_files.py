@@ -66,7 +66,7 @@ def test_two_processes_resume_with_the_same_weights(crops, rows, taxonomy, confi
         assert same_weights(after, undisturbed)
 
 
-def test_two_processes_resume_what_one_began(crops, rows, taxonomy, without_chance, in_each, tmp_path):
+def test_two_processes_resume_training_that_one_process_began(crops, rows, taxonomy, without_chance, in_each, tmp_path):
     world = (crops, rows, taxonomy, CLASSES, replace(without_chance, epochs=3))
     point = resume_point(tmp_path / "points", *world)
     with pytest.raises(Breakdown):

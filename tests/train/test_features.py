@@ -77,7 +77,7 @@ OTHER_FEATURES = {
 }
 
 
-def test_a_parameter_that_changes_the_features_has_them_recomputed(crops, frozen, meter, tmp_path):
+def test_features_are_recomputed_when_a_parameter_that_affects_them_changes(crops, frozen, meter, tmp_path):
     config = replace(frozen, frozen_copies=1)
     for number, (name, value) in enumerate(OTHER_FEATURES.items()):
         computed(crops, config, tmp_path)
@@ -87,7 +87,7 @@ def test_a_parameter_that_changes_the_features_has_them_recomputed(crops, frozen
         assert len(list(tmp_path.iterdir())) == number + 2, name
 
 
-def test_other_weights_pixels_boxes_and_views_have_other_features(crops, frozen, meter, tmp_path):
+def test_features_depend_on_weights_pixels_boxes_and_views(crops, frozen, meter, tmp_path):
     config = with_values(frozen, validation={"degraded_size": 10.0})
     pixels = crops.pixels.copy()
     pixels[7, 0, 0, 0, 0] += 1
