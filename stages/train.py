@@ -22,7 +22,7 @@ from fathomline.train.distributed import Processes, process_group
 from fathomline.train.history import Diagnostics, Epoch
 from fathomline.train.resume import ResumePoint, resume_point
 from fathomline.train.train import OnEpoch, train
-from stages import PARAMS, params_section, run
+from stages import PARAMS, checkout, params_section, run
 from stages.summaries import train_summary
 
 
@@ -40,14 +40,12 @@ def main() -> None:
     taxonomy, crops = read_reference(arguments.taxonomy), read_crops(arguments.crops, labelled=True)
     rows = fold_rows(crops.annotations, read_split(arguments.split, crops.annotations), arguments.fold)
     classes = sorted(crops.annotations["label"].unique())
-    # A queued experiment runs in a folder that DVC deletes; DVC_ROOT is the checkout that it was queued from.
-    checkout = Path(os.environ.get("DVC_ROOT", "."))
-    point = resume_point(checkout / arguments.resume, crops, rows, taxonomy, classes, config)
+    point = resume_point(checkout() / arguments.resume, crops, rows, taxonomy, classes, config)
     with process_group() as processes:
         if not processes.is_main:
             mute()
         _warn_of_untrained_concepts(taxonomy, classes)
-        with _tracker(checkout, point, arguments.fold, taxonomy, processes) as tracker:
+        with _tracker(point, arguments.fold, taxonomy, processes) as tracker:
             trained = train(
                 crops,
                 rows,
@@ -56,7 +54,7 @@ def main() -> None:
                 config,
                 on_epoch=_logger(tracker),
                 resume=point,
-                features=checkout / arguments.features,
+                features=checkout() / arguments.features,
                 processes=processes,
             )
             tracker.summarize({"best_epoch": trained.best.epoch, "images_per_second": trained.images_per_second})
@@ -77,9 +75,7 @@ def _warn_of_untrained_concepts(taxonomy: Taxonomy, classes: Sequence[str]) -> N
 
 
 @contextmanager
-def _tracker(
-    checkout: Path, point: ResumePoint, fold: int, taxonomy: Taxonomy, processes: Processes
-) -> Iterator[Tracker]:
+def _tracker(point: ResumePoint, fold: int, taxonomy: Taxonomy, processes: Processes) -> Iterator[Tracker]:
     """The tracked run of this training: one run across interruptions, and only in the main process."""
     config = params_section("tracking", TrackingConfig)
     if processes.is_main:
@@ -89,7 +85,7 @@ def _tracker(
     experiment = os.environ.get("DVC_EXP_NAME")
     with tracked_run(
         config,
-        checkout,
+        checkout(),
         name=f"{experiment}-fold-{fold}" if experiment else None,
         group=experiment,
         params=load_params(PARAMS) | {"fold": fold, "taxonomy_hash": taxonomy.hash},

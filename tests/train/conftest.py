@@ -9,3 +9,4 @@ from tests.colored_crops import (
     thousand,
     two_views,
 )
+from tests.train.two_processes import fork_server, in_each, without_chance

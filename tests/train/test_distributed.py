@@ -18,15 +18,10 @@ from fathomline.train.train import train
 from tests.colored_crops import CLASSES
 from tests.train.two_processes import (
     assert_close,
-    fork_server,
-    in_each,
     same_weights,
     trained_alone,
     trained_together,
-    without_chance,
 )
-
-__all__ = ["fork_server", "in_each", "without_chance"]
 
 VARIANTS = {
     "uneven parts of an uneven batch, clipped, class balance": {

@@ -17,15 +17,10 @@ from tests.colored_crops import CLASSES, Breakdown
 from tests.train.two_processes import (
     Outcome,
     assert_close,
-    fork_server,
-    in_each,
     same_weights,
     trained_alone,
     trained_together,
-    without_chance,
 )
-
-__all__ = ["fork_server", "in_each", "without_chance"]
 
 NOT_SHARED = "the processes see different files in this folder"
 
