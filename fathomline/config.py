@@ -10,10 +10,11 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from fathomline.errors import InputError, listing, shown
 
@@ -34,47 +35,21 @@ def section(cls: type[Any]) -> type[Any]:
     return dataclass(cls, frozen=True, config=settings)
 
 
-_TAG = "tag:yaml.org,2002:"
-_YAML_12 = {
-    "bool": (r"(true|True|TRUE|false|False|FALSE)", "tTfF"),
-    "int": (r"[-+]?[1-9][0-9_]*|[-+]?0|0x[0-9a-fA-F]+", "-+0123456789"),
-    "float": (
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        "-+.0123456789",
-    ),
-}
+def read_yaml(text: str) -> Any:
+    """Parse YAML 1.2 as DVC does, with DVC's own library, and refuse a repeated key.
 
-
-class Yaml12Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which reads booleans and numbers as YAML 1.2 and so DVC do, and refuses a repeated key.
-
-    DVC writes `-S train.lr=1e-5` back as `1e-05`, which is text in YAML 1.1; there `on` is true, and `12:30` is 750.
+    PyYAML reads YAML 1.1, in which `1e-05`, as DVC writes `-S train.lr=1e-5`, is text, `on` is true and `12:30` is 750.
     """
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own name and form)
-        first: [(tag, pattern) for tag, pattern in resolvers if tag.removeprefix(_TAG) not in _YAML_12]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key `{key}` is repeated", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-for _kind, (_pattern, _first) in _YAML_12.items():
-    Yaml12Loader.add_implicit_resolver(_TAG + _kind, re.compile(f"^(?:{_pattern})$"), list(_first))
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def load_params(path: Path) -> dict[str, Any]:
     """Read a params file as a mapping. Raises InputError if it is missing, not YAML, or not a mapping."""
     try:
-        params = yaml.load(path.read_text(encoding="utf-8"), Loader=Yaml12Loader)
+        params = read_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `make use PRESET=reef` writes one") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(params, dict):
         raise InputError(f"{path}: expected a mapping of sections, found {type(params).__name__}")

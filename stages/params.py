@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 
 from fathomline.bundle.bundle import BundleConfig
-from fathomline.config import Yaml12Loader, load_params, parse_section, subsection
+from fathomline.config import load_params, parse_section, read_yaml, subsection
 from fathomline.crop.crop import CropConfig
 from fathomline.decide.evaluate import EvaluateConfig
 from fathomline.decide.submit import SubmitConfig
@@ -100,7 +100,7 @@ def _scalar(value: object) -> str:
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
     text = text.removesuffix("...\n").strip()
     # PyYAML writes for readers of YAML 1.1: text such as 1e5 would come back as a number.
-    return text if yaml.load(text, Loader=Yaml12Loader) == value else json.dumps(value, ensure_ascii=False)
+    return text if read_yaml(text) == value else json.dumps(value, ensure_ascii=False)
 
 
 def main() -> None:

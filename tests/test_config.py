@@ -98,7 +98,7 @@ def test_values_are_read_as_dvc_reads_them(tmp_path, written, value):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: 1\na: 2\n", "the key `a` is repeated"),
+        ("a: 1\na: 2\n", 'found duplicate key "a"'),
         ("a: 2023-13-45\n", "not YAML: month must be in 1..12"),
         ("a: " + "[" * 3000, "not YAML"),
     ],
