@@ -146,5 +146,7 @@ def test_paths_on_a_command_line_are_dependencies_or_outputs(name):
     stage = STAGES[name]
     outputs = [next(iter(out)) if isinstance(out, dict) else out for out in stage["outs"]]
     declared = [*stage["deps"], *outputs, *STATE]
-    for word in re.findall(r"[\w.${}-]+(?:/[\w.${}-]+)+|\b\w+\.(?:csv|json|npz)", stage["cmd"]):
+    for word in re.findall(
+        r"[\w.${}-]+(?:/[\w.${}-]+)+|\b\w+\.(?:csv|json|npz)|(?<= )(?:models|bundle)(?= |$)", stage["cmd"]
+    ):
         assert any(path == word or path.startswith(word + "/") for path in declared), word

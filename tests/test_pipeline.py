@@ -123,14 +123,14 @@ def test_nothing_runs_again_when_nothing_changed(repro):
 
 
 RERUN_ONLY = {
-    "a line of progress": ({"fathomline/progress.py": "# reworded"}, []),
+    "a line of progress": ({"fathomline/progress.py": "# reworded", "stages/summaries.py": "# reworded"}, []),
     "tracking": ({"fathomline/tracking.py": "# reworded"}, []),
     "machine": ({"machine": {"workers": 1, "connections": 2, "timeout": 9.0, "retries": 1}}, []),
     "tracking.mode": ({"tracking": {"mode": "disabled"}}, []),
     "the style of the report": ({"fathomline/report/page/report.css": "/* reworded */"}, ["evaluate"]),
     "evaluate.decoder": ({"evaluate": {"decoder": "argmax"}}, ["evaluate"]),
     "predict.transforms": ({"predict": {"transforms": "mirror"}}, ["evaluate", "predict@test", "predict@train"]),
-    "split.group": ({"split": {"group": "width"}}, ["bundle", "evaluate", "split"]),
+    "split.group": ({"split": {"group": "file_name"}}, ["bundle", "evaluate", "split"]),
     "train.lr": ({"train": {"lr": 0.01}}, ["evaluate", "train@1"]),
 }
 """What is edited, and the stages that depend on it directly. Others run only if an output of these changes."""

@@ -83,3 +83,17 @@ def test_an_invalid_preset_leaves_params_yaml_unchanged(tmp_path):
     )
     assert (done.returncode, (tmp_path / "params.yaml").read_text()) == (1, "mine")
     assert done.stderr == "error: bad.yaml: train.lr is 'fast', expected a valid number\n"
+
+
+def test_values_that_look_like_others_are_read_back_as_they_were(tmp_path):
+    preset = tmp_path / "mine.yaml"
+    preset.write_text('bundle: {name: "1e5"}\ntrain: {backbone_options: {"a: b": "on", "# x": "0o17", "1e5": 2}}\n')
+    (tmp_path / "params.yaml").write_text(params_text(preset))
+    assert load_section(tmp_path / "params.yaml", "bundle", SECTIONS["bundle"]).name == "1e5"
+    options = load_section(tmp_path / "params.yaml", "train", TrainConfig).backbone_options
+    assert options == {"a: b": "on", "# x": "0o17", "1e5": 2}
+
+
+def test_the_comment_of_a_parameter_names_its_choices():
+    lines = params_text().splitlines()
+    assert "concat | attention" in lines[lines.index("  fusion: concat") - 1]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fathomline.errors import InputError
+from fathomline.errors import InputError, visible
 from fathomline.split import SplitConfig, assign_folds, check_leakage, groups_of
 
 
@@ -137,3 +137,10 @@ def test_images_without_the_field_are_counted_and_named(annotations):
         assign_folds(lacking, SplitConfig(folds=3, group="dive"))
     with pytest.raises(InputError, match=r"60 of 60 images have no text or number in the field `video`"):
         assign_folds(lacking, SplitConfig(folds=3, group="video"))
+
+
+def test_a_field_with_an_unprintable_character_can_be_the_group(annotations):
+    column = "image." + visible("\u30c0\u3000")  # the second character is a wide space
+    dives = annotations.assign(**{column: (annotations["frame_id"] // 4).astype(str)})
+    folds = assign_folds(dives, SplitConfig(folds=3, group="\u30c0\u3000"))
+    assert folds["group"].nunique() == 15

@@ -90,11 +90,19 @@ def test_a_stage_restores_the_handler_of_sigterm():
 
 
 def test_absolute_paths_in_a_report_are_cut_to_their_last_part(tmp_path, monkeypatch):
-    params = {"train": {"pretrained": "/home/jane/secret/weights.safetensors", "lr": 0.1}, "crop": {"views": [1.0]}}
+    options = {"checkpoint_path": "/home/jane/secret/more.pt", "act_layer": "gelu"}
+    train = {"pretrained": "/home/jane/secret/weights.safetensors", "lr": 0.1, "backbone_options": options}
+    params = {"train": train, "crop": {"views": [1.0]}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params | {"source": {"train": "/data/mine.json"}}))
     monkeypatch.chdir(tmp_path)
     reported = yaml.safe_load(report_params("crop", "train", "evaluate"))
-    assert reported == {"crop": {"views": [1.0]}, "train": {"pretrained": "…/weights.safetensors", "lr": 0.1}}
+    assert reported["crop"] == {"views": [1.0]}
+    assert reported["train"] == {
+        "pretrained": "…/weights.safetensors",
+        "lr": 0.1,
+        "backbone_options": {"checkpoint_path": "…/more.pt", "act_layer": "gelu"},
+    }
+    assert set(reported) == {"crop", "train"}
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from fathomline.crop.crop import crop
 from fathomline.dataset.coco import read_coco
 from fathomline.dataset.image_file import TO_UPRIGHT, decode_image
 from fathomline.download.download import DownloadConfig, download
-from fathomline.errors import InputError
+from fathomline.errors import InputError, visible
 from fathomline.rois.annotations import read_annotations
 from fathomline.rois.crops import read_crops
 from tests.frames import MACHINE, box, crop_config, encoded, picture, tree
@@ -236,6 +236,15 @@ def test_a_file_or_folder_in_the_way_of_an_output_is_named(raw, tmp_path, obstac
         (tmp_path / "crops/annotations.csv").mkdir(parents=True)
     with pytest.raises(InputError, match=r"crops.*; crop stopped"):
         crop(raw.write([box(5, 1, [1, 1, 9, 9])]), tmp_path / "crops", crop_config())
+
+
+@pytest.mark.parametrize("values", [("D1", "D1 "), (" D1", "D1"), ("caf\u00e9", "cafe\u0301"), (7, "7")])
+def test_spellings_that_look_alike_are_one_value_of_a_field(raw, tmp_path, values):
+    for image_id, value in zip((3, 4), values, strict=True):
+        raw.frame(image_id, **{"dive\u3000": value})
+    crop(raw.write([box(5, 3, [1, 1, 9, 9]), box(6, 4, [1, 1, 9, 9])]), tmp_path / "crops", crop_config())
+    column = read_annotations(tmp_path / "crops/annotations.csv")["image." + visible("dive\u3000")]
+    assert column.nunique() == 1
 
 
 def test_a_file_removed_by_another_crop_is_reported(raw, tmp_path, monkeypatch):
