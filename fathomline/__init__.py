@@ -9,7 +9,7 @@ from fathomline.version import __version__
 if TYPE_CHECKING:
     from os import PathLike
 
-    from fathomline.bundle.predictor import Predictor
+    from fathomline.predictor.predictor import Predictor
 
 __all__ = ["__version__", "load"]
 
@@ -19,6 +19,6 @@ def load(path: str | PathLike[str]) -> Predictor:
 
     Raises fathomline.errors.InputError when the folder is not a bundle, is damaged, or has a newer format.
     """
-    from fathomline.bundle.predictor import load_predictor  # torch takes seconds to import
+    from fathomline.predictor.predictor import load_predictor  # torch takes seconds to import
 
     return load_predictor(path)

@@ -92,8 +92,8 @@ def test_no_stage_depends_on_modules_that_change_no_output():
     assert not depended_on & CHANGES_NO_OUTPUT
 
 
-LAYERS = ("stages", "report", "bundle", "predict", "train", "decide", "model", "crop", "download", "split", "rois")
-LAYERS += ("dataset", "lineages", "taxonomy")
+LAYERS = ("stages", "cli", "serve", "answers", "report", "predictor", "inputs", "bundle", "predict", "train", "decide")
+LAYERS += ("model", "crop", "download", "split", "rois", "dataset", "lineages", "taxonomy")
 """Rooms from top to bottom: each may import only those after it."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from scipy import sparse
@@ -17,6 +17,13 @@ ROUNDING = 1e-9
 """Rounding error of sums of probabilities: masses and risks that differ by less count as equal."""
 
 DECODERS: tuple[DecoderName, ...] = ("argmax", "threshold", "risk")
+
+
+class Restriction(Protocol):
+    """Limits what a decoder may answer."""
+
+    def candidates(self, nodes: np.ndarray) -> np.ndarray:
+        """The nodes that may be answered instead of `nodes`, (candidates,) int64 in any order, each once."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,9 @@ class Decoder:
     thresholds: Mapping[str, float]
     """For `threshold`: by rank, the minimum mass for answering with a taxon of that rank."""
 
+    restriction: Restriction | None = None
+    """Limits what may be answered further; None if nothing does."""
+
     @cached_property
     def class_nodes(self) -> np.ndarray:
         """(classes,) int64, the node of each class."""
@@ -46,6 +56,8 @@ class Decoder:
     def candidate_nodes(self) -> np.ndarray:
         """(candidates,) int64, shallowest first, so that the first of several equally good ones is the shallowest."""
         nodes = np.arange(len(self.taxonomy.nodes)) if self.candidates == "tree" else np.unique(self.class_nodes)
+        if self.restriction is not None:
+            nodes = self.restriction.candidates(nodes)
         return nodes[np.argsort(self.taxonomy.depths[nodes], kind="stable")]
 
     def decode(self, name: DecoderName, probabilities: np.ndarray) -> np.ndarray:
@@ -53,8 +65,8 @@ class Decoder:
         return {"argmax": self.argmax, "threshold": self.threshold, "risk": self.risk}[name](probabilities)
 
     def argmax(self, probabilities: np.ndarray) -> np.ndarray:
-        """The most probable class."""
-        return self.class_nodes[np.argmax(probabilities, axis=1)]
+        """The most probable class, or its lowest ancestor that may be answered."""
+        return self._upward_paths[np.argmax(probabilities, axis=1), 0]
 
     def threshold(self, probabilities: np.ndarray) -> np.ndarray:
         """Climb from the most probable class to the first candidate whose mass reaches its rank's threshold.

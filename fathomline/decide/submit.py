@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fathomline.config import section
-from fathomline.decide.decode import CandidateSet, Decoder
+from fathomline.decide.decode import CandidateSet, Decoder, DecoderName
 from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError, listing
 from fathomline.taxonomy.ranks import RANKS, Rank
@@ -20,7 +20,9 @@ class SubmitConfig:
     only `labels`."""
 
 
-_LEADING = ("concept_name", "accepted_name", "rank", "aphia_id", "confidence", "seen")
+ANSWER = ("concept_name", "accepted_name", "rank", "aphia_id", "confidence")
+AT_RANKS = tuple(column for rank in RANKS for column in (str(rank), f"{rank}_probability"))
+"""Columns that describe an answer."""
 
 
 def predictions(
@@ -50,22 +52,31 @@ def predictions(
             "run `dvc repro --force evaluate` to write the rule again"
         )
     decoder = Decoder(taxonomy, classes, rule.candidates, rule.thresholds)
-    nodes = decoder.decode(rule.decoder, probabilities)
-    at_ranks = decoder.mass_at_ranks(probabilities, nodes)
-    table = _described(decoder, nodes).assign(
-        annotation_id=np.asarray(seen, dtype=np.int64),
-        confidence=decoder.masses(probabilities)[np.arange(len(nodes)), nodes],
-        seen=True,
-        **{f"{rank}_probability": at_ranks[:, rank.depth] for rank in RANKS},
-    )
+    table = answers(decoder, rule.decoder, probabilities)
+    table = table.assign(annotation_id=np.asarray(seen, dtype=np.int64), seen=True)
     answered = set(seen)
     unseen = [annotation for annotation in annotation_ids if annotation not in answered]
     if unseen:
         fallbacks = np.full(len(unseen), taxonomy.node(rule.fallback), dtype=np.int64)
-        rest = _described(decoder, fallbacks).assign(annotation_id=np.array(unseen, dtype=np.int64), seen=False)
+        rest = described(decoder, fallbacks).assign(annotation_id=np.array(unseen, dtype=np.int64), seen=False)
         table = pd.concat([table, rest])
-    columns = ["annotation_id", *_LEADING, *(column for rank in RANKS for column in (rank, f"{rank}_probability"))]
+    columns = ["annotation_id", *ANSWER, "seen", *AT_RANKS]
     return table.set_index("annotation_id").loc[list(annotation_ids)].reset_index()[columns]
+
+
+def answers(decoder: Decoder, name: DecoderName, probabilities: np.ndarray) -> pd.DataFrame:
+    """The answer of the decoder `name` for each row of `probabilities`, (rois, classes), calibrated.
+
+    Returns: the columns ANSWER, then AT_RANKS: for each of the seven ranks the name and its probability, empty and NaN
+        where the answer has no ancestor of that rank.
+    """
+    nodes = decoder.decode(name, probabilities)
+    at_ranks = decoder.mass_at_ranks(probabilities, nodes)
+    table = described(decoder, nodes).assign(
+        confidence=decoder.masses(probabilities)[np.arange(len(nodes)), nodes],
+        **{f"{rank}_probability": at_ranks[:, rank.depth] for rank in RANKS},
+    )
+    return table[[*ANSWER, *AT_RANKS]]
 
 
 def _check_ids(annotation_ids: Sequence[int], seen: Sequence[int]) -> None:
@@ -85,7 +96,7 @@ def _check_ids(annotation_ids: Sequence[int], seen: Sequence[int]) -> None:
         )
 
 
-def _described(decoder: Decoder, nodes: np.ndarray) -> pd.DataFrame:
+def described(decoder: Decoder, nodes: np.ndarray) -> pd.DataFrame:
     """The names, rank and AphiaID of each of `nodes`: every column but those of the ROI and its probabilities."""
     names = decoder.names(nodes)
     lineages = {lineage.concept: lineage for lineage in decoder.taxonomy.lineages}

@@ -10,7 +10,7 @@ from fathomline.lineages import fgvc2025
 from fathomline.taxonomy.reference import write_reference
 from fathomline.taxonomy.tree import Taxonomy
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TRUTH = [(1, "Pandalus amplus"), (2, "Sebastes"), (3, "Porifera"), (4, "Sebastes diploproa")]
 
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import fathomline
-from fathomline.bundle.predictor import Prediction
 from fathomline.errors import InputError
+from fathomline.predictor.prediction import Prediction
 from fathomline.taxonomy.ranks import RANKS
 from tests.bundle.world import BOXES
 from tests.frames import picture
@@ -144,7 +144,7 @@ def test_predictions_of_several_batches_keep_their_order(trained, bundle, monkey
     model = fathomline.load(bundle)
     frames = [trained.raw / f"images/{number}.png" for number in BOXES]
     single_batch = model.predict(frames, list(BOXES.values()))
-    monkeypatch.setattr("fathomline.bundle.predictor.ROIS_PER_BATCH", 2)
+    monkeypatch.setattr("fathomline.predictor.stream.LARGEST_CHUNK", 2)
     for one, other in zip(single_batch, model.predict(frames, list(BOXES.values())), strict=True):
         assert one.name == other.name
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)

@@ -1,0 +1,64 @@
+"""Finished chunks of an interrupted prediction, in a folder beside the file of answers."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from fathomline.errors import InputError
+from fathomline.files import read_json, write_json, written_whole
+from fathomline.inputs.requests import FrameRequest
+from fathomline.predictor.stream import PredictedChunk, RoiOutcome
+
+
+class Journal:
+    """The chunks that are predicted already, in files that are complete or absent."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        """Args: key, a digest of all that the chunks depend on; chunks with another key are removed."""
+        self.folder = folder
+        if self._key() != key:
+            self.remove()
+            folder.mkdir(parents=True)
+            write_json({"key": key}, folder / "key.json")
+
+    def _key(self) -> object:
+        try:
+            content = read_json(self.folder / "key.json")
+        except InputError:
+            return None
+        return content.get("key") if isinstance(content, dict) else None
+
+    def finished(self) -> int:
+        """How many chunks are finished, from the first on without a gap."""
+        number = 0
+        while self._path(number).exists():
+            number += 1
+        return number
+
+    def write(self, number: int, chunk: PredictedChunk) -> None:
+        """Store a chunk."""
+        outcomes = [[outcome.frame, outcome.box, outcome.reason] for outcome in chunk.rois]
+        text = np.frombuffer(json.dumps(outcomes).encode(), dtype=np.uint8)
+        with written_whole(self._path(number)) as temporary, open(temporary, "wb") as stream:
+            np.savez(stream, probabilities=chunk.probabilities, outcomes=text)
+
+    def read(self, number: int, frames: list[FrameRequest]) -> PredictedChunk:
+        """Read a chunk that `write` stored. Args: frames, its requests."""
+        with np.load(self._path(number), allow_pickle=False) as stored:
+            outcomes = json.loads(stored["outcomes"].tobytes())
+            probabilities = stored["probabilities"]
+        requests = [roi for frame in frames for roi in frame.rois]
+        rois = [
+            RoiOutcome(request, tuple(size), None if box is None else tuple(box), reason)
+            for request, (size, box, reason) in zip(requests, outcomes, strict=True)
+        ]
+        return PredictedChunk(rois, probabilities)
+
+    def remove(self) -> None:
+        """Remove the folder with all chunks."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"chunk-{number:07d}.npz"

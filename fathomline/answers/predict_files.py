@@ -1,0 +1,151 @@
+"""From inputs to a file of answers: predict in chunks, resume where a run was killed, and write rows in order."""
+
+import filecmp
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from fathomline.answers.journal import Journal
+from fathomline.answers.table import SKIPPED, AnswerTables, Tracks, in_row_order, lowest_later_rows, tables_of
+from fathomline.errors import InputError
+from fathomline.files import write_report_csv, written_whole
+from fathomline.inputs.requests import FrameRequest
+from fathomline.predictor.choice import Choice, Chooser
+from fathomline.predictor.predictor import Predictor
+from fathomline.predictor.stream import (
+    Cutter,
+    Observer,
+    OpenPicture,
+    PredictedChunk,
+    in_chunks,
+    predict_chunks,
+    rois_per_chunk,
+)
+from fathomline.progress import progress, warning
+from fathomline.version import __version__
+
+Chunk = list[FrameRequest]
+
+Writer = Callable[[Iterable[pd.DataFrame], Path], None]
+"""Writes tables with the columns of `AnswerTables.answered` to a path. There is at least one; any may be empty."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to predict, and with what."""
+
+    predictor: Predictor
+    frames: Sequence[FrameRequest]
+    open_picture: OpenPicture
+    choice: Choice
+    workers: int = 0
+    """Threads that open and cut frames; 0 for one per core."""
+    observe: Observer | None = None
+    """Receives each ROI with its views as it is cut."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many rows of the input were answered and skipped."""
+
+    answered: int
+    skipped: int
+
+
+def predict_files(job: Job, output: Path, write: Writer, overwrite: bool = False) -> Counts:
+    """Answer every ROI of the input in `output`; name every other one, with the reason, in `output`.skipped.csv.
+
+    Until both files are complete, finished chunks are kept in the folder `output`.partial. A run that was killed
+    continues there, and ends in the same files.
+
+    Raises InputError if the input has no ROI, if `job.choice` leaves nothing to answer, or if `output` exists with
+    other content and `overwrite` is false. In the last case, the finished chunks are kept.
+    """
+    chooser = job.predictor.chooser(job.choice)
+    chunks = list(in_chunks(job.frames, rois_per_chunk(job.predictor.preprocessing)))
+    if not chunks:
+        raise InputError("predict: the input has no pictures and no boxes; nothing was written")
+    if output.exists() and not overwrite:
+        warning(f"{output} exists; it will not be replaced by other answers without --overwrite")
+    journal = Journal(output.with_name(f"{output.name}.partial"), _key(job))
+    _predict(job, chunks, journal)
+    counts = _write(_tables(chunks, journal, chooser), lowest_later_rows(chunks), output, write, overwrite)
+    journal.remove()
+    return counts
+
+
+def _predict(job: Job, chunks: list[Chunk], journal: Journal) -> None:
+    """Predict the chunks that the journal lacks."""
+    done = journal.finished()
+    cutter = Cutter(job.open_picture, job.predictor.preprocessing, job.predictor.engine, job.observe)
+    sizes = [sum(len(frame.rois) for frame in chunk) for chunk in chunks]
+    bar: tqdm[Any] = progress(label="predict", unit="ROI", total=sum(sizes), initial=sum(sizes[:done]))
+    with bar:
+        predicted = predict_chunks(chunks[done:], cutter, job.predictor.probabilities, job.workers)
+        for number, chunk in enumerate(predicted, start=done):
+            journal.write(number, chunk)
+            bar.update(len(chunk.rois))
+
+
+def _tables(chunks: list[Chunk], journal: Journal, chooser: Chooser) -> Iterator[AnswerTables]:
+    def stored() -> Iterator[PredictedChunk]:
+        return (journal.read(number, chunk) for number, chunk in enumerate(chunks))
+
+    tracked = any(roi.track is not None for chunk in chunks for frame in chunk for roi in frame.rois)
+    tracks = Tracks(stored(), chooser) if tracked else None
+    for chunk, predicted in zip(chunks, stored(), strict=True):
+        yield tables_of(predicted, [frame for frame in chunk for _ in frame.rois], chooser, tracks)
+
+
+def _write(
+    tables: Iterator[AnswerTables], lowest_later: np.ndarray, output: Path, write: Writer, overwrite: bool
+) -> Counts:
+    skipped: list[pd.DataFrame] = []
+    answered = 0
+
+    def answers() -> Iterator[pd.DataFrame]:
+        nonlocal answered
+        for table in tables:
+            skipped.append(table.skipped)
+            answered += len(table.answered)
+            yield table.answered
+
+    refused = output.with_name(f"{output.name}.skipped.csv")
+    with written_whole(output) as temporary:
+        write(in_row_order(answers(), lowest_later), temporary)
+        if output.exists() and not overwrite and not filecmp.cmp(output, temporary, shallow=False):
+            raise InputError(
+                f"{output}: exists and has other content; add --overwrite to replace it (the answers are kept, so this "
+                "takes a moment), or choose another name"
+            )
+        rows = pd.concat(skipped, ignore_index=True).sort_values("row", kind="stable")
+        if len(rows):
+            write_report_csv(rows[[*SKIPPED]], refused)
+        else:
+            refused.unlink(missing_ok=True)
+    return Counts(answered, len(rows))
+
+
+def _key(job: Job) -> str:
+    """A digest of all that the predicted probabilities depend on."""
+    parts = [__version__, job.predictor.engine.name, repr(job.predictor.bundle), str(job.observe is not None)]
+    hashed = hashlib.sha256("\n".join(parts).encode())
+    for frame in job.frames:
+        hashed.update(repr((frame, _state(frame.location))).encode())
+    return hashed.hexdigest()
+
+
+def _state(location: str) -> tuple[int, int] | None:
+    """Size and time of modification of a file, which show whether it has changed; None if there is no such file."""
+    try:
+        found = os.stat(location)
+    except (OSError, ValueError):
+        return None
+    return found.st_size, found.st_mtime_ns

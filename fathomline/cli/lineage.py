@@ -1,0 +1,53 @@
+"""`fathomline lineage`: the path of a name, rank by rank."""
+
+import argparse
+from typing import Any
+
+from fathomline.cli.taxonomy_option import chosen_taxonomy, taxonomy_option
+from fathomline.errors import InputError, listing
+from fathomline.lineages.spelling import nearest, spellings
+from fathomline.progress import summary
+from fathomline.taxonomy.tree import Taxonomy
+
+
+def add_parser(commands: Any) -> None:
+    """Args: commands, what `add_subparsers` returned."""
+    parser = commands.add_parser(
+        "lineage",
+        parents=[taxonomy_option()],
+        help="the lineage of a name, rank by rank",
+        description="Print the lineage of each NAME from kingdom down, rank by rank.",
+    )
+    parser.add_argument(
+        "names", nargs="+", metavar="NAME", help="a concept or any taxon above one; quote names with spaces"
+    )
+    parser.set_defaults(run=_show_lineages)
+
+
+def _show_lineages(parsed: argparse.Namespace) -> int:
+    taxonomy = chosen_taxonomy(parsed.taxonomy)
+    names = list(dict.fromkeys(parsed.names))
+    nodes = {name: node for name in names if (node := _find(name, taxonomy)) is not None}
+    unknown = [name for name in names if name not in nodes]
+    if unknown:
+        known = [*taxonomy.concepts, *(node.name for node in taxonomy.nodes)]
+        hints = [f"{name!r} (nearest: {', '.join(nearest(name, known)) or 'none'})" for name in unknown]
+        raise InputError(f"{len(unknown)} name(s) are not in the taxonomy: {listing(hints)}")
+    for name, node in nodes.items():
+        summary(_format_lineage(name, node, taxonomy))
+    return 0
+
+
+def _find(name: str, taxonomy: Taxonomy) -> int | None:
+    """The node of `name` in any of its spellings; None if the taxonomy has none of them."""
+    return next((taxonomy.node(spelling) for spelling in (name, *spellings(name)) if taxonomy.holds(spelling)), None)
+
+
+def _format_lineage(name: str, node: int, taxonomy: Taxonomy) -> str:
+    """The name, then its lineage, one rank per line; a taxon between the seven ranks comes last with its own rank."""
+    path = [taxonomy.nodes[ancestor] for ancestor in taxonomy.paths[node] if ancestor >= 0]
+    own_ranks = {lineage.path[-1]: lineage.rank for lineage in taxonomy.lineages}
+    ranks = [str(step.rank or own_ranks[step]) for step in path]
+    title = path[-1].name if name == path[-1].name else f"{name}: {path[-1].name}"
+    lines = [f"  {rank:<11} {step.name}" for rank, step in zip(ranks, path, strict=True)]
+    return "\n".join([title, *lines])

@@ -1,0 +1,1 @@
+"""What to predict: pictures, folders, and boxes in the formats of other programs."""
