@@ -14,8 +14,8 @@ from PIL import Image
 
 from fathomline.answers.formats import write_csv_answers
 from fathomline.answers.predict_files import Counts, Job, predict_files
+from fathomline.answers.table import AnswerTables
 from fathomline.dataset.image_file import decode_image
-from fathomline.decide.decode import DECODERS
 from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError
 from fathomline.inputs.pictures import read_picture
@@ -227,15 +227,31 @@ def test_boxes_may_be_fractions_of_the_picture(world, tmp_path):
     assert (row["concept_name"], *row[["x", "y", "w", "h"]]) == ("Greenfish", 10, 0, 10, 10)
 
 
-@pytest.mark.parametrize("decoder", DECODERS)
-def test_the_observer_sees_each_roi_that_could_be_cut(world, frames, tmp_path, decoder):
-    seen = {}
-    job = replace(
-        world.job(frames, decoder=decoder), observe=lambda request, views: seen.update({request.row: views.shape})
-    )
-    predict_files(job, tmp_path / "out.csv", write_csv_answers)
-    assert seen == dict.fromkeys(range(11), (1, 16, 16, 3))
-    assert answered(tmp_path / "out.csv") == IN_ORDER
+@dataclass
+class Page:
+    """Notes what it is given."""
+
+    folder: Path
+    seen: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    rows: list[int] = field(default_factory=list)
+    finished: bool = False
+
+    def observe(self, request: RoiRequest, views: np.ndarray) -> None:
+        self.seen[request.row] = views.shape
+
+    def add(self, tables: AnswerTables) -> None:
+        self.rows += [*tables.answered["row"], *tables.skipped["row"]]
+
+    def finish(self) -> None:
+        self.finished = True
+
+
+def test_a_page_receives_each_roi_with_its_views_and_its_answer(world, frames, tmp_path):
+    page = Page(tmp_path / "page")
+    predict_files(replace(world.job(frames), page=page), tmp_path / "out.csv", write_csv_answers)
+    assert page.seen == dict.fromkeys(range(11), (1, 16, 16, 3))
+    assert sorted(page.rows) == list(range(11))
+    assert page.finished
 
 
 def test_an_input_without_rois_is_refused(world, tmp_path):
