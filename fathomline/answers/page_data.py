@@ -97,16 +97,17 @@ class AnswerTally:
             parent = index.get(ordered[place][:-1], -1)
             if parent >= 0:
                 last[parent] = max(last[parent], last[place])
-        taxa = [
-            [visible(path[-1][0]), visible(path[-1][1]), index.get(path[:-1], -1), last[place], below[path].rois]
-            + [rounded(below[path].confidence / below[path].rois)]
-            for place, path in enumerate(ordered)
-        ]
-        answers = [
-            [visible(answer.concept), visible(answer.accepted), visible(answer.rank), answer.aphia_id]
-            + [index[answer.path]]
-            for answer in self._numbers
-        ]
+        taxa = []
+        for place, path in enumerate(ordered):
+            name, rank = map(visible, path[-1])
+            clade = below[path]
+            taxa.append(
+                [name, rank, index.get(path[:-1], -1), last[place], clade.rois, rounded(clade.confidence / clade.rois)]
+            )
+        answers = []
+        for answer in self._numbers:
+            names = map(visible, (answer.concept, answer.accepted, answer.rank))
+            answers.append([*names, answer.aphia_id, index[answer.path]])
         return taxa, answers
 
 
