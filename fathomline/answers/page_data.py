@@ -164,10 +164,10 @@ def answer_rows(table: pd.DataFrame, answers: Sequence[int], pictures: Iterable[
 def detail_rows(table: pd.DataFrame) -> Iterable[list[Any]]:
     """The probabilities at the seven ranks, then concepts and probabilities of the most probable ones."""
     top = sum(column.startswith("concept_") and column[8:].isdigit() for column in table.columns)
-    probabilities = [_numbers(table[f"{rank}_probability"]) for rank in RANKS]
+    probabilities: list[list[Any]] = [_numbers(table[f"{rank}_probability"]) for rank in RANKS]
     for place in range(1, top + 1):
         probabilities += [_texts(table[f"concept_{place}"]), _numbers(table[f"probability_{place}"])]
-    return map(list, zip(*probabilities, strict=True)) if probabilities else ()
+    return map(list, zip(*probabilities, strict=True))
 
 
 def skipped_rows(table: pd.DataFrame) -> Iterable[list[Any]]:
