@@ -171,14 +171,8 @@ def detail_rows(table: pd.DataFrame) -> Iterable[list[Any]]:
 
 
 def skipped_rows(table: pd.DataFrame) -> Iterable[list[Any]]:
-    """row, path, box, annotation id, reason."""
-    columns = (
-        table["row"].tolist(),
-        _texts(table["path"]),
-        _boxes(table),
-        _texts(table["annotation_id"]),
-        _texts(table["reason"]),
-    )
+    """path, box, annotation id, reason."""
+    columns = (_texts(table["path"]), _boxes(table), _texts(table["annotation_id"]), _texts(table["reason"]))
     return map(list, zip(*columns, strict=True))
 
 

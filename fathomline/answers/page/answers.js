@@ -93,7 +93,7 @@ function showMore() {
 
 function picture(roi) {
   if (!roi.picture) return element("p", "empty", "no picture");
-  const src = `pictures/${Math.floor(roi.row / picturesPerFolder)}/${roi.row}.webp`;
+  const src = `pictures/${Math.floor(roi.row / picturesPerFolder)}/${roi.row}.jpg`;
   return Object.assign(document.createElement("img"), { src, alt: `ROI answered as ${roi.answer[0]}`, loading: "lazy", width: 112, height: 112 });
 }
 
@@ -195,13 +195,9 @@ const figures = (node) => [taxa[node][NAME], taxa[node][ROIS], taxa[node][MEAN]]
 // Skipped rows, a file at a time.
 let skippedFile = 0;
 async function showSkipped() {
-  const [row, path, box, annotation, reason] = await rowsOf("skipped", skippedFile);
-  const [paths, boxes, annotations, reasons] = [path, box, annotation, reason].map(unpacked);
+  const columns = (await rowsOf("skipped", skippedFile)).map(unpacked);
   const body = find("skipped").querySelector("tbody");
-  row.forEach((number, place) => {
-    const cells = [String(number + 1), paths[place], boxes[place], annotations[place], reasons[place]];
-    body.append(element("tr", "", ...cells.map((text) => element("td", "", label(text)))));
-  });
+  columns[0].forEach((_, place) => body.append(element("tr", "", ...columns.map((column) => element("td", "", label(column[place]))))));
   skippedFile += 1;
   find("more-skipped").hidden = skippedFile >= skippedFiles;
 }
