@@ -1,6 +1,7 @@
 """Benchmarks alternate their contenders, write tables with their command, and use sound synthetic data."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from benchmarks import (
     download,
     evaluate,
     plankton,
+    predict,
     recipe,
     scale,
     side_by_side,
@@ -23,7 +25,7 @@ from benchmarks.side_by_side import Contender, Timing, time_alternately, timing_
 
 
 @pytest.mark.parametrize(
-    "module", [aquarium, batches, crop, degradation, download, evaluate, plankton, scale, train_step]
+    "module", [aquarium, batches, crop, degradation, download, evaluate, plankton, predict, scale, train_step]
 )
 def test_each_benchmark_has_a_table_that_names_its_command(module):
     name = module.__name__.split(".")[-1]
@@ -103,3 +105,15 @@ def test_a_table_row_holds_means_over_the_seeds_and_their_range():
 def test_batches_in_memory_are_served_cyclically():
     inputs = train_step.MemoryInputs(["one", "two"])
     assert [inputs.batch(np.arange(2), None) for _ in range(4)] == ["one", "two", "one", "two"]
+
+
+def test_consecutive_rois_of_one_picture_make_a_frame():
+    rois = [predict.Roi(Path(name), [0.0, 0.0, size, size]) for name, size in zip("aabab", range(1, 6), strict=True)]
+    frames = predict.requests(rois)
+    assert [frame.path for frame in frames] == ["a", "b", "a", "b"]
+    assert [[(roi.row, roi.box[2]) for roi in frame.rois] for frame in frames] == [
+        [(0, 1), (1, 2)],
+        [(2, 3)],
+        [(3, 4)],
+        [(4, 5)],
+    ]
