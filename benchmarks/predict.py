@@ -1,10 +1,11 @@
 """Predict with a bundle and with the plain loop that one would write around the same model.
 
-With `--memory N BUNDLE FOLDER`, predict N ROIs once and print the peak memory of the process; the benchmark starts
+With `--memory N ENGINE BUNDLE FOLDER`, predict N ROIs once and print the peak memory of the process; the benchmark starts
 itself so.
 """
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -91,15 +92,20 @@ def write_model(folder: Path) -> Path:
     return bundle
 
 
-def write_frames(folder: Path, size: tuple[int, int], distinct: int, frames: int) -> list[Roi]:
-    """Write `distinct` JPEG frames; returns the ROIs of `frames` frames, which are these over and over."""
+def write_frames(folder: Path, size: tuple[int, int], frames: int) -> list[Roi]:
+    """Write JPEG frames, which are DISTINCT_FRAMES pictures under several names; returns their ROIs."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(0)
-    for number in range(distinct):
-        picture(*size, generator).save(folder / f"{number}.jpg", quality=90)
-    return [
-        Roi(folder / f"{number % distinct}.jpg", box) for number in range(frames) for box in boxes(*size, generator)
-    ]
+    rois = []
+    for number in range(frames):
+        path = folder / f"{number:06d}.jpg"
+        if number < DISTINCT_FRAMES:
+            picture(*size, generator).save(path, quality=90)
+        else:
+            path.unlink(missing_ok=True)
+            os.link(folder / f"{number % DISTINCT_FRAMES:06d}.jpg", path)
+        rois += [Roi(path, box) for box in boxes(*size, generator)]
+    return rois
 
 
 def single_rois(folder: Path) -> tuple[list[Roi], str]:
@@ -202,33 +208,49 @@ def compared(bundle: Path, rois: Sequence[Roi], scratch: Path, rounds: int) -> l
     return timing_table(time_alternately(contenders, rounds), "ROI")
 
 
-def peak_memory(rois: int, bundle: Path, folder: Path) -> int:
+def peak_memory(rois: int, engine: str, bundle: Path, folder: Path) -> int:
     """Peak memory, in bytes, of a process that predicts `rois` ROIs of the frames in `folder`."""
-    command = [sys.executable, "-m", "benchmarks.predict", "--memory", str(rois), str(bundle), str(folder)]
+    command = [sys.executable, "-m", "benchmarks.predict", "--memory", str(rois), engine, str(bundle), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
     return int(done.stdout.split()[-1])
 
 
-def predict_once(count: int, bundle: Path, folder: Path) -> None:
+def memory_table(bundle: Path, folder: Path) -> list[str]:
+    engines = list(available(bundle))
+    width, height = MEMORY_FRAME
+    lines = [
+        *("", f"Peak memory of the process in MiB, for ROIs in JPEG frames of {width}×{height}:", ""),
+        f"| ROIs | {' | '.join(engines)} |",
+        f"|---:|{'---:|' * len(engines)}",
+    ]
+    for count in MEMORY_ROIS:
+        peaks = [peak_memory(count, engine, bundle, folder) / 2**20 for engine in engines]
+        lines.append(f"| {count:,} | {' | '.join(f'{peak:,.0f}' for peak in peaks)} |")
+    return lines
+
+
+def predict_once(count: int, engine: EngineName, bundle: Path, folder: Path) -> None:
     """Predict `count` ROIs, and print the peak memory of this process in bytes."""
-    rois = write_frames(folder, MEMORY_FRAME, DISTINCT_FRAMES, count)[:count]
-    assert with_fathomline(load_predictor(bundle), rois, folder / "answers.csv") == count
+    rois = write_frames(folder, MEMORY_FRAME, count)[:count]
+    assert with_fathomline(load_predictor(bundle, engine), rois, folder / "answers.csv") == count
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--memory", nargs=3, metavar=("N", "BUNDLE", "FOLDER"), help="predict once in this process")
+    parser.add_argument(
+        "--memory", nargs=4, metavar=("N", "ENGINE", "BUNDLE", "FOLDER"), help="predict once in this process"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parsed = parser.parse_args()
     if parsed.memory:
-        count, bundle, folder = parsed.memory
-        predict_once(int(count), Path(bundle), Path(folder))
+        count, engine, bundle, folder = parsed.memory
+        predict_once(int(count), engine, Path(bundle), Path(folder))
         return
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         bundle = write_model(scratch)
-        frames = write_frames(scratch / "frames", (1920, 1080), DISTINCT_FRAMES, FRAMES)
+        frames = write_frames(scratch / "frames", (1920, 1080), FRAMES)
         singles, described = single_rois(scratch / "singles")
         introduction = (
             f"MobileNetV2 at {SIZE} px, one view in one orientation, fp32, "
@@ -239,11 +261,8 @@ def main() -> None:
             *compared(bundle, frames, scratch, parsed.rounds),
             *("", f"{described}:", ""),
             *compared(bundle, singles, scratch, parsed.rounds),
-            *("", f"Memory, ROIs in frames of {MEMORY_FRAME[0]}×{MEMORY_FRAME[1]}:", ""),
-            *("| ROIs | peak MiB |", "|---:|---:|"),
+            *memory_table(bundle, scratch / "memory"),
         ]
-        peaks = {count: peak_memory(count, bundle, scratch / "memory") / 2**20 for count in MEMORY_ROIS}
-        lines += [f"| {count:,} | {peak:,.0f} |" for count, peak in peaks.items()]
         write_table("predict", "Predicting", lines)
 
 
