@@ -1,7 +1,7 @@
 """Predict with a bundle and with the plain loop that one would write around the same model.
 
-With `--memory N ENGINE BUNDLE FOLDER`, predict N ROIs once and print the peak memory of the process; the benchmark starts
-itself so.
+With `--memory N ENGINE BUNDLE FOLDER`, predict N ROIs once and print the peak memory of the process: the benchmark
+starts itself this way.
 """
 
 import argparse
