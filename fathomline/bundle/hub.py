@@ -35,7 +35,7 @@ def downloaded(source: str) -> Path:
             library_name="fathomline",
             library_version=__version__,
         )
-    except Exception as error:  # noqa: BLE001 (the hub, its HTTP client and its transfer library have their own types)
+    except Exception as error:  # the hub, its HTTP client and its transfer library each have types of their own
         raise InputError(f"{source}: {_reason(error, address['revision'])}") from error
     folder = Path(snapshot)
     if not (folder / "bundle.json").is_file():
