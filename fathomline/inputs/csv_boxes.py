@@ -19,7 +19,7 @@ EXPECTED = "a CSV in UTF-8 with the columns path, x, y, w, h"
 
 SEPARATORS = ",;\t"
 
-ESCAPED = re.compile(r"'(?=\s*[=+\-@])")
+ESCAPED = re.compile(r"^'(?=\s*[=+\-@])")
 """The apostrophe that our own CSVs put before a text that a spreadsheet would run as a formula."""
 
 
@@ -59,7 +59,7 @@ def _records(path: Path) -> list[tuple[int, list[str]]]:
     first_line = next((line for line in text.splitlines() if line.strip()), "")
     separator = max(SEPARATORS, key=lambda each: (_has_path(first_line, each), first_line.count(each)))
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         raise InputError(f"{path}: not a CSV ({error}); expected {EXPECTED}") from None
     return [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]

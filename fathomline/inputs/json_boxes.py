@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fathomline.dataset.coco import load_json
-from fathomline.errors import InputError, listing
+from fathomline.errors import InputError, listing, shown
 from fathomline.inputs.coco_boxes import coco_rows
 from fathomline.inputs.megadetector import is_megadetector, megadetector_rows
 from fathomline.inputs.named_pictures import NamedPictures
@@ -34,7 +34,7 @@ def _found(document: object) -> str:
             return "a list of detections in pixels: convert it to MegaDetector's batch format or to a CSV of boxes"
         return "a list"
     if not isinstance(document, dict):
-        return f"a {type(document).__name__}"
+        return shown(document)
     if document.get("type") == "FeatureCollection":
         return "GeoJSON"
     if "annotations" in document:

@@ -33,7 +33,8 @@ class NamedPictures:
         except (OSError, Unusable) as error:  # OSError: a name that is too long
             stored = self._by_stem.get(str(image_id))
             if stored is None:
-                raise Unusable(str(error)) from None
+                strerror = getattr(error, "strerror", None)
+                raise Unusable(f"cannot be read: {strerror}" if strerror else str(error)) from None
             self.found_by_id += 1
             return str(self.folder / stored)
         self.found_by_name += 1

@@ -44,7 +44,7 @@ def read_inputs(inputs: Sequence[str], images: Path | None) -> list[FrameRequest
             inputs_of_track.setdefault(track, set()).add(source)
     shared = [track for track, sources in inputs_of_track.items() if len(sources) > 1]
     if shared:
-        warning(f"{len(shared)} tracks are in several inputs and get one answer: {listing(sorted(shared))}")
+        warning(f"tracks in several inputs, each of which gets one answer over all of them: {listing(sorted(shared))}")
     return frames
 
 
