@@ -3,13 +3,14 @@
 import csv
 import io
 import math
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from fathomline.dataset.coco import integer_id
 from fathomline.errors import InputError, listing, shown
-from fathomline.inputs.named_pictures import URL
+from fathomline.inputs.named_pictures import URL, NamedPictures
 from fathomline.inputs.rows import Picture, Row, refuse_repeated_ids, size_of
 from fathomline.inputs.source_file import read_source
 
@@ -37,11 +38,11 @@ def csv_rows(path: Path, images: Path | None) -> list[Row]:
     if not numbered:
         raise InputError(f"{path}: the file is empty; expected {EXPECTED}")
     header, columns = _columns(numbered[0][1], path)
-    folder = path.parent if images is None else images
+    pictures = NamedPictures(path.parent if images is None else images)
     rows = []
     for number, cells in numbered[1:]:
         named = {name: cells[place].strip() for name, place in columns.items() if place < len(cells)}
-        row = _row({name: ESCAPED.sub("", cell) for name, cell in named.items()}, number, folder)
+        row = _row({name: ESCAPED.sub("", cell) for name, cell in named.items()}, number, pictures)
         extra = [cell for cell in cells[header:] if cell.strip()]
         if extra and not row.reason:
             reason = f"row {number} has more cells than the header, such as {shown(extra[0])}"
@@ -95,18 +96,28 @@ def _columns(names: list[str], path: Path) -> tuple[int, dict[str, int]]:
     return len(header), {name: place for place, name in enumerate(header) if name}
 
 
-def _row(cells: Mapping[str, str], number: int, folder: Path) -> Row:
-    name = cells.get("path", "")
+def _row(cells: Mapping[str, str], number: int, pictures: NamedPictures) -> Row:
+    name, image_id = cells.get("path", ""), _id(cells.get("image_id", ""))
     picture = Picture(
         name,
-        name if URL.match(name) or not name else str(folder / name),
+        _location(name, image_id, pictures),
         size_of(_number(cells.get("frame_w", "")), _number(cells.get("frame_h", ""))),
-        image_id=_id(cells.get("image_id", "")),
+        image_id=image_id,
     )
     box, reason = _box(cells, number)
     if not name:
         reason = f"row {number}, column path: empty, expected the path of a picture"
     return Row(picture, box, _id(cells.get("annotation_id", "")), cells.get("track") or None, reason)
+
+
+def _location(name: str, image_id: int | str | None, pictures: NamedPictures) -> str:
+    """Where the picture is; for answers to a COCO JSON, that may be under its image id."""
+    if URL.match(name) or not name:
+        return name
+    location = str(pictures.folder / name)
+    if image_id is None or os.path.exists(location):
+        return location
+    return pictures.stored(image_id) or location
 
 
 def _box(cells: Mapping[str, str], number: int) -> tuple[list[float] | None, str]:

@@ -31,14 +31,19 @@ class NamedPictures:
             if not path_inside(self.folder, name, key).is_file():
                 raise Unusable(f"no such file in {self.folder}")
         except (OSError, Unusable) as error:  # OSError: a name that is too long
-            stored = self._by_stem.get(str(image_id))
+            stored = self.stored(image_id)
             if stored is None:
                 strerror = getattr(error, "strerror", None)
                 raise Unusable(f"cannot be read: {strerror}" if strerror else str(error)) from None
             self.found_by_id += 1
-            return str(self.folder / stored)
+            return stored
         self.found_by_name += 1
         return str(self.folder / name)
+
+    def stored(self, image_id: int | str | None) -> str | None:
+        """Path of the picture <image_id>.<ext>; None if there is none."""
+        name = None if image_id is None else self._by_stem.get(str(image_id))
+        return None if name is None else str(self.folder / name)
 
     @cached_property
     def _by_stem(self) -> dict[str, str]:

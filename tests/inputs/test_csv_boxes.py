@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fathomline.answers.table import ROI
 from fathomline.files import write_report_csv
 from fathomline.inputs.csv_boxes import csv_rows
-from tests.inputs.files import boxes, by_row, read, reasons, refused, written
+from tests.inputs.files import boxes, by_row, read, reasons, refused, touched, written
 
 ROWS = "a.png,1,2.5,3,4e1\nb.png,,,,\na.png,0,0,1,1\n"
 
@@ -37,6 +37,13 @@ def test_paths_are_relative_to_the_folder_given_or_that_of_the_csv_or_absolute_o
     ]
     (tmp_path / "i").mkdir()
     assert [frame.location for frame in read(path, images=tmp_path / "i")][:1] == [str(tmp_path / "i/a.png")]
+
+
+def test_pictures_stored_by_image_id_are_found_as_for_a_coco_json(tmp_path):
+    touched(tmp_path, "images/7.png", "images/b.png")
+    path = written(tmp_path / "answers.csv", "path,image_id\na.png,7\nb.png,7\nc.png,8\nd.png,\n")
+    found = [frame.location for frame in read(path, images=tmp_path / "images")]
+    assert found == [f"{tmp_path}/images/{name}" for name in ("7.png", "b.png", "c.png", "d.png")]
 
 
 def test_a_csv_of_paths_is_one_of_whole_pictures(tmp_path):
