@@ -67,7 +67,7 @@ def read_picture(path: str | PathLike[str]) -> bytes:
     try:
         # A pipe is not even opened, which would wait for its writer.
         if not stat.S_ISREG((found := os.stat(path)).st_mode):
-            raise Unusable("a folder" if stat.S_ISDIR(found.st_mode) else "cannot be read: not a regular file")
+            raise Unusable(f"cannot be read: {'a folder' if stat.S_ISDIR(found.st_mode) else 'not a regular file'}")
         if found.st_size > MAX_FILE_BYTES:
             raise Unusable(f"larger than {MAX_FILE_BYTES / 1e6:g} MB")
         with open(path, "rb") as stream:

@@ -67,8 +67,8 @@ def _folder_rows(folder: Path, images: Path | None) -> list[Row]:
     pictures = [name for name in files if is_picture(name.name)]
     texts = [name for name in files if name.suffix.lower() == ".txt"]
     if pictures:
-        # Labels lie in the folder, or beside it if it is called `images`. Most folders have none, and may be large.
-        may_have_labels = texts or os.path.basename(os.path.abspath(folder)) == "images"
+        # Labels lie in the folder, or beside `images` above it. Most folders have none, and may be large.
+        may_have_labels = texts or "images" in Path(os.path.abspath(folder)).parts
         labelled = labelled_rows(folder, pictures) if may_have_labels else None
         return whole_pictures(folder, pictures) if labelled is None else labelled
     if texts and images is not None:

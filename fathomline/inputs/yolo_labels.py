@@ -29,8 +29,8 @@ class LabelFile:
 def labelled_rows(folder: Path, pictures: list[PurePosixPath]) -> list[Row] | None:
     """The rows of a folder that has pictures and their labels; None if it has no labels.
 
-    The labels of images/a.jpg are looked for in labels/a.txt beside `images`, then in labels/ and then beside the
-    picture.
+    The labels of images/train/a.jpg are labels/train/a.txt, images/train/labels/a.txt, or images/train/a.txt, the
+    first of these that exists.
 
     Args: pictures, relative to the folder.
     """
@@ -97,13 +97,11 @@ def _read(path: Path) -> LabelFile:
 
 
 def _label_path(folder: Path, picture: PurePosixPath) -> Path | None:
-    path = Path(os.path.abspath(folder / picture))
+    path = Path(os.path.abspath(folder / picture))  # `images` may be above the folder
     beside = path.with_suffix(".txt")
     candidates = [path.parent / "labels" / beside.name, beside]
-    first = len(path.parts) - len(picture.parts) - 1  # the folder itself may be called `images`
-    places = [place for place in range(max(first, 0), len(path.parts) - 1) if path.parts[place] == "images"]
-    if places:
+    if "images" in path.parent.parts:
         parts = [*beside.parts]
-        parts[places[-1]] = "labels"
+        parts[len(parts) - 1 - parts[::-1].index("images", 1)] = "labels"
         candidates.insert(0, Path(*parts))
     return next((candidate for candidate in candidates if candidate.is_file()), None)

@@ -35,7 +35,7 @@ def test_what_is_no_readable_picture_is_unusable(tmp_path, monkeypatch):
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     fails(tmp_path / "text.png", "not an image: begins with b'a text'")
     fails(tmp_path / "empty.png", "zero bytes")
-    fails(tmp_path / "folder.png", "^a folder$")
+    fails(tmp_path / "folder.png", "^cannot be read: a folder$")
     fails(tmp_path / "none.png", "cannot be read: No such file")
     fails(tmp_path / "loop.png", "cannot be read: Too many levels")
     fails(tmp_path / "a\0.png", "cannot be read: embedded null byte")
