@@ -23,7 +23,8 @@ class LabelFile:
 
     @property
     def is_label(self) -> bool:
-        return not self.lines or any(line.box is not None for _, line in self.lines)
+        """Whether any of its lines is a label."""
+        return any(line.box is not None for _, line in self.lines)
 
 
 def labelled_rows(folder: Path, pictures: list[PurePosixPath]) -> list[Row] | None:
@@ -37,7 +38,8 @@ def labelled_rows(folder: Path, pictures: list[PurePosixPath]) -> list[Row] | No
     found = {picture: _read(path) for picture in pictures if (path := _label_path(folder, picture)) is not None}
     if not found:
         return None
-    if not any(labels.is_label for labels in found.values()):
+    with_lines = [labels for labels in found.values() if labels.lines]
+    if with_lines and not any(labels.is_label for labels in with_lines):
         warning(f"{folder}: the .txt files beside its pictures are no YOLO labels; its pictures are used as a whole")
         return None
     named = {picture: Picture((folder / picture).as_posix(), str(folder / picture)) for picture in found}
@@ -57,7 +59,7 @@ def labels_only_rows(folder: Path, texts: list[PurePosixPath], images: Path) -> 
         labels, picture = _read(folder / text), by_stem.get(text.with_suffix(""))
         if picture is not None:
             named[text] = Picture(str(picture), str(images / picture))
-        elif labels.lines and labels.is_label:
+        elif labels.is_label:
             named[text] = Picture(str(text.with_suffix("")), "")
         if text in named:
             found[text] = labels

@@ -91,8 +91,14 @@ def test_a_line_that_is_no_label_is_a_row_with_the_reason(tmp_path):
     assert rows[2][1].box is not None, "whether numbers are finite is checked with the boxes of all inputs"
 
 
+def test_a_folder_whose_labels_are_all_empty_has_no_rows(tmp_path, capsys):
+    touched(tmp_path, "a.png", "a.txt")
+    assert read(tmp_path) == []
+    assert "1 of 1 pictures have no label" in capsys.readouterr().err
+
+
 def test_texts_that_are_no_labels_do_not_make_a_folder_one_of_labels(tmp_path, capsys):
-    touched(tmp_path, "a.png", "b.png")
+    touched(tmp_path, "a.png", "b.png", "b.txt")
     written(tmp_path / "a.txt", "a shrimp on the left\n")
     assert boxes(read(tmp_path)) == [(f"{tmp_path}/a.png", None), (f"{tmp_path}/b.png", None)]
     assert "no YOLO labels; its pictures are used as a whole" in capsys.readouterr().err
