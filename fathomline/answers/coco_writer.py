@@ -61,8 +61,14 @@ class Categories:
 @dataclass
 class _Image:
     number: int
+    """Its place among the pictures, from 1."""
     given: object
+    """Its id in the input."""
     url: str | None
+
+    def entry(self, id_: object, path: str, width: int, height: int) -> dict[str, Any]:
+        url = {} if self.url is None else {"coco_url": self.url}
+        return {"id": id_, "file_name": path, "width": width, "height": height, **url}
 
 
 @dataclass
@@ -121,11 +127,7 @@ class _Pass:
 def _write(first: _Pass, spool: IO[bytes], stream: IO[bytes], info: dict[str, str]) -> None:
     ids = first.image_ids()
     keep = first.keeps_annotation_ids()
-    images = (
-        {"id": number, "file_name": path, "width": width, "height": height}
-        | ({"coco_url": image.url} if image.url else {})
-        for number, ((path, width, height), image) in zip(ids, first.images.items(), strict=True)
-    )
+    images = (image.entry(number, *key) for number, (key, image) in zip(ids, first.images.items(), strict=True))
     annotations = (
         annotation | {"id": annotation["id"] if keep else number, "image_id": ids[annotation["image_id"] - 1]}
         for number, annotation in enumerate(map(json.loads, spool), start=1)

@@ -35,11 +35,8 @@ def box_of(row: Row) -> list[float] | None:
 
 def lineage_of(row: Row) -> list[dict[str, Any]]:
     """The ranks that the answer has, from kingdom down: each one's name and probability."""
-    return [
-        {"rank": rank, "name": row[rank], "probability": row[f"{rank}_probability"]}
-        for rank in map(str, RANKS)
-        if row[rank]
-    ]
+    ranks = [str(rank) for rank in RANKS if row[rank]]
+    return [{"rank": rank, "name": row[rank], "probability": row[f"{rank}_probability"]} for rank in ranks]
 
 
 def most_probable_of(row: Row) -> list[dict[str, Any]]:

@@ -67,10 +67,8 @@ def _describe(dataset: Element, bundle: BundleContent, metadata: Metadata | None
 
 
 def _latest_modified(metadata: Metadata | None) -> str | None:
-    dates = (
-        [record["modified"][:10] for record in metadata.records.values() if "modified" in record] if metadata else []
-    )
-    return max(dates, default=None)
+    records = metadata.records.values() if metadata else ()
+    return max((record["modified"][:10] for record in records if "modified" in record), default=None)
 
 
 def _add_rights(rights: Element, license_text: str | None) -> None:

@@ -17,15 +17,9 @@ from fathomline.files import read_csv
 PATH = "path"
 
 WRITTEN_BY_US = (
-    *(
-        "occurrenceID",
-        "basisOfRecord",
-        "occurrenceStatus",
-        "verbatimIdentification",
-        "identificationVerificationStatus",
-    ),
-    *("identificationRemarks", "scientificNameID", "scientificName", "kingdom", "phylum", "class", "order", "family"),
-    *("genus", "specificEpithet", "infraspecificEpithet", "taxonRank"),
+    *("occurrenceID", "basisOfRecord", "occurrenceStatus", "verbatimIdentification"),
+    *("identificationVerificationStatus", "identificationRemarks", "scientificNameID", "scientificName"),
+    *("kingdom", "phylum", "class", "order", "family", "genus", "specificEpithet", "infraspecificEpithet", "taxonRank"),
 )
 """Terms that follow from the answer: one value for a whole picture would be wrong for some of its ROIs."""
 

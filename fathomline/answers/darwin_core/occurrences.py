@@ -67,19 +67,12 @@ class Occurrences:
             yield record
 
     def _record(self, row: Row, identifier: uuid.UUID) -> dict[str, str]:
-        box = box_of(row)
-        frame = f"picture of {row['frame_w']} x {row['frame_h']} pixels"
-        where = (
-            f"box {', '.join(f'{part:g}' for part in box)} (x, y, width, height) in a {frame}"
-            if box
-            else f"whole {frame}"
-        )
         record = {
             "occurrenceID": identifier.urn,
             "basisOfRecord": "MachineObservation",
             "occurrenceStatus": "present",
             "associatedMedia": row["location"] if is_url(row["location"]) else row["path"],
-            "occurrenceRemarks": where,
+            "occurrenceRemarks": _where(row),
             "organismID": row["track"] or "",
             "identificationVerificationStatus": "PredictedByMachine",
             "identificationRemarks": f"probability {row['confidence']:.4f}; {self._model}",
@@ -114,9 +107,8 @@ class Occurrences:
             )
         if self._impossible:
             examples = [f"{path}: {', '.join(values)}" for path, values in self._impossible.items()]
-            warning(
-                f"the EXIF of {len(examples)} picture(s) has impossible values, which were left out: {listing(examples, 3)}"
-            )
+            left_out = f"the EXIF of {len(examples)} picture(s) has impossible values, which were left out"
+            warning(f"{left_out}: {listing(examples, 3)}")
         if self._repeated:
             warning(f"{self._repeated} row(s) repeat the picture and box of an earlier row and were written once")
         if self._matching and self._metadata and (unused := self._matching.unused()):
@@ -131,6 +123,12 @@ def occurrence_id(row: Row) -> uuid.UUID:
     """
     key = [normal_path(row["path"]), row["annotation_id"], box_of(row)]
     return uuid.uuid5(_NAMESPACE, json.dumps(key))
+
+
+def _where(row: Row) -> str:
+    box = box_of(row)
+    part = f"box {', '.join(f'{number:g}' for number in box)} (x, y, width, height) in a" if box else "whole"
+    return f"{part} picture of {row['frame_w']} x {row['frame_h']} pixels"
 
 
 def _taxon(row: Row) -> dict[str, str]:
