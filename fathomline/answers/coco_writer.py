@@ -78,7 +78,7 @@ class _Pass:
     categories: Categories
     images: dict[tuple[str, int, int], _Image] = field(default_factory=dict)
     """By path, width and height."""
-    _annotation_ids: array[int] = field(default_factory=lambda: array("q"))
+    _annotation_ids: "array[int]" = field(default_factory=lambda: array("q"))
     _keep_annotation_ids: bool = True
     _keep_image_ids: bool = True
 

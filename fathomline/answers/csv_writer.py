@@ -27,10 +27,10 @@ def _escaped(table: pd.DataFrame) -> pd.DataFrame:
     for column, dtype in table.dtypes.items():
         if not pd.api.types.is_numeric_dtype(dtype):
             escape = _escaped_path if column == "path" else without_formula
-            escaped[column] = table[column].astype(object).map(escape)
+            escaped[column] = pd.Series([escape(cell) for cell in table[column]], table.index, dtype=object)
     return escaped
 
 
-def _escaped_path(path: str) -> object:
-    escaped = without_formula(path)
-    return f"./{path}" if isinstance(escaped, str) and escaped.startswith("'") and not path.startswith("'") else escaped
+def _escaped_path(path: str) -> str:
+    escaped = str(without_formula(path))
+    return escaped if escaped[:1] == path[:1] else f"./{escaped[1:]}"

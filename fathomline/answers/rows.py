@@ -1,6 +1,7 @@
 """The rows of an answer table as Python values, for formats that are not tables."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count, takewhile
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +15,7 @@ Row = Mapping[str, Any]
 
 def plain_rows(table: pd.DataFrame) -> Iterator[Row]:
     """Yield each row by column: int, float or str, and None for what is missing (None, NaN, NA)."""
-    columns = [[_plain(cell) for cell in table[column].tolist()] for column in table.columns]
+    columns = [[_plain(cell) for cell in table[column].astype(object).tolist()] for column in table.columns]
     for cells in zip(*columns, strict=True):
         yield dict(zip(map(str, table.columns), cells, strict=True))
 
@@ -41,9 +42,8 @@ def lineage_of(row: Row) -> list[dict[str, Any]]:
 
 def most_probable_of(row: Row) -> list[dict[str, Any]]:
     """The most probable concepts, if the table lists any."""
-    places = range(1, sum(column.startswith("concept_") for column in row) + 1)
-    listed = ((row.get(f"concept_{place}"), row.get(f"probability_{place}")) for place in places)
-    return [{"concept_name": name, "probability": probability} for name, probability in listed if name is not None]
+    places = takewhile(lambda place: f"concept_{place}" in row, count(1))
+    return [{"concept_name": row[f"concept_{place}"], "probability": row[f"probability_{place}"]} for place in places]
 
 
 def write_lines(lines: Iterable[str], stream: IO[bytes]) -> None:

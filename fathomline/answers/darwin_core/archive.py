@@ -13,7 +13,7 @@ import pandas as pd
 from fathomline.answers.darwin_core.eml import eml, xml_bytes
 from fathomline.answers.darwin_core.metadata import Metadata
 from fathomline.answers.darwin_core.occurrences import ALWAYS, Occurrences
-from fathomline.answers.darwin_core.terms import TERMS, iri
+from fathomline.answers.darwin_core.terms import iri
 from fathomline.answers.rows import rows_of, spool_folder, write_lines
 from fathomline.bundle.bundle import BundleContent
 from fathomline.errors import visible
@@ -33,37 +33,40 @@ def write_archive(tables: Iterable[pd.DataFrame], path: Path, bundle: BundleCont
     occurrences = Occurrences(bundle, metadata)
     with tempfile.TemporaryFile(dir=spool_folder(path)) as spool:
         write_lines(map("\t".join, _cells(occurrences, tables)), spool)
-        terms = [term for term in TERMS if term in occurrences.seen or term in ALWAYS]
+        columns = [
+            column for column, term in enumerate(occurrences.terms) if term in occurrences.seen or term in ALWAYS
+        ]
+        terms = [occurrences.terms[column] for column in columns]
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            digest = _write_occurrences(archive, spool, terms)
+            digest = _write_occurrences(archive, _lines(spool, columns, terms), spool.tell())
             archive.writestr(_entry("meta.xml"), _meta(terms))
             archive.writestr(_entry("eml.xml"), eml(bundle, metadata, digest))
     occurrences.warn()
 
 
 def _cells(occurrences: Occurrences, tables: Iterable[pd.DataFrame]) -> Iterator[list[str]]:
-    """The values of each occurrence for all TERMS: which of them to write is known only at the end."""
+    """The values of each occurrence for `occurrences.terms`: which of them to write is known only at the end."""
     for record in occurrences.records(rows_of(tables)):
-        yield [visible(record.get(term, "")) for term in TERMS]
+        printable = {term: value if value.isprintable() else visible(value) for term, value in record.items()}
+        yield [printable.get(term, "") for term in occurrences.terms]
 
 
-def _write_occurrences(archive: zipfile.ZipFile, spool: IO[bytes], terms: Sequence[str]) -> str:
-    """Write the columns `terms` of the spooled lines. Returns the SHA-256 of what was written."""
+def _write_occurrences(archive: zipfile.ZipFile, lines: Iterable[bytes], at_most: int) -> str:
+    """Write occurrence.txt, which has `at_most` bytes. Returns its SHA-256."""
     hashed = hashlib.sha256()
     entry = _entry(OCCURRENCES)
-    entry.file_size = spool.tell()  # at most: whether the entry needs the format for large files
-    spool.seek(0)
+    entry.file_size = at_most  # whether the entry needs the format for large files
     with archive.open(entry, "w") as stream:
-        for line in _lines(spool, terms):
+        for line in lines:
             stream.write(line)
             hashed.update(line)
     return hashed.hexdigest()
 
 
-def _lines(spool: IO[bytes], terms: Sequence[str]) -> Iterator[bytes]:
-    """The header, then the columns `terms` of each spooled line."""
-    columns = [TERMS.index(term) for term in terms]
-    yield "\t".join(terms).encode() + b"\n"
+def _lines(spool: IO[bytes], columns: Sequence[int], header: Sequence[str]) -> Iterator[bytes]:
+    """The header, then these columns of each spooled line."""
+    yield "\t".join(header).encode() + b"\n"
+    spool.seek(0)
     for line in spool:
         cells = line.rstrip(b"\n").split(b"\t")
         yield b"\t".join([cells[column] for column in columns]) + b"\n"

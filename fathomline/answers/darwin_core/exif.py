@@ -13,6 +13,10 @@ EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 TAKEN, TAKEN_OFFSET = 36867, 36881
 NORTH_OR_SOUTH, LATITUDE, EAST_OR_WEST, LONGITUDE, BELOW_SEA_LEVEL, ALTITUDE, DATUM = 1, 2, 3, 4, 5, 6, 18
 
+PLACE = ("decimalLatitude", "decimalLongitude", "geodeticDatum")
+DEPTH = ("minimumDepthInMeters", "maximumDepthInMeters")
+EXIF_TERMS = ("eventDate", *PLACE, *DEPTH)
+
 _TAKEN = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", re.ASCII)
 _OFFSET = re.compile(r"[+-]\d\d:\d\d|Z", re.ASCII)
 
@@ -21,8 +25,7 @@ def exif_terms(location: str) -> tuple[dict[str, str], list[str]]:
     """What a picture's EXIF block says, as Darwin Core.
 
     Args: location, path of a picture; anything else has no EXIF.
-    Returns: values by term, among `eventDate`, `decimalLatitude`, `decimalLongitude`, `geodeticDatum`,
-        `minimumDepthInMeters` and `maximumDepthInMeters`; and the values that cannot be true, which are left out.
+    Returns: values by term, among EXIF_TERMS; and the values that cannot be true, which are left out.
     """
     try:
         with Image.open(Path(location), formats=list(EXTENSIONS)) as image:
@@ -32,10 +35,12 @@ def exif_terms(location: str) -> tuple[dict[str, str], list[str]]:
         return {}, []
     terms = {**_date(camera), **_coordinates(position), **_depth(position)}
     wrong = faults(terms)
-    if wrong.keys() & {"decimalLatitude", "decimalLongitude"}:
-        wrong |= dict.fromkeys({"decimalLatitude", "decimalLongitude", "geodeticDatum"} & terms.keys(), "")
-    impossible = [f"{term} {terms[term]}" for term, expected in wrong.items() if expected]
-    return {term: value for term, value in terms.items() if term not in wrong}, impossible
+    impossible = [f"{term} {terms[term]}" for term in wrong]
+    left_out = set(wrong)
+    for group in (PLACE, DEPTH):
+        if not left_out.isdisjoint(group):
+            left_out.update(group)
+    return {term: value for term, value in terms.items() if term not in left_out}, impossible
 
 
 def _date(camera: dict[int, Any]) -> dict[str, str]:
@@ -56,7 +61,7 @@ def _coordinates(position: dict[int, Any]) -> dict[str, str]:
         return {}
     latitude = _degrees(position[LATITUDE], _text(position.get(NORTH_OR_SOUTH)) == "S")
     longitude = _degrees(position[LONGITUDE], _text(position.get(EAST_OR_WEST)) == "W")
-    if latitude == longitude == "0.000000":  # receivers without a fix
+    if {latitude.lstrip("-"), longitude.lstrip("-")} == {"0.000000"}:  # receivers without a fix
         return {}
     datum = _text(position.get(DATUM))
     named = "WGS84" if re.sub(r"[\W_]", "", datum).upper() in ("", "WGS84", "WGS1984") else datum

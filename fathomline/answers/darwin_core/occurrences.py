@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 
-from fathomline.answers.darwin_core.exif import exif_terms
-from fathomline.answers.darwin_core.metadata import Matching, Metadata, normal_path
+from fathomline.answers.darwin_core.exif import DEPTH, EXIF_TERMS, PLACE, exif_terms
+from fathomline.answers.darwin_core.metadata import WRITTEN_BY_US, Matching, Metadata, normal_path
+from fathomline.answers.darwin_core.terms import TERMS
 from fathomline.answers.rows import Row, box_of, is_url
 from fathomline.bundle.bundle import BundleContent
 from fathomline.errors import listing
@@ -27,8 +28,7 @@ REQUIRED_BY_OBIS = ("eventDate", "decimalLatitude", "decimalLongitude")
 """What OBIS requires and no answer has: it must come from the metadata or the EXIF."""
 
 _NAMESPACE = uuid.UUID("5f0a7cc4-6b5e-5d0c-9f3e-1b6f0d6c7a11")
-_PLACE = ("decimalLatitude", "decimalLongitude", "geodeticDatum")
-_DEPTH = ("minimumDepthInMeters", "maximumDepthInMeters")
+_OF_A_ROI = ("associatedMedia", "occurrenceRemarks", "organismID")
 _EPITHET = re.compile(r"[a-z][a-z-]+")
 _OPEN_NAMES = {"sp", "spp", "cf", "aff", "nov", "indet"}
 _PICTURES_REMEMBERED = 256
@@ -38,6 +38,9 @@ class Occurrences:
     """Turns rows of answers into Darwin Core, and remembers what to warn of."""
 
     def __init__(self, bundle: BundleContent, metadata: Metadata | None) -> None:
+        possible = {*WRITTEN_BY_US, *_OF_A_ROI, *EXIF_TERMS, *(metadata.terms if metadata else ())}
+        self.terms = tuple(term for term in TERMS if term in possible)
+        """Terms that a record can have."""
         self.seen: set[str] = set()
         """Terms that a record has had so far."""
         digest = content_digest(asdict(bundle))[:12]
@@ -88,7 +91,7 @@ class Occurrences:
         if impossible:
             self._impossible[path] = impossible
         # A latitude of one source and a longitude of the other would be a third place.
-        for group in (_PLACE, _DEPTH):
+        for group in (PLACE, DEPTH):
             if any(term in given for term in group):
                 measured = {term: value for term, value in measured.items() if term not in group}
         return {**measured, **given}

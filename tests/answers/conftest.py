@@ -1,0 +1,1 @@
+from tests.answers.world import warnings
