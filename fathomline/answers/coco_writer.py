@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
+from fathomline.answers.provenance import model_and_version
 from fathomline.answers.rows import Row, box_of, is_url, rows_of, spool_folder, write_lines
 from fathomline.bundle.bundle import BundleContent
 from fathomline.dataset.coco import MAX_ID
@@ -28,7 +29,7 @@ def write_coco_answers(tables: Iterable[pd.DataFrame], path: Path, bundle: Bundl
         pass_one = _Pass(Categories(bundle, taxonomy))
         write_lines(map(_text, pass_one.annotations(rows_of(tables))), spool)
         spool.seek(0)
-        _write(pass_one, spool, stream, {"description": f"Answers of the model {bundle.name}", "version": "1.0"})
+        _write(pass_one, spool, stream, {"description": f"Answers of the {model_and_version(bundle)}"})
 
 
 class Categories:

@@ -4,9 +4,9 @@ import uuid
 from xml.etree import ElementTree
 
 from fathomline.answers.darwin_core.metadata import Metadata
+from fathomline.answers.provenance import model_and_version
 from fathomline.bundle.bundle import BundleContent
 from fathomline.errors import visible
-from fathomline.version import __version__
 
 Element = ElementTree.Element
 
@@ -48,7 +48,7 @@ def _describe(dataset: Element, bundle: BundleContent, metadata: Metadata | None
         values = (metadata.only(term) for term in terms) if metadata else ()
         return next((value for value in values if value), None)
 
-    software = f"model {bundle.name}, fathomline {__version__}"
+    software = model_and_version(bundle)
     party = stated("rightsHolder", "institutionCode") or software
     _add(dataset, "title", stated("datasetName") or f"Marine animals identified by the {software}")
     for role in ("creator", "metadataProvider"):

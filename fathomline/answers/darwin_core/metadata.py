@@ -100,7 +100,8 @@ def _terms(columns: list[str], path: Path) -> list[str]:
     if unknown:
         hints = [f"{shown(column)}{_nearest(column, known)}" for column in unknown]
         raise InputError(
-            f"{path}: {listing(hints)} not among the Darwin Core terms of an occurrence; correct or remove the column"
+            f"{path}: the column(s) {listing(hints)} are not among the Darwin Core terms of an occurrence; correct or "
+            "remove them"
         )
     terms = [known[column.strip().casefold()] for column in columns]
     repeated = [term for term, count in Counter(terms).items() if count > 1]
@@ -109,7 +110,7 @@ def _terms(columns: list[str], path: Path) -> list[str]:
         raise InputError(f"{path}: {fault}; expected {PATH} and Darwin Core terms, each once")
     ours = [term for term in terms if term in WRITTEN_BY_US]
     if ours:
-        raise InputError(f"{path}: {listing(ours)} follow from the answers and cannot be given; remove the column(s)")
+        raise InputError(f"{path}: the column(s) {listing(ours)} follow from the answers; remove them")
     return terms
 
 

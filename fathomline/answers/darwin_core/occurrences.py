@@ -5,19 +5,17 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from functools import lru_cache
 
 from fathomline.answers.darwin_core.exif import DEPTH, EXIF_TERMS, PLACE, exif_terms
 from fathomline.answers.darwin_core.metadata import WRITTEN_BY_US, Matching, Metadata, normal_path
 from fathomline.answers.darwin_core.terms import TERMS
+from fathomline.answers.provenance import model_and_version
 from fathomline.answers.rows import Row, box_of, is_url
 from fathomline.bundle.bundle import BundleContent
 from fathomline.errors import listing
-from fathomline.files import content_digest
 from fathomline.progress import warning
 from fathomline.taxonomy.ranks import RANKS, Rank
-from fathomline.version import __version__
 
 ALWAYS = ("occurrenceID", "basisOfRecord", "occurrenceStatus", "identificationVerificationStatus", "scientificName")
 """Terms that every archive has, even one without a single occurrence."""
@@ -32,10 +30,14 @@ _OF_A_ROI = ("associatedMedia", "occurrenceRemarks", "organismID")
 _EPITHET = re.compile(r"[a-z][a-z-]+")
 _OPEN_NAMES = {"sp", "spp", "cf", "aff", "nov", "indet"}
 _PICTURES_REMEMBERED = 256
+_EXAMPLES = 3
 
 
 class Occurrences:
-    """Turns rows of answers into Darwin Core, and remembers what to warn of."""
+    """Turns rows of answers into Darwin Core, and remembers what to warn of.
+
+    It also remembers all identifiers, about 100 bytes per row, because an archive must not repeat one.
+    """
 
     def __init__(self, bundle: BundleContent, metadata: Metadata | None) -> None:
         possible = {*WRITTEN_BY_US, *_OF_A_ROI, *EXIF_TERMS, *(metadata.terms if metadata else ())}
@@ -43,8 +45,7 @@ class Occurrences:
         """Terms that a record can have."""
         self.seen: set[str] = set()
         """Terms that a record has had so far."""
-        digest = content_digest(asdict(bundle))[:12]
-        self._model = f"model {bundle.name} {digest}, fathomline {__version__}"
+        self._model = model_and_version(bundle)
         self._metadata = metadata
         self._matching = Matching(metadata) if metadata else None
         self._of_picture = lru_cache(maxsize=_PICTURES_REMEMBERED)(self._read_picture)
@@ -52,7 +53,9 @@ class Occurrences:
         self._repeated = 0
         self._nameless: Counter[str] = Counter()
         self._incomplete = 0
-        self._impossible: dict[str, list[str]] = {}
+        self._impossible_count = 0
+        self._impossible: list[str] = []
+        """The first few."""
 
     def records(self, rows: Iterable[Row]) -> Iterator[Mapping[str, str]]:
         """Yield the values by term of each row; a row that repeats the picture, id and box of another is left out."""
@@ -89,7 +92,9 @@ class Occurrences:
         given = self._matching.record(path) if self._matching else {}
         measured, impossible = ({}, []) if is_url(location) else exif_terms(location)
         if impossible:
-            self._impossible[path] = impossible
+            self._impossible_count += 1
+            if len(self._impossible) < _EXAMPLES:
+                self._impossible.append(f"{path}: {', '.join(impossible)}")
         # A latitude of one source and a longitude of the other would be a third place.
         for group in (PLACE, DEPTH):
             if any(term in given for term in group):
@@ -109,9 +114,10 @@ class Occurrences:
                 f"({', '.join(REQUIRED_BY_OBIS)}); give them with --metadata"
             )
         if self._impossible:
-            examples = [f"{path}: {', '.join(values)}" for path, values in self._impossible.items()]
-            left_out = f"the EXIF of {len(examples)} picture(s) has impossible values, which were left out"
-            warning(f"{left_out}: {listing(examples, 3)}")
+            warning(
+                f"the EXIF of {self._impossible_count} picture(s) has impossible values, which were left out, such as "
+                f"{listing(self._impossible)}"
+            )
         if self._repeated:
             warning(f"{self._repeated} row(s) repeat the picture and box of an earlier row and were written once")
         if self._matching and self._metadata and (unused := self._matching.unused()):
