@@ -3,7 +3,6 @@ import io
 import json
 import tracemalloc
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +12,13 @@ import pytest
 from fathomline.answers.darwin_core.metadata import Metadata
 from fathomline.answers.formats import FormatName, format_of, writer
 from fathomline.answers.table import ROI
-from fathomline.dataset.coco import parse_coco
 from fathomline.errors import InputError
-from tests.answers.world import CONTEXT, boxed, many, row, table
+from tests.answers.world import CONTEXT, boxed, many, row, table, written
 
 FORMATS: tuple[FormatName, ...] = ("csv", "jsonl", "coco", "parquet", "dwc")
 
+
 WEIRD = 'a\tb\n"c",d é.png'
-
-
-def written(name: FormatName, folder: Path, *tables: pd.DataFrame) -> bytes:
-    path = folder / ".answers.part"
-    writer(name, CONTEXT)(iter(tables), path)
-    return path.read_bytes()
 
 
 def as_csv(content: bytes) -> list[dict[str, str]]:
@@ -81,13 +74,13 @@ def test_equal_answers_give_equal_bytes_however_they_are_split_into_tables(name,
 def test_memory_does_not_grow_with_the_rows(name, tmp_path, warnings):
     def peak(rows: int) -> int:
         tracemalloc.start()
-        writer(name, CONTEXT)(many(rows, per_table=200), tmp_path / "a")
+        writer(name, CONTEXT)(many(rows, per_table=100), tmp_path / "a")
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most
 
-    writer(name, CONTEXT)(many(200, per_table=200), tmp_path / "a")  # what is imported and cached once
-    per_row = (peak(1800) - peak(600)) / 1200
+    writer(name, CONTEXT)(many(100, per_table=100), tmp_path / "a")  # what is imported and cached once
+    per_row = (peak(900) - peak(300)) / 600
     assert per_row < 500  # bytes; a row as Python objects has several thousand
 
 
@@ -176,102 +169,3 @@ def test_json_lines_list_the_most_probable_concepts_and_the_answer_of_the_track(
     ]
     assert first["track_answer"]["confidence"] == 0.5
     assert "track_answer" not in second
-
-
-def coco(folder: Path, *tables: pd.DataFrame) -> dict:
-    content = written("coco", folder, *tables)
-    if any(len(found) for found in tables):
-        parse_coco(content, "answers.json", labelled=True)
-    return json.loads(content)
-
-
-def test_coco_keeps_the_ids_of_the_input_if_they_are_unique_integers(tmp_path):
-    rows = [boxed(0, image_id=7, annotation_id=30), boxed(1, image_id=7, annotation_id=20)]
-    content = coco(tmp_path, table(*rows), table(boxed(2, path="b.png", image_id=5, annotation_id=10)))
-    assert [(image["id"], image["file_name"]) for image in content["images"]] == [(7, "a.png"), (5, "b.png")]
-    assert [(found["id"], found["image_id"]) for found in content["annotations"]] == [(30, 7), (20, 7), (10, 5)]
-
-
-@pytest.mark.parametrize("other", [{"annotation_id": 30}, {"annotation_id": "30b"}, {}])
-def test_coco_numbers_annotations_from_1_if_their_ids_are_no_unique_integers(other, tmp_path):
-    content = coco(tmp_path, table(boxed(0, image_id=7, annotation_id=30), boxed(1, image_id=7, **other)))
-    assert [found["id"] for found in content["annotations"]] == [1, 2]
-    assert [image["id"] for image in content["images"]] == [7]
-
-
-@pytest.mark.parametrize("image_id", [7, None, "x"])
-def test_coco_numbers_pictures_from_1_if_their_ids_are_no_unique_integers(image_id, tmp_path):
-    content = coco(tmp_path, table(boxed(0, image_id=7), boxed(1, path="b.png", image_id=image_id)))
-    assert [image["id"] for image in content["images"]] == [1, 2]
-    assert [found["image_id"] for found in content["annotations"]] == [1, 2]
-
-
-def test_coco_gives_a_whole_picture_its_frame_as_the_box(tmp_path):
-    (found,) = coco(tmp_path, table(row(location="https://a.org/a.png", track="t")))["annotations"]
-    expected = {"bbox": [0, 0, 20, 16], "area": 320, "iscrowd": 0, "score": 0.75, "rank": "species", "track_id": "t"}
-    assert found.items() >= (expected | {"aphia_id": 135306}).items()
-
-
-def test_coco_names_the_url_of_a_picture_from_the_web_and_no_folder_of_this_machine(tmp_path):
-    images = coco(tmp_path, table(row(location="https://a.org/a.png"), row(path="b.png")))["images"]
-    assert [image.get("coco_url") for image in images] == ["https://a.org/a.png", None]
-    assert b"/data" not in written("coco", tmp_path, table(row(path="b.png")))
-
-
-def test_coco_categories_are_the_concepts_and_the_answered_taxa_with_ids_of_the_bundle(tmp_path):
-    first = coco(tmp_path, table(boxed(0, concept_name="Aurelia")))
-    second = coco(tmp_path, table(boxed(0, concept_name="Cnidaria")))
-    ids = [{found["name"]: found["id"] for found in content["categories"]} for content in (first, second)]
-    assert list(ids[0]) == ["Aurelia", "Aurelia labiata", "Caridea", "Moon jelly"]
-    assert list(ids[1]) == ["Aurelia labiata", "Caridea", "Cnidaria", "Moon jelly"]
-    assert all(ids[0][name] == ids[1][name] for name in ids[0].keys() & ids[1].keys())
-    parents = {found["name"]: found["supercategory"] for found in (*first["categories"], *second["categories"])}
-    assert parents["Moon jelly"] == "Aurelia"
-    assert parents["Cnidaria"] == "Animalia"
-    assert parents["Caridea"] == "Decapoda"
-
-
-def test_coco_of_no_answers_is_valid_json(tmp_path):
-    content = coco(tmp_path, table())
-    assert content["images"] == content["annotations"] == []
-
-
-def test_parquet_has_types_that_do_not_depend_on_the_answers(tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")
-    schemas = []
-    for tables in ([table()], [table(boxed(0, annotation_id=3, image_id=4))], [table(row(annotation_id="c"))]):
-        content = written("parquet", tmp_path, *tables)
-        schemas.append(parquet.read_schema(io.BytesIO(content)))
-    assert schemas[0] == schemas[1] == schemas[2]
-    assert str(schemas[0].field("aphia_id").type) == "int64"
-    assert str(schemas[0].field("annotation_id").type) == "string"
-
-
-def test_parquet_reads_back_with_nulls_for_what_is_missing(tmp_path):
-    pytest.importorskip("pyarrow")
-    written("parquet", tmp_path, table(row(concept_name="Aurelia labiata"), boxed(1, annotation_id=5)))
-    found = pd.read_parquet(tmp_path / ".answers.part")
-    assert found["x"].isna().tolist() == [True, False]
-    assert found["aphia_id"].isna().tolist() == [True, False]
-    assert found["annotation_id"].tolist()[1] == "5"
-    assert found["species"].tolist() == ["Aurelia labiata", "Aurelia aurita"]
-    assert not {"row", "location"} & set(found.columns)
-
-
-def test_parquet_has_groups_of_rows(tmp_path, monkeypatch):
-    parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr("fathomline.answers.parquet_writer.ROWS_PER_GROUP", 4)
-    rows = [boxed(number) for number in range(11)]
-    written("parquet", tmp_path, table(*rows[:3]), table(*rows[3:]))
-    found = parquet.ParquetFile(tmp_path / ".answers.part").metadata
-    assert [found.row_group(group).num_rows for group in range(found.num_row_groups)] == [4, 4, 3]
-
-
-def test_parquet_without_pyarrow_says_what_to_install_before_anything_is_predicted(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(InputError, match=r"pip install 'fathomline\[parquet\]'"):
-        writer("parquet", CONTEXT)
-
-
-def test_many_makes_tables_lazily():
-    assert len(list(islice(many(3000), 3))) == 3

@@ -1,13 +1,14 @@
 """Tables of answers, and the bundle that they are from, made by hand."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from fathomline.answers.formats import WriterContext
+from fathomline.answers.formats import FormatName, WriterContext, writer
 from fathomline.bundle.bundle import BundleContent
 from fathomline.decide.rule import DecisionRule
 from fathomline.model.model_json import Architecture
@@ -53,9 +54,6 @@ BUNDLE = BundleContent(
 )
 
 CONTEXT = WriterContext(BUNDLE, TAXONOMY)
-
-AURELIA = {"concept_name": "Aurelia", "accepted_name": "Aurelia", "rank": "genus"}
-"""An answer above the concepts."""
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -114,6 +112,13 @@ def many(rows: int, per_table: int = 1000) -> Iterator[pd.DataFrame]:
         numbers = np.arange(start, start + per_table)
         paths = np.array([f"frames/{number // 2:06d}.png" for number in numbers], dtype=object)
         yield first.assign(row=numbers, path=paths, location=paths, x=numbers * 1.0)
+
+
+def written(name: FormatName, folder: Path, *tables: pd.DataFrame) -> bytes:
+    """What the writer of a format makes of `tables`."""
+    path = folder / ".answers.part"
+    writer(name, CONTEXT)(iter(tables), path)
+    return path.read_bytes()
 
 
 @pytest.fixture
