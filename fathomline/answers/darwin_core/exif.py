@@ -1,6 +1,8 @@
 """When and where a picture was taken, as its camera recorded it."""
 
+import os
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from fathomline.dataset.image_file import EXTENSIONS, MALFORMED
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 TAKEN, TAKEN_OFFSET = 36867, 36881
 NORTH_OR_SOUTH, LATITUDE, EAST_OR_WEST, LONGITUDE, BELOW_SEA_LEVEL, ALTITUDE, DATUM = 1, 2, 3, 4, 5, 6, 18
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 PLACE = ("decimalLatitude", "decimalLongitude", "geodeticDatum")
 DEPTH = ("minimumDepthInMeters", "maximumDepthInMeters")
@@ -29,7 +33,7 @@ def exif_terms(location: str) -> tuple[dict[str, str], list[str]]:
     """
     try:
         with Image.open(Path(location), formats=list(EXTENSIONS)) as image:
-            exif = image.getexif()
+            exif = _png_exif(location) if image.format == "PNG" else image.getexif()
             camera, position = dict(exif.get_ifd(EXIF_IFD)), dict(exif.get_ifd(GPS_IFD))
     except (Image.DecompressionBombError, *MALFORMED):  # not a file, or a damaged EXIF block: the answer stands
         return {}, []
@@ -41,6 +45,20 @@ def exif_terms(location: str) -> tuple[dict[str, str], list[str]]:
         if not left_out.isdisjoint(group):
             left_out.update(group)
     return {term: value for term, value in terms.items() if term not in left_out}, impossible
+
+
+def _png_exif(location: str) -> Image.Exif:
+    """The EXIF of a PNG. Pillow would decode the whole picture to find it, since it may come after the pixels."""
+    exif = Image.Exif()
+    with open(location, "rb") as stream:
+        stream.seek(len(PNG_SIGNATURE))
+        while len(header := stream.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", header)
+            if kind == b"eXIf":
+                exif.load(stream.read(length))
+                break
+            stream.seek(length + 4, os.SEEK_CUR)  # the content and its checksum
+    return exif
 
 
 def _date(camera: dict[int, Any]) -> dict[str, str]:

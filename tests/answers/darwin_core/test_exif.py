@@ -7,14 +7,14 @@ from tests.answers.darwin_core.archives import archive, records
 from tests.answers.world import boxed, table
 
 
-def photo(folder: Path, taken: str = "2024:05:31 14:07:00", **gps: object) -> dict:
+def photo(folder: Path, taken: str = "2024:05:31 14:07:00", name: str = "a.jpg", **gps: object) -> dict:
     """A row for a picture with EXIF: 36° 42' 30" N, 122° 1' 48" W, 350.5 m below sea level."""
     exif = Image.Exif()
     exif.get_ifd(0x8769).update({36867: taken, 36881: "-07:00"})
     position = {1: "N", 2: (36.0, 42.0, 30.0), 3: "W", 4: (122.0, 1.0, 48.0), 5: b"\x01", 6: 350.5, 18: "WGS-84"}
     exif.get_ifd(0x8825).update(position | {int(tag.removeprefix("tag")): value for tag, value in gps.items()})
-    Image.new("RGB", (20, 16)).save(folder / "a.jpg", exif=exif)
-    return boxed(0, path="a.jpg", location=str(folder / "a.jpg"))
+    Image.new("RGB", (20, 16)).save(folder / name, exif=exif.tobytes())
+    return boxed(0, path=name, location=str(folder / name))
 
 
 def test_date_place_and_depth_come_from_the_exif(tmp_path, warnings):
@@ -24,6 +24,21 @@ def test_date_place_and_depth_come_from_the_exif(tmp_path, warnings):
     assert found["geodeticDatum"] == "WGS84"
     assert (found["minimumDepthInMeters"], found["maximumDepthInMeters"]) == ("350.50", "350.50")
     assert warnings == []
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.webp", "a.png"])
+def test_other_formats_have_exif_too(name, tmp_path, warnings):
+    (found,) = records(archive(tmp_path, table(photo(tmp_path, name=name))))
+    assert found["decimalLatitude"] == "36.708333"
+
+
+def test_the_exif_of_a_png_may_come_after_its_pixels_and_is_found_without_decoding_them(tmp_path, warnings):
+    found = photo(tmp_path, name="a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    start, pixels, end = (content.index(kind) - 4 for kind in (b"eXIf", b"IDAT", b"IEND"))
+    broken = content[pixels : pixels + 8] + bytes(end - pixels - 12) + b"\0\0\0\0"
+    (tmp_path / "a.png").write_bytes(content[:start] + broken + content[start:pixels] + content[end:])
+    assert records(archive(tmp_path, table(found)))[0]["eventDate"] == "2024-05-31T14:07:00-07:00"
 
 
 def test_metadata_counts_more_than_exif_and_never_mixes_with_it_in_one_place(tmp_path, warnings):
