@@ -1,5 +1,6 @@
 """eml.xml: what a Darwin Core Archive is about, who made it, and who may use it."""
 
+import re
 import uuid
 from xml.etree import ElementTree
 
@@ -9,6 +10,8 @@ from fathomline.bundle.bundle import BundleContent
 from fathomline.errors import visible
 
 Element = ElementTree.Element
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def eml(bundle: BundleContent, metadata: Metadata | None, digest: str) -> bytes:
@@ -67,8 +70,10 @@ def _describe(dataset: Element, bundle: BundleContent, metadata: Metadata | None
 
 
 def _latest_modified(metadata: Metadata | None) -> str | None:
+    """A day or a year: GBIF's profile permits nothing between."""
     records = metadata.records.values() if metadata else ()
-    return max((record["modified"][:10] for record in records if "modified" in record), default=None)
+    latest = max((record["modified"] for record in records if "modified" in record), default=None)
+    return latest and (latest[:10] if _DAY.match(latest) else latest[:4])
 
 
 def _add_rights(rights: Element, license_text: str | None) -> None:

@@ -54,6 +54,12 @@ def test_eml_takes_what_describes_the_dataset_from_the_metadata(tmp_path, warnin
     assert "Pictures by <M. Otto>" in dataset.findtext("abstract/para")
 
 
+@pytest.mark.parametrize(("modified", "expected"), [("2025-01-31T10:00Z", "2025-01-31"), ("2025-01", "2025")])
+def test_the_date_of_publication_is_a_day_or_a_year(modified, expected, tmp_path, warnings):
+    path = archive(tmp_path, table(boxed(0)), metadata=f"path,modified\na.png,{modified}\n")
+    assert eml(path).findtext("dataset/pubDate") == expected
+
+
 def test_eml_states_no_license_that_nobody_gave(tmp_path, warnings):
     dataset = eml(archive(tmp_path, table(boxed(0)))).find("dataset")
     assert dataset.findtext("intellectualRights/para").startswith("Not stated")
