@@ -1,13 +1,7 @@
-"""Predict with a bundle and with the plain loop that one would write around the same model.
-
-With `--memory N ENGINE BUNDLE FOLDER`, predict N ROIs once and print the peak memory of the process: the benchmark
-starts itself this way.
-"""
+"""Predict with a bundle and with the plain loop that one would write around the same model."""
 
 import argparse
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,21 +15,18 @@ from PIL import Image
 from timm.data import create_transform, resolve_data_config
 from torch import nn
 
-from benchmarks.recipe import LOCAL_WEIGHTS, SHARED
+from benchmarks.predict_once import predict_once
+from benchmarks.recipe import LOCAL_WEIGHTS, ROOT, SHARED
+from benchmarks.scale import measured
 from benchmarks.side_by_side import Contender, time_alternately, timing_table, write_table
 from benchmarks.synthetic import boxes, picture
-from fathomline.answers.formats import write_csv_answers
-from fathomline.answers.predict_files import Job, predict_files
 from fathomline.bundle.bundle import BundleConfig, FoldModel, Measured, copy_weights, write_bundle
 from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError
-from fathomline.inputs.pictures import open_picture
-from fathomline.inputs.requests import FrameRequest, RoiRequest
 from fathomline.lineages import fgvc2025
 from fathomline.model.backbone import build
 from fathomline.model.checkpoint import Model, load_weights, rebuilt, save_model
 from fathomline.model.model_json import Architecture, read_model_json
-from fathomline.predictor.choice import Choice
 from fathomline.predictor.engine import EngineName
 from fathomline.predictor.predictor import Predictor, load_predictor
 from fathomline.rois.preprocessing import Preprocessing
@@ -121,23 +112,11 @@ def single_rois(folder: Path) -> tuple[list[Roi], str]:
     return [Roi(path, None) for path in sorted(folder.iterdir())], described
 
 
-def requests(rois: Sequence[Roi]) -> list[FrameRequest]:
-    """Consecutive ROIs of one picture make a frame, as in a CSV of boxes."""
-    frames: list[FrameRequest] = []
-    rows: list[RoiRequest] = []
-    for row, roi in enumerate(rois):
-        rows.append(RoiRequest(row, roi.box))
-        if row + 1 == len(rois) or rois[row + 1].path != roi.path:
-            frames.append(FrameRequest(roi.path.name, str(roi.path), tuple(rows)))
-            rows = []
-    return frames
-
-
-def with_fathomline(predictor: Predictor, rois: Sequence[Roi], output: Path) -> int:
-    """Predict as `fathomline predict` does."""
-    output.unlink(missing_ok=True)
-    job = Job(predictor, requests(rois), open_picture, Choice())
-    return predict_files(job, output, write_csv_answers).answered
+def write_boxes(rois: Sequence[Roi], path: Path) -> Path:
+    """Write a CSV of boxes, as `fathomline predict` reads it."""
+    lines = [",".join(map(str, [roi.path, *(roi.box or ("",) * 4)])) for roi in rois]
+    path.write_text("\n".join(["path,x,y,w,h", *lines, ""]))
+    return path
 
 
 class PlainModel(nn.Module):
@@ -199,9 +178,9 @@ def available(bundle: Path) -> dict[str, Predictor]:
 def compared(bundle: Path, rois: Sequence[Roi], scratch: Path, rounds: int) -> list[str]:
     predictors = available(bundle)
     plain = PlainModel(bundle, next(iter(predictors.values()))).eval()
-    output = scratch / "answers.csv"
+    csv, output = write_boxes(rois, scratch / "boxes.csv"), scratch / "answers.csv"
     contenders = [
-        Contender(f"fathomline predict, {engine}", lambda predictor=predictor: with_fathomline(predictor, rois, output))
+        Contender(f"fathomline predict, {engine}", lambda predictor=predictor: predict_once(predictor, csv, output))
         for engine, predictor in predictors.items()
     ]
     contenders.append(Contender("plain loop", lambda: with_a_plain_loop(plain, rois, scratch / "plain.csv")))
@@ -209,10 +188,11 @@ def compared(bundle: Path, rois: Sequence[Roi], scratch: Path, rounds: int) -> l
 
 
 def peak_memory(rois: int, engine: str, bundle: Path, folder: Path) -> int:
-    """Peak memory, in bytes, of a process that predicts `rois` ROIs of the frames in `folder`."""
-    command = [sys.executable, "-m", "benchmarks.predict", "--memory", str(rois), engine, str(bundle), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
-    return int(done.stdout.split()[-1])
+    """Peak memory, in bytes, of a process that predicts `rois` ROIs."""
+    csv = write_boxes(write_frames(folder, MEMORY_FRAME, rois)[:rois], folder / "boxes.csv")
+    arguments = [engine, str(bundle), str(csv), str(folder / "answers.csv"), str(rois)]
+    _, peak = measured([sys.executable, "-m", "benchmarks.predict_once", *arguments], ROOT)
+    return peak
 
 
 def memory_table(bundle: Path, folder: Path) -> list[str]:
@@ -229,24 +209,10 @@ def memory_table(bundle: Path, folder: Path) -> list[str]:
     return lines
 
 
-def predict_once(count: int, engine: EngineName, bundle: Path, folder: Path) -> None:
-    """Predict `count` ROIs, and print the peak memory of this process in bytes."""
-    rois = write_frames(folder, MEMORY_FRAME, count)[:count]
-    assert with_fathomline(load_predictor(bundle, engine), rois, folder / "answers.csv") == count
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--memory", nargs=4, metavar=("N", "ENGINE", "BUNDLE", "FOLDER"), help="predict once in this process"
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parsed = parser.parse_args()
-    if parsed.memory:
-        count, engine, bundle, folder = parsed.memory
-        predict_once(int(count), engine, Path(bundle), Path(folder))
-        return
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         bundle = write_model(scratch)

@@ -22,6 +22,7 @@ from benchmarks import (
     train_step,
 )
 from benchmarks.side_by_side import Contender, Timing, time_alternately, timing_table
+from fathomline.inputs.read import read_inputs
 
 
 @pytest.mark.parametrize(
@@ -107,13 +108,12 @@ def test_batches_in_memory_are_served_cyclically():
     assert [inputs.batch(np.arange(2), None) for _ in range(4)] == ["one", "two", "one", "two"]
 
 
-def test_consecutive_rois_of_one_picture_make_a_frame():
-    rois = [predict.Roi(Path(name), [0.0, 0.0, size, size]) for name, size in zip("aabab", range(1, 6), strict=True)]
-    frames = predict.requests(rois)
-    assert [frame.path for frame in frames] == ["a", "b", "a", "b"]
-    assert [[(roi.row, roi.box[2]) for roi in frame.rois] for frame in frames] == [
-        [(0, 1), (1, 2)],
-        [(2, 3)],
-        [(3, 4)],
-        [(4, 5)],
+def test_a_csv_of_boxes_is_read_as_the_rois_it_was_written_from(tmp_path):
+    for name in "ab":
+        (tmp_path / name).touch()
+    rois = [
+        predict.Roi(tmp_path / name, [0.5, 0.0, size, size]) for name, size in zip("aab", (1.0, 2.0, 3.0), strict=True)
     ]
+    frames = read_inputs([str(predict.write_boxes(rois, tmp_path / "boxes.csv"))], None)
+    found = [(Path(frame.location), roi.box) for frame in frames for roi in frame.rois]
+    assert found == [(roi.path, roi.box) for roi in rois]
