@@ -36,7 +36,7 @@ def _predict(parsed: argparse.Namespace) -> int:
     from fathomline.inputs.pictures import open_picture
     from fathomline.inputs.read import read_inputs
     from fathomline.predictor.choice import Choice
-    from fathomline.predictor.predictor import load_predictor
+    from fathomline.predictor.load import load_predictor
 
     frames = read_inputs(parsed.inputs, parsed.images)
     job = Job(load_predictor(parsed.bundle), frames, open_picture, Choice())
