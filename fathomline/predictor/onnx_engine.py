@@ -10,12 +10,12 @@ from threading import Lock
 import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as faults
-from PIL import Image
 
 from fathomline.bundle.bundle import BundleContent, parse_bundle
 from fathomline.errors import InputError
 from fathomline.files import parse_json
 from fathomline.model.orientations import ORIENTATIONS, Orientation
+from fathomline.predictor.resize import resized_views
 from fathomline.taxonomy.tree import Taxonomy
 
 REMEDY = "get the file again, or write it with `fathomline export`"
@@ -53,12 +53,7 @@ class OnnxEngine:
 
     def prepared(self, views: np.ndarray) -> np.ndarray:
         """(views, size, size, 3) uint8 -> (views, image_size, image_size, 3) uint8"""
-        side = self.bundle.architecture.image_size
-        if views.shape[1] == side:
-            return views
-        # Pillow's antialiased bilinear filter is the one that torch applies to uint8 on a CPU.
-        resized = [Image.fromarray(view).resize((side, side), Image.Resampling.BILINEAR) for view in views]
-        return np.stack([np.asarray(view) for view in resized])
+        return resized_views(views, self.bundle.architecture.image_size)
 
     def logits(self, rois: np.ndarray, orientations: Sequence[str]) -> dict[str, np.ndarray]:
         architecture = self.bundle.architecture
