@@ -94,7 +94,7 @@ def test_a_bundle_answers_the_same_with_its_onnx_file_and_without_torch(trained,
         "import sys\n"
         "class Uninstalled:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in ('torch', 'torchvision', 'timm', 'safetensors', 'dvc', 'wandb', 'peft', 'onnx'):\n"
+        "        if name.split('.')[0] in ('torch', 'timm', 'safetensors', 'dvc', 'wandb', 'peft', 'onnx'):\n"
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Uninstalled())\n"
         "import fathomline\n"
