@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from fathomline.rois.preprocessing import Preprocessing
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
 
-ROUNDS = 5
+ROUNDS = 3
 CALLS = (8, 64)
 """ROIs per call."""
 CUTTERS = 2
@@ -49,7 +50,7 @@ class Case:
     """Per round."""
 
 
-CASES = (Case("mobilenetv2_100", 112, 96, 2048), Case("vit_small_patch16_224", 256, 224, 64))
+CASES = (Case("mobilenetv2_100", 112, 96, 512), Case("vit_small_patch16_224", 256, 224, 64))
 
 
 def write_random_bundle(case: Case, folder: Path) -> Path:
@@ -89,9 +90,7 @@ def engines_table(case: Case, bundle: Path) -> list[str]:
     for per_call in CALLS:
         for engine in engines:
             name = f"{engine.name.rsplit(' ', 1)[0]}, {per_call} ROIs per call"
-            contenders.append(
-                Contender(name, lambda engine=engine, per_call=per_call: predict(engine, views, per_call))
-            )
+            contenders.append(Contender(name, partial(predict, engine, views, per_call)))
             predict(engine, views[:per_call], per_call)
     heading = f"`{case.backbone}`, views of {case.size} px resized to {case.image_size} px"
     return [heading, "", *timing_table(time_alternately(contenders, ROUNDS), "ROI")]
