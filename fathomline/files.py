@@ -143,7 +143,8 @@ def write_report_csv(table: pd.DataFrame, path: Path) -> None:
     escaped = table.rename(columns=_without_formula)
     for place, dtype in enumerate(escaped.dtypes):
         if not pd.api.types.is_numeric_dtype(dtype):
-            escaped.isetitem(place, escaped.iloc[:, place].astype(object).map(_without_formula))
+            cells = [_without_formula(cell) for cell in escaped.iloc[:, place]]
+            escaped.isetitem(place, pd.Series(cells, escaped.index, dtype=object))  # or 1 beside None becomes 1.0
     write_csv(escaped, path)
 
 

@@ -1,0 +1,1 @@
+from tests.colored_crops import taxonomy
