@@ -16,9 +16,10 @@ __all__ = ["__version__", "load"]
 
 
 def load(path: str | PathLike[str], engine: EngineName = "auto") -> Predictor:
-    """Load the bundle in the folder `path`, or an ONNX file made from one, ready to predict on new pictures.
+    """Load a bundle, ready to predict on new pictures.
 
     Args:
+        path: a folder, a .zip of it, hf://owner/name[@revision], or an ONNX file that `fathomline export` wrote.
         engine: what runs the models: `torch`, `onnx` (onnxruntime, on the CPU), or `auto`: torch if it is installed and
             can use a GPU, otherwise onnx if the bundle has an ONNX file, otherwise torch.
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import get_args
 
 from fathomline.bundle.bundle import ONNX_FILE, BundleContent, read_bundle
+from fathomline.bundle.source import local_bundle
+from fathomline.bundle.zipped import cache_folder
 from fathomline.errors import InputError, shown
 from fathomline.files import read_json
 from fathomline.predictor.engine import EXPORT_PACKAGES, TORCH_PACKAGES, Engine, EngineName, missing_packages
@@ -22,7 +24,7 @@ INSTALL_EXPORT = "`pip install 'fathomline[torch,onnx]'`"
 
 
 def load_predictor(source: str | PathLike[str], engine: EngineName = "auto") -> Predictor:
-    """Load the bundle in the folder `source`, or the ONNX file `source`; see `fathomline.load`.
+    """Load the bundle at `source`: a folder, a .zip, hf://owner/name[@revision] or an ONNX file; see `fathomline.load`.
 
     `auto` is torch if it is installed and can use a GPU, otherwise onnx if the bundle has an ONNX file, otherwise
     torch. `onnx` exports a bundle without an ONNX file once, to the user's cache, which needs torch.
@@ -31,7 +33,7 @@ def load_predictor(source: str | PathLike[str], engine: EngineName = "auto") -> 
     """
     if engine not in get_args(EngineName):
         raise InputError(f"engine is {shown(engine)}, expected auto, onnx or torch")
-    path = Path(source)
+    path = local_bundle(os.fspath(source))
     if path.suffix.lower() == ".onnx" and not path.is_dir():
         return _from_onnx_file(path, engine)
     bundle, taxonomy = read_bundle(path)
@@ -112,8 +114,7 @@ def _exported_engine(folder: Path) -> Engine:
 def _cached(folder: Path) -> Path:
     content = read_json(folder / "bundle.json")
     assert isinstance(content, dict)  # read_bundle has checked it
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "fathomline" / "onnx" / f"{content['sha256']}-{__version__}.onnx"
+    return cache_folder() / "onnx" / f"{content['sha256']}-{__version__}.onnx"
 
 
 def _torch_has_a_gpu() -> bool:

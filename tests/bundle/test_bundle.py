@@ -146,7 +146,7 @@ def test_a_path_that_is_not_a_bundle_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"bundle.json: no such file"):
         fathomline.load(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="expected the folder of a bundle, found a file"):
+    with pytest.raises(InputError, match="not a bundle; expected the folder of a bundle"):
         fathomline.load(str(tmp_path / "file"))
 
 

@@ -14,6 +14,7 @@ import torch
 import fathomline
 from fathomline import cli
 from fathomline.bundle.bundle import read_bundle
+from fathomline.cli.export import _beside
 from fathomline.model.orientations import ORIENTATIONS
 from fathomline.predictor import export as exporter
 from fathomline.predictor.export import NotExportable, export, write_onnx
@@ -143,6 +144,8 @@ def test_the_command_writes_beside_the_bundle_and_keeps_other_files(rounded, wri
     assert (tmp_path / "named.onnx").read_bytes() == exported.content
     assert "logits differ from PyTorch's by at most" in capsys.readouterr().out
     assert cli.main(["export", str(folder), str(written)]) == 0, "the same bytes may be written again"
+    assert _beside("hf://owner/name@v1") == Path("name.onnx")
+    assert _beside("/models/reef.zip") == Path("/models/reef.onnx")
     written.write_bytes(b"other")
     assert cli.main(["export", str(folder), str(written)]) == 1
     assert "model.onnx: exists and differs; add --overwrite" in capsys.readouterr().err
