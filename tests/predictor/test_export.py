@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import fathomline
+import stages.bundle
 from fathomline import cli
 from fathomline.bundle.bundle import read_bundle
 from fathomline.cli.export import _beside
@@ -132,6 +133,15 @@ def test_operations_that_onnx_lacks_are_refused(rounded, monkeypatch):
     monkeypatch.setattr(torch.onnx, "export", fail)
     with pytest.raises(NotExportable, match=r"cannot export test_resnet to ONNX: no such operation; predict with"):
         export(rounded[0])
+
+
+def test_the_bundle_stage_goes_on_without_an_onnx_file_that_cannot_be_made(tmp_path, monkeypatch, capsys):
+    def refuse(folder, path):
+        raise NotExportable(f"{folder}: too large")
+
+    monkeypatch.setattr(exporter, "write_onnx", refuse)
+    stages.bundle._add_onnx(tmp_path / "bundle")
+    assert f"warning: bundle: no model.onnx: {tmp_path}/bundle: too large" in capsys.readouterr().err
 
 
 def test_the_command_writes_beside_the_bundle_and_keeps_other_files(rounded, written, tmp_path, monkeypatch, capsys):
