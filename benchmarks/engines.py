@@ -97,8 +97,8 @@ def engines_table(case: Case, bundle: Path) -> list[str]:
 
 
 def spinning_session(path: Path) -> onnxruntime.InferenceSession:
-    options = onnx_engine._options()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    options = onnxruntime.SessionOptions()  # it spins by default
+    options.intra_op_num_threads = onnx_engine._threads()
     return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
 
 
