@@ -51,13 +51,7 @@ def _serve(parsed: argparse.Namespace) -> int:
         from fathomline.serve.app import make_app
         from fathomline.serve.run import is_local, serve
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in (
-            "batched",
-            "fastapi",
-            "multipart",
-            "python_multipart",
-            "uvicorn",
-        ):
+        if (error.name or "").partition(".")[0] not in ("fastapi", "python_multipart", "uvicorn"):
             raise
         raise InputError(f"serve: {error.name} is not installed; run `pip install 'fathomline[serve]'`") from None
     import fathomline

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter, ValidationError
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -131,7 +132,7 @@ async def _form(request: Request, chunks: AsyncGenerator[bytes, None], limits: L
     )
     try:
         form = await parser.parse()
-    except (MultiPartException, KeyError, UnicodeError, ValueError) as error:
+    except (MultiPartException, FormParserError, KeyError, UnicodeError) as error:
         sentence = visible(getattr(error, "message", "")) or "it is not complete or not well-formed"
         raise Refused(400, f"The form cannot be read: {sentence.rstrip('.')}; send one picture as `image`.") from None
     try:

@@ -1,8 +1,10 @@
 """Run the server."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import h11
 import uvicorn
@@ -30,7 +32,8 @@ def serve(app: FastAPI, limits: Limits, host: str, port: int, started: Callable[
     """
     with listener(host, port) as listening:
         started(address(host, listening))
-        server(app, limits).run([listening])
+        with suppress(KeyboardInterrupt):  # Ctrl+C, which uvicorn passes on after its own end
+            server(app, limits).run([listening])
 
 
 def server(app: FastAPI, limits: Limits) -> uvicorn.Server:
@@ -55,7 +58,8 @@ def listener(host: str, port: int) -> socket.socket:
         family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(place[:2], family=family, backlog=128)
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number and number > 0 else error
         raise InputError(f"serve: cannot listen on {host} port {port}: {reason}; choose another with --port") from None
 
 

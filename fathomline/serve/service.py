@@ -3,14 +3,13 @@
 import asyncio
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TypeVar
 
 import numpy as np
-from batched.aio import AsyncBatchProcessor
 from PIL import Image
 
 from fathomline.dataset.image_file import EXTENSIONS, MALFORMED, MAX_PIXELS, Frame, decode_image
@@ -19,15 +18,13 @@ from fathomline.inputs.requests import FrameRequest, RoiRequest
 from fathomline.predictor.choice import Choice, Chooser
 from fathomline.predictor.predictor import Predictor
 from fathomline.predictor.stream import Cutter, PredictedChunk, RoiOutcome, in_chunks, rois_per_chunk
+from fathomline.serve.batches import Batches
 from fathomline.serve.form import Box, PictureForm
 from fathomline.serve.limits import Limits
 from fathomline.serve.refused import Refused
 
 BATCH = 32
 """ROIs that the models see at once."""
-
-GATHER_MS = 2.0
-"""Time that a batch waits for more ROIs."""
 
 CHUNK = 64
 """ROIs that a request holds in memory at once. A picture with more boxes is decoded again for each chunk."""
@@ -55,9 +52,7 @@ class Service:
         self.limits = limits
         self._waiting = 0
         self._threads = ThreadPoolExecutor(_cores(), thread_name_prefix="cut")
-        self._batches: AsyncBatchProcessor[np.ndarray, np.ndarray] = AsyncBatchProcessor(
-            self._probabilities, batch_size=BATCH, timeout_ms=GATHER_MS
-        )
+        self._batches = Batches(predictor.probabilities, BATCH)
         self._chooser = lru_cache(maxsize=64)(predictor.chooser)
 
     async def answered(self, form: PictureForm) -> Answered:
@@ -84,6 +79,7 @@ class Service:
 
     def close(self) -> None:
         """End the threads."""
+        self._batches.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _predicted(self, image: bytes, frame: FrameRequest) -> PredictedChunk:
@@ -94,7 +90,7 @@ class Service:
             cut = await self.in_thread(partial(self._cut, image, part))
             outcomes += [outcome for outcome, _ in cut]
             prepared = [pixels for _, pixels in cut if pixels is not None]
-            rows += await self._batches(prepared) if prepared else []
+            rows += await self._batches.predicted(prepared)
         return PredictedChunk(outcomes, np.stack(rows) if rows else np.zeros((0, len(self.predictor.classes))))
 
     def _cut(self, image: bytes, frame: FrameRequest) -> list[tuple[RoiOutcome, np.ndarray | None]]:
@@ -110,9 +106,6 @@ class Service:
             )
         except InputError as error:
             raise Refused(400, f"{str(error).removeprefix('predict: ')}.") from None
-
-    def _probabilities(self, rois: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return list(self.predictor.probabilities(np.stack(rois)))
 
 
 def _decoded(image: bytes, limits: Limits) -> Frame:
