@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Journal:
     def finished(self) -> int:
         """How many chunks are finished, from the first on without a gap."""
         number = 0
-        while self._path(number).exists():
+        while _is_whole(self._path(number)):
             number += 1
         return number
 
@@ -62,3 +63,11 @@ class Journal:
 
     def _path(self, number: int) -> Path:
         return self.folder / f"chunk-{number:07d}.npz"
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return stored["probabilities"].ndim == 2 and stored["outcomes"].ndim == 1
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return False

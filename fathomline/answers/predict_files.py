@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,11 @@ from fathomline.answers.journal import Journal
 from fathomline.answers.table import SKIPPED, AnswerTables, Tracks, in_row_order, lowest_later_rows, tables_of
 from fathomline.errors import InputError
 from fathomline.files import write_report_csv, written_whole
-from fathomline.inputs.requests import FrameRequest
+from fathomline.inputs.requests import FrameRequest, RoiRequest
 from fathomline.predictor.choice import Choice, Chooser
 from fathomline.predictor.predictor import Predictor
 from fathomline.predictor.stream import (
     Cutter,
-    Observer,
     OpenPicture,
     PredictedChunk,
     in_chunks,
@@ -37,6 +36,22 @@ Writer = Callable[[Iterable[pd.DataFrame], Path], None]
 """Writes tables with the columns of `AnswerTables.answered` to a path. There is at least one; any may be empty."""
 
 
+class Page(Protocol):
+    """Shows the answers with their pictures."""
+
+    folder: Path
+
+    def observe(self, request: RoiRequest, views: np.ndarray) -> None:
+        """Receive an ROI with its views, (views, size, size, 3) uint8, from any thread. Not called for chunks that an
+        interrupted run has finished."""
+
+    def add(self, tables: AnswerTables) -> None:
+        """Receive the rows of a chunk, in the order of chunks."""
+
+    def finish(self) -> None:
+        """Write the page."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What to predict, and with what."""
@@ -47,8 +62,8 @@ class Job:
     choice: Choice
     workers: int = 0
     """Threads that open and cut frames; 0 for one per core."""
-    observe: Observer | None = None
-    """Receives each ROI with its views as it is cut."""
+    page: Page | None = None
+    """A page to look at; None for none."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +91,10 @@ def predict_files(job: Job, output: Path, write: Writer, overwrite: bool = False
         warning(f"{output} exists; it will not be replaced by other answers without --overwrite")
     journal = Journal(output.with_name(f"{output.name}.partial"), _key(job))
     _predict(job, chunks, journal)
-    counts = _write(_tables(chunks, journal, chooser), lowest_later_rows(chunks), output, write, overwrite)
+    tables = _shown(_tables(chunks, journal, chooser), job.page)
+    counts = _write(tables, lowest_later_rows(chunks), output, write, overwrite)
+    if job.page is not None:
+        job.page.finish()
     journal.remove()
     return counts
 
@@ -84,7 +102,8 @@ def predict_files(job: Job, output: Path, write: Writer, overwrite: bool = False
 def _predict(job: Job, chunks: list[Chunk], journal: Journal) -> None:
     """Predict the chunks that the journal lacks."""
     done = journal.finished()
-    cutter = Cutter(job.open_picture, job.predictor.preprocessing, job.predictor.engine, job.observe)
+    observe = None if job.page is None else job.page.observe
+    cutter = Cutter(job.open_picture, job.predictor.preprocessing, job.predictor.engine, observe)
     sizes = [sum(len(frame.rois) for frame in chunk) for chunk in chunks]
     bar: tqdm[Any] = progress(label="predict", unit="ROI", total=sum(sizes), initial=sum(sizes[:done]))
     with bar:
@@ -102,6 +121,13 @@ def _tables(chunks: list[Chunk], journal: Journal, chooser: Chooser) -> Iterator
     tracks = Tracks(stored(), chooser) if tracked else None
     for chunk, predicted in zip(chunks, stored(), strict=True):
         yield tables_of(predicted, [frame for frame in chunk for _ in frame.rois], chooser, tracks)
+
+
+def _shown(tables: Iterator[AnswerTables], page: Page | None) -> Iterator[AnswerTables]:
+    for table in tables:
+        if page is not None:
+            page.add(table)
+        yield table
 
 
 def _write(
@@ -135,7 +161,7 @@ def _write(
 
 def _key(job: Job) -> str:
     """A digest of all that the predicted probabilities depend on."""
-    parts = [__version__, job.predictor.engine.name, repr(job.predictor.bundle), str(job.observe is not None)]
+    parts = [__version__, job.predictor.engine.name, repr(job.predictor.bundle), str(job.page and job.page.folder)]
     hashed = hashlib.sha256("\n".join(parts).encode())
     for frame in job.frames:
         hashed.update(repr((frame, _state(frame.location))).encode())

@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
 
 def _predict(parsed: argparse.Namespace) -> int:
     # Importing these takes a second or more, which `--help` does not need.
-    from fathomline.answers.formats import write_csv_answers
+    from fathomline.answers.csv_writer import write_csv_answers
     from fathomline.answers.predict_files import Job, predict_files
     from fathomline.inputs.pictures import open_picture
     from fathomline.inputs.read import read_inputs

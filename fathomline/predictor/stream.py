@@ -20,8 +20,8 @@ from fathomline.rois.preprocessing import Preprocessing
 BYTES_PER_CHUNK = 32 * 2**20
 """Pixels of the ROIs that are predicted together, in bytes."""
 
-LARGEST_CHUNK = 1024
-"""In ROIs."""
+LARGEST_CHUNK = 256
+"""In ROIs. What an interruption loses at most, and enough to keep a GPU busy."""
 
 CHUNKS_AHEAD = 2
 """Chunks that are opened and cut before their turn, so that the models never wait."""

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 import fathomline
 from fathomline.errors import InputError
+from fathomline.predictor.choice import Choice
 from fathomline.predictor.prediction import Prediction
 from fathomline.taxonomy.ranks import RANKS
 from tests.bundle.world import BOXES
@@ -148,6 +150,41 @@ def test_predictions_of_several_batches_keep_their_order(trained, bundle, monkey
     for one, other in zip(single_batch, model.predict(frames, list(BOXES.values())), strict=True):
         assert one.name == other.name
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+
+
+def test_several_threads_get_the_answers_of_one(trained, bundle):
+    model = fathomline.load(bundle)
+    frames = [trained.raw / f"images/{number}.png" for number in BOXES]
+    opened = [Image.open(frame) for frame in frames]
+    expected = model.predict(frames, list(BOXES.values()))
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(model.predict, pictures, list(BOXES.values())) for pictures in [frames, opened] * 6]
+    for future in futures:
+        assert future.result() == expected
+
+
+def test_predictions_become_a_table(trained, bundle):
+    model = fathomline.load(bundle)
+    frames = [trained.raw / "images/1.png", trained.raw / "images/2.png"]
+    predicted = model.predict(frames, [BOXES[1], None], choice=Choice(top=2))
+    table = predicted.to_pandas()
+    assert table["image"].tolist() == [0, 0, 1]
+    assert table["concept_name"].tolist() == [one.name for one in predicted]
+    assert table["phylum_probability"].tolist() == [one.probabilities["phylum"] for one in predicted]
+    assert [tuple(row) for row in table[["concept_2", "probability_2"]].to_numpy()] == [
+        one.most_probable[1] for one in predicted
+    ]
+    assert table["w"].tolist()[:2] == [12, 30]
+    assert np.isnan(table["w"][2])
+    assert list(model.predict([]).to_pandas().columns) == list(model.predict(frames).to_pandas().columns)
+
+
+def test_answers_can_be_limited_to_a_clade(trained, bundle, tmp_path):
+    model = fathomline.load(bundle)
+    pictures = [trained.raw / f"images/{number}.png" for number in BOXES] + [tmp_path / "none.png"]
+    predicted = model.predict(pictures, choice=Choice(within="Sebastes"))
+    assert all(one.lineage["genus"] == "Sebastes" for one in predicted)
+    assert [one.seen for one in predicted] == [True, True, True, False]
 
 
 def test_a_bundle_works_outside_the_repository(trained, bundle, tmp_path):
