@@ -1,12 +1,10 @@
 """Answers as files to download."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fathomline.answers.formats import write_csv_answers
-from fathomline.answers.predict_files import Writer
+from fathomline.answers.formats import FormatName, WriterContext, writer
 from fathomline.answers.table import AnswerTables
 from fathomline.predictor.predictor import Predictor
 
@@ -15,22 +13,25 @@ from fathomline.predictor.predictor import Predictor
 class Download:
     """A format that the page offers."""
 
+    format: FormatName
     title: str
     file: str
     """Name of the file, as the browser stores it."""
     media_type: str
-    writer: Callable[[Predictor], Writer]
 
 
 DOWNLOADS: dict[str, Download] = {
-    "csv": Download("CSV", "answers.csv", "text/csv; charset=utf-8", lambda _: write_csv_answers),
+    "csv": Download("csv", "CSV", "answers.csv", "text/csv; charset=utf-8"),
+    "coco": Download("coco", "COCO", "answers.json", "application/json"),
+    "dwc": Download("dwc", "Darwin Core", "answers-dwc.zip", "application/zip"),
 }
 """By the name in `POST /answers/<name>`."""
 
 
 def written(download: Download, tables: AnswerTables, predictor: Predictor) -> bytes:
     """The file. It is written to a temporary folder and removed at once; pictures are not."""
+    write = writer(download.format, WriterContext(predictor.bundle, predictor.taxonomy))
     with TemporaryDirectory(prefix="fathomline-") as folder:
         path = Path(folder) / download.file
-        download.writer(predictor)([tables.answered], path)
+        write([tables.answered], path)
         return path.read_bytes()

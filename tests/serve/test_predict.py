@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zipfile
 
 import httpx
 from PIL import Image
@@ -119,6 +120,20 @@ def test_the_csv_is_that_of_the_command_line(served):
         ("dive 1.png", "Bluesponge", "44.0"),
         ("dive 1.png", "Greenfish", "4.0"),
     ]
+
+
+def test_the_answers_are_coco_and_darwin_core_too(served):
+    coco = served.post("/answers/coco", boxes=[RED, BLUE]).json()
+    categories = {category["id"]: category["name"] for category in coco["categories"]}
+    assert [categories[each["category_id"]] for each in coco["annotations"]] == ["Redfish", "Bluesponge"]
+    assert [each["bbox"] for each in coco["annotations"]] == [RED, BLUE]
+    response = served.post("/answers/dwc", boxes=[RED, BLUE])
+    assert response.status_code == 200, response.text
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        assert {"occurrence.txt", "meta.xml", "eml.xml"} <= set(archive.namelist())
+        rows = archive.read("occurrence.txt").decode().splitlines()
+    assert len(rows) == 3
+    assert "Redfish" in rows[1]
 
 
 def test_answers_of_unusable_boxes_only_are_no_file(served):

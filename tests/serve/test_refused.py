@@ -139,8 +139,8 @@ def test_a_large_picture_is_refused_with_and_without_a_stated_length(small):
 
 
 def sent_to(served: Served, timeout: float = 20) -> httpx.Response:
-    """A request over a connection of its own."""
-    return httpx.post(served.url + "predict", files={"image": PICTURE}, timeout=timeout)
+    """A request over a connection of its own, if others are busy."""
+    return served.client.post("/predict", files={"image": PICTURE}, timeout=timeout)
 
 
 def head_of(headers: dict[str, str]) -> bytes:
@@ -216,7 +216,7 @@ def test_requests_of_several_clients_share_a_batch(served):
     served.engine.open.clear()
     with ThreadPoolExecutor(9) as pool:
         responses = [pool.submit(sent_to, served) for _ in range(9)]
-        time.sleep(0.4)
+        time.sleep(0.6)
         served.engine.open.set()
         assert {response.result().status_code for response in responses} == {200}
     assert sum(served.engine.batches) == 9
