@@ -68,7 +68,8 @@ class Service:
             choosers = await self.in_thread(lambda: self._choosers(form))
             boxes: tuple[Box | None, ...] = form.boxes or (None,)
             rois = tuple(RoiRequest(row, box and list(box)) for row, box in enumerate(boxes))
-            frame = FrameRequest(form.name, form.name, rois)
+            # Without a location: the name comes from the client, and no writer may open a file of this machine by it.
+            frame = FrameRequest(form.name, "", rois)
             return Answered(frame, boxes, await self._predicted(form.image, frame), choosers)
         finally:
             self._waiting -= 1

@@ -136,6 +136,16 @@ def test_the_answers_are_coco_and_darwin_core_too(served):
     assert "Redfish" in rows[1]
 
 
+def test_a_file_on_the_server_with_the_name_of_the_picture_is_not_read(served, tmp_path, monkeypatch):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[36867] = "1999:09:09 09:09:09"
+    (tmp_path / "dive.jpg").write_bytes(encoded(painted(), "JPEG", exif=exif))
+    monkeypatch.chdir(tmp_path)
+    response = served.post("/answers/dwc", name="dive.jpg", boxes=[RED])
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        assert b"1999" not in archive.read("occurrence.txt")
+
+
 def test_answers_of_unusable_boxes_only_are_no_file(served):
     response = served.post("/answers/csv", boxes=[[900, 900, 5, 5]])
     assert (response.status_code, response.json()["detail"]) == (
