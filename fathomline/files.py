@@ -96,13 +96,21 @@ def read_json(path: Path) -> object:
     """
     try:
         text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(_unreadable(path, error)) from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not JSON ({_one_line(error)}); expected JSON in UTF-8") from None
+    return parse_json(text, path)
+
+
+def parse_json(text: str, path: Path) -> object:
+    """Parse JSON that was read from `path`. Raises InputError as `read_json` does."""
+    try:
         content = json.loads(
             text, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_object_with_unique_keys
         )
         if re.search(r"\\u[dD][89a-fA-F]", text):
             json.dumps(content, ensure_ascii=False).encode()
-    except OSError as error:
-        raise InputError(_unreadable(path, error)) from None
     except RecursionError:
         raise InputError(f"{path}: not JSON that can be read: it is nested too deeply") from None
     except ValueError as error:
@@ -135,7 +143,8 @@ def write_report_csv(table: pd.DataFrame, path: Path) -> None:
     escaped = table.rename(columns=_without_formula)
     for place, dtype in enumerate(escaped.dtypes):
         if not pd.api.types.is_numeric_dtype(dtype):
-            escaped.isetitem(place, escaped.iloc[:, place].astype(object).map(_without_formula))
+            cells = [_without_formula(cell) for cell in escaped.iloc[:, place]]
+            escaped.isetitem(place, pd.Series(cells, escaped.index, dtype=object))  # or 1 beside None becomes 1.0
     write_csv(escaped, path)
 
 

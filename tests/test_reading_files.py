@@ -79,3 +79,9 @@ def test_a_table_that_a_stage_reads_back_is_not_escaped(tmp_path):
     names = [name for name in DANGEROUS if "\r" not in name]
     write_csv(pd.DataFrame({"=name": names}), tmp_path / "split.csv")
     assert (tmp_path / "split.csv").read_text().splitlines() == ["=name", *names]
+
+
+def test_integers_beside_missing_cells_stay_integers_in_a_report(tmp_path):
+    table = pd.DataFrame({"annotation_id": pd.Series([1, None, "a"], dtype=object)})
+    write_report_csv(table.iloc[:2], tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text() == 'annotation_id\n1\n""\n'

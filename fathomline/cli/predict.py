@@ -33,13 +33,13 @@ def _predict(parsed: argparse.Namespace) -> int:
     # Importing these takes a second or more, which `--help` does not need.
     from fathomline.answers.csv_writer import write_csv_answers
     from fathomline.answers.predict_files import Job, predict_files
-    from fathomline.inputs.pictures import open_picture
+    from fathomline.inputs.pictures import PictureOpener
     from fathomline.inputs.read import read_inputs
     from fathomline.predictor.choice import Choice
-    from fathomline.predictor.predictor import load_predictor
+    from fathomline.predictor.load import load_predictor
 
     frames = read_inputs(parsed.inputs, parsed.images)
-    job = Job(load_predictor(parsed.bundle), frames, open_picture, Choice())
+    job = Job(load_predictor(parsed.bundle), frames, PictureOpener().open, Choice())
     counts = predict_files(job, parsed.output, write_csv_answers, parsed.overwrite)
     skipped = f", {counts.skipped} skipped: see {parsed.output}.skipped.csv" if counts.skipped else ""
     summary(f"{parsed.output}: {counts.answered} answers{skipped}")

@@ -69,41 +69,45 @@ def parse_coco(text: bytes, where: str, *, labelled: bool) -> Coco:
 
     Raises InputError with one line per kind of problem, each with its count and first examples.
     """
-    document = _load(text, where)
+    document = load_json(text, where, "a COCO JSON")
+    if not isinstance(document, dict):
+        found = type(document).__name__
+        raise InputError(f"{where}: expected an object with {', '.join(SECTIONS)}, found a {found}")
     problems: list[str] = []
-    sections = {name: _entries(document, name, problems) for name in SECTIONS}
-    _raise_if_any(problems, where)
+    sections = {name: section_entries(document, name, problems) for name in SECTIONS}
+    raise_if_any(problems, where)
 
-    images = [dict(entry, id=_integer(entry.get("id"))) for entry in sections["images"]]
-    categories = [{"id": _integer(entry.get("id")), "name": _name(entry)} for entry in sections["categories"]]
+    images = [dict(entry, id=integer_id(entry.get("id"))) for entry in sections["images"]]
+    categories = [{"id": integer_id(entry.get("id")), "name": _name(entry)} for entry in sections["categories"]]
     annotations = [_annotation(entry) for entry in sections["annotations"]]
     for section, entries in zip(SECTIONS, (images, annotations, categories), strict=True):
         _check_integers(section, "id", entries, sections[section], problems)
     _check_integers("annotations", "image_id", annotations, sections["annotations"], problems)
     _check_labels(annotations, sections["annotations"], labelled, problems)
     _check_names(categories, sections["categories"], problems)
-    _raise_if_any(problems, where)
+    raise_if_any(problems, where)
 
     for section, entries in zip(SECTIONS, (images, annotations, categories), strict=True):
-        _check_repeats(section, "id", entries, problems)
-    _check_repeats("categories", "name", categories, problems)
-    _check_references("image_id", annotations, images, problems)
-    _check_references("category_id", annotations, categories, problems)
-    _raise_if_any(problems, where)
+        check_repeats(section, "id", entries, problems)
+    check_repeats("categories", "name", categories, problems)
+    check_references("image_id", annotations, images, problems)
+    check_references("category_id", annotations, categories, problems)
+    raise_if_any(problems, where)
     return Coco(images, annotations, categories)
 
 
-def _load(text: bytes, where: str) -> JsonObject:
+def load_json(text: bytes, where: str, expected: str) -> Any:
+    """Parse JSON in UTF-8. Numbers outside strict JSON (NaN, Infinity, 1e999) become strings.
+
+    Raises InputError, naming `where` and `expected`, for anything else.
+    """
     try:
         decoded = text.decode("utf-8-sig")
         document = json.loads(decoded, parse_constant=str, parse_float=_finite_or_text)
         if re.search(r"\\u[dD][89a-fA-F]", decoded):
             json.dumps(document, ensure_ascii=False).encode()  # half of a surrogate pair cannot be encoded
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON ({error}); expected a COCO JSON in UTF-8") from None
-    if not isinstance(document, dict):
-        found = type(document).__name__
-        raise InputError(f"{where}: expected an object with {', '.join(SECTIONS)}, found a {found}")
+        raise InputError(f"{where}: not JSON ({error}); expected {expected} in UTF-8") from None
     return document
 
 
@@ -112,7 +116,8 @@ def _finite_or_text(number: str) -> float | str:
     return value if math.isfinite(value) else number
 
 
-def _entries(document: JsonObject, name: str, problems: list[str]) -> list[JsonObject]:
+def section_entries(document: JsonObject, name: str, problems: list[str]) -> list[JsonObject]:
+    """The objects in the list `name` of a COCO JSON; what is wrong with it is appended to `problems`."""
     if name not in document:
         problems.append(f"`{name}` is missing; found only {listing(document) or 'an empty object'}")
         return []
@@ -130,7 +135,8 @@ def _entries(document: JsonObject, name: str, problems: list[str]) -> list[JsonO
     return entries
 
 
-def _integer(value: object) -> int | None:
+def integer_id(value: object) -> int | None:
+    """An id as an integer: itself, or a decimal string that can only mean one integer; None for anything else."""
     if isinstance(value, str) and INTEGER_TEXT.fullmatch(value):
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and -MAX_ID <= value <= MAX_ID:
@@ -146,7 +152,7 @@ def _name(category: JsonObject) -> str | None:
 
 
 def _annotation(entry: JsonObject) -> JsonObject:
-    ids = {key: _integer(entry.get(key)) for key in ("id", "image_id", "category_id")}
+    ids = {key: integer_id(entry.get(key)) for key in ("id", "image_id", "category_id")}
     return {**ids, "bbox": entry.get("bbox")}
 
 
@@ -193,14 +199,16 @@ def _check_names(categories: list[JsonObject], raw: list[JsonObject], problems: 
         problems.append(f"{len(nameless)} categories lack a readable `name`: {listing(nameless)}")
 
 
-def _check_repeats(section: str, key: str, entries: list[JsonObject], problems: list[str]) -> None:
+def check_repeats(section: str, key: str, entries: list[JsonObject], problems: list[str]) -> None:
+    """Append a problem if two of `entries` have the same value of `key`."""
     counts = Counter(entry[key] for entry in entries)
     repeated = [f"{value} ({count} times)" for value, count in counts.items() if count > 1]
     if repeated:
         problems.append(f"{len(repeated)} `{key}` values in `{section}` are not unique: {listing(repeated)}")
 
 
-def _check_references(key: str, annotations: list[JsonObject], targets: list[JsonObject], problems: list[str]) -> None:
+def check_references(key: str, annotations: list[JsonObject], targets: list[JsonObject], problems: list[str]) -> None:
+    """Append a problem if annotations refer by `key` to a target that does not exist."""
     known = {target["id"] for target in targets}
     undefined = [
         f"annotation {annotation['id']} has {annotation[key]}"
@@ -213,6 +221,7 @@ def _check_references(key: str, annotations: list[JsonObject], targets: list[Jso
         )
 
 
-def _raise_if_any(problems: list[str], where: str) -> None:
+def raise_if_any(problems: list[str], where: str) -> None:
+    """Raise one InputError with a line for each problem."""
     if problems:
         raise InputError("\n".join(f"{where}: {problem}" for problem in problems))

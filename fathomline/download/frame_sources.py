@@ -9,10 +9,10 @@ from urllib.parse import urljoin
 
 from fathomline.dataset.coco import JsonObject
 from fathomline.dataset.manifest import Record
+from fathomline.download.inside_folder import path_inside
 from fathomline.download.transfer import Fetcher
 from fathomline.errors import InputError, Unusable, listing
 
-ABSOLUTE = re.compile(r"[A-Za-z]:|[/\\]")
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -80,7 +80,7 @@ class FolderSource:
         return name if isinstance(name, str) else ""
 
     def read(self, image: JsonObject, max_bytes: int) -> bytes:
-        path = self._path(self.location(image))
+        path = path_inside(self.folder, self.location(image))
         try:
             if not path.is_file():
                 raise Unusable("no such file under `source.images`")
@@ -95,16 +95,3 @@ class FolderSource:
             return hashlib.sha256(self.read(image, record.bytes)).hexdigest() != record.sha256
         except Unusable:
             return True
-
-    def _path(self, name: str) -> Path:
-        if not name:
-            raise Unusable("the JSON gives no `file_name`")
-        if ABSOLUTE.match(name) or "\0" in name or ".." in re.split(r"[/\\]", name):
-            raise Unusable(f"refused: `file_name` {name[:200]!r} leads outside the folder")
-        try:
-            path = (self.folder / name).resolve()
-        except (OSError, RuntimeError):
-            raise Unusable("cannot be read: its symbolic links form a loop") from None
-        if not path.is_relative_to(self.folder.resolve()):
-            raise Unusable(f"refused: `file_name` {name[:200]!r} is a link that leads outside the folder")
-        return path

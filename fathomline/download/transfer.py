@@ -99,6 +99,8 @@ class Fetcher:
     def __init__(self, policy: UrlPolicy, *, timeout: float, retries: int, connections: int) -> None:
         self.policy = policy
         self.timeout = timeout
+        self.size_remedy = "; see `download.max_megabytes`"
+        """What a message on a body that is too large ends with."""
         self.stopped = Event()
         """Set it to make all fetches stop soon."""
         self._connections = BoundedSemaphore(connections)
@@ -156,7 +158,7 @@ class Fetcher:
 
     def _receive(self, response: requests.Response, body: bytearray, max_bytes: int) -> None:
         length = response.headers.get("Content-Length", "")
-        too_large = Unusable(f"larger than {max_bytes / 1e6:g} MB; see `download.max_megabytes`")
+        too_large = Unusable(f"larger than {max_bytes / 1e6:g} MB{self.size_remedy}")
         # Python refuses to parse a number with thousands of digits.
         if length.isdecimal() and (len(length) > 18 or len(body) + int(length) > max_bytes):
             raise too_large

@@ -26,6 +26,9 @@ class UrlPolicy:
     allow_loopback: bool
     """Addresses of this machine are permitted; other private ones are not."""
 
+    remedy: str = REMEDY
+    """What permits a refused address."""
+
     _permitted_hosts: dict[str, bool] = field(default_factory=dict)
     """Permitted hosts -> whether they are on this machine; each is resolved only once."""
 
@@ -50,7 +53,7 @@ class UrlPolicy:
         permitted = self.allow_private or (self.allow_loopback and ip.is_loopback)
         if not permitted and (not ip.is_global or ip.is_multicast):
             kind = "on this machine" if ip.is_loopback else "in a private network"
-            raise Unusable(f"refused: {host} is {kind} ({ip}); {REMEDY}")
+            raise Unusable(f"refused: {host} is {kind} ({ip}); {self.remedy}")
         return ip.is_loopback
 
     def _check_host(self, host: str, url: str) -> bool:

@@ -1,11 +1,77 @@
 """Read the inputs of a prediction, in any mixture of formats."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from fathomline.inputs.requests import FrameRequest, RoiRequest
+from fathomline.errors import InputError, listing
+from fathomline.inputs.csv_boxes import csv_rows
+from fathomline.inputs.folders import files_below, is_picture, whole_pictures
+from fathomline.inputs.json_boxes import json_rows
+from fathomline.inputs.named_pictures import URL
+from fathomline.inputs.requests import FrameRequest
+from fathomline.inputs.rows import Picture, Row, frames_of
+from fathomline.inputs.yolo_labels import labelled_rows, labels_only_rows
+from fathomline.progress import warning
+
+READERS = {".json": json_rows, ".csv": csv_rows, ".tsv": csv_rows}
+
+ACCEPTED = (
+    "a picture (PNG, JPEG, WebP, TIFF, GIF, BMP), a folder of pictures or YOLO labels, a COCO or MegaDetector JSON, or "
+    "a CSV of boxes"
+)
 
 
 def read_inputs(inputs: Sequence[str], images: Path | None) -> list[FrameRequest]:
-    """The frames of all inputs, in order."""
-    return [FrameRequest(path, path, (RoiRequest(row),)) for row, path in enumerate(inputs)]
+    """The frames of all inputs, in order. Rows are numbered over all inputs; each is in exactly one frame.
+
+    A picture that an input returns to is one frame. What is known to be unusable has a `reason`; files and URLs are
+    not opened yet.
+
+    Args: images, the folder of the pictures that a JSON, a CSV or label files name; None for the place of that file.
+    Raises InputError for an input of an unknown kind, one that cannot be read or has nothing to predict.
+    """
+    if images is not None and not images.is_dir():
+        raise InputError(f"--images {images}: no such folder; expected the folder of the pictures that the inputs name")
+    frames: list[FrameRequest] = []
+    inputs_of_track: dict[str, set[str]] = {}
+    first = 0
+    for source in inputs:
+        rows = _rows(source, images)
+        frames += frames_of(rows, first)
+        first += len(rows)
+        for track in {row.track for row in rows if row.track is not None}:
+            inputs_of_track.setdefault(track, set()).add(source)
+    shared = [track for track, sources in inputs_of_track.items() if len(sources) > 1]
+    if shared:
+        warning(f"tracks in several inputs, each of which gets one answer over all of them: {listing(sorted(shared))}")
+    return frames
+
+
+def _rows(source: str, images: Path | None) -> list[Row]:
+    if URL.match(source):
+        return [Row(Picture(source, source))]
+    if os.path.isdir(source):
+        return _folder_rows(Path(source), images)
+    if is_picture(source):
+        return [Row(Picture(source, source))]
+    reader = READERS.get(os.path.splitext(source)[1].lower())
+    if reader is not None:
+        return reader(Path(source), images)
+    found = "the kind of this file is unknown" if os.path.exists(source) else "no such file or folder"
+    raise InputError(f"{source}: {found}; expected {ACCEPTED}")
+
+
+def _folder_rows(folder: Path, images: Path | None) -> list[Row]:
+    files = files_below(folder)
+    pictures = [name for name in files if is_picture(name.name)]
+    texts = [name for name in files if name.suffix.lower() == ".txt"]
+    if pictures:
+        # Labels lie in the folder, or beside `images` above it. Most folders have none, and may be large.
+        may_have_labels = texts or "images" in Path(os.path.abspath(folder)).parts
+        labelled = labelled_rows(folder, pictures) if may_have_labels else None
+        return whole_pictures(folder, pictures) if labelled is None else labelled
+    if texts and images is not None:
+        return labels_only_rows(folder, texts, images)
+    hint = "; give the folder of their pictures with --images" if texts else ""
+    raise InputError(f"{folder}: has no picture with one of the usual extensions (.jpg, .png, .tif, …){hint}")

@@ -1,0 +1,37 @@
+"""Pictures in folders."""
+
+import os
+from pathlib import Path, PurePosixPath
+
+from fathomline.dataset.image_file import EXTENSIONS
+from fathomline.errors import InputError
+from fathomline.inputs.rows import Picture, Row
+
+PICTURE_SUFFIXES = frozenset(f".{extension}" for extension in (*EXTENSIONS.values(), "jpeg", "tiff"))
+
+
+def is_picture(name: str) -> bool:
+    """Whether the name is that of a picture, by its extension."""
+    return os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
+
+
+def files_below(folder: Path) -> list[PurePosixPath]:
+    """Paths of all files in the folder and its subfolders, relative to it, sorted; without hidden ones.
+
+    Links to folders are not followed. Raises InputError if a folder cannot be listed.
+    """
+    found: list[PurePosixPath] = []
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename}: the folder cannot be listed ({error.strerror}); change its permissions")
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        relative = PurePosixPath(Path(place).relative_to(folder).as_posix())
+        found += [relative / name for name in names if not name.startswith(".")]
+    return sorted(found)
+
+
+def whole_pictures(folder: Path, pictures: list[PurePosixPath]) -> list[Row]:
+    """A row for each picture. Args: pictures, relative to the folder."""
+    return [Row(Picture((folder / name).as_posix(), str(folder / name))) for name in pictures]

@@ -1,0 +1,1 @@
+from tests.frames import server
