@@ -1,9 +1,10 @@
 """`fathomline serve`: a web page and an API that answer pictures."""
 
 import argparse
-from typing import Any
+from typing import Any, get_args
 
 from fathomline.errors import InputError
+from fathomline.predictor.engine import EngineName
 from fathomline.progress import summary, warning
 
 MIB = 2**20
@@ -17,7 +18,10 @@ def add_parser(commands: Any) -> None:
         description="Serve the model BUNDLE: open the printed address in a browser, or POST pictures to /predict. "
         "Pictures stay in memory while they are answered, and nothing is kept. Ends with Ctrl+C.",
     )
-    parser.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle")
+    parser.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle, a .zip of it, or hf://owner/name")
+    parser.add_argument(
+        "--engine", choices=get_args(EngineName), default="auto", help="what runs the models; default: %(default)s"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default: %(default)s, this machine")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 for any; default: %(default)s")
     parser.add_argument(
@@ -55,6 +59,7 @@ def _serve(parsed: argparse.Namespace) -> int:
             raise
         raise InputError(f"serve: {error.name} is not installed; run `pip install 'fathomline[serve]'`") from None
     import fathomline
+    from fathomline.bundle.source import local_bundle
     from fathomline.serve.limits import Limits
 
     limits = Limits(
@@ -64,7 +69,7 @@ def _serve(parsed: argparse.Namespace) -> int:
         waiting=parsed.max_waiting,
     )
     local = is_local(parsed.host)
-    app = make_app(fathomline.load(parsed.bundle), limits, local)
+    app = make_app(fathomline.load(local_bundle(parsed.bundle), parsed.engine), limits, local)
     if not local:
         warning(f"anyone who can reach {parsed.host} can use this server: it has no password and no encryption")
     serve(
