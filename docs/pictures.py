@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 REPORT = ROOT / "reports/report.html"
 PICTURES = {"report-tree": "#tree", "report-mistakes": "#worst"}
 HEIGHT = 640
-SERVED_HEIGHT, SERVED_BOXES = 860, 4
+SERVED_HEIGHT, SERVED_BOXES = 1000, 4
 
 
 def main() -> None:

@@ -18,7 +18,9 @@ def add_parser(commands: Any) -> None:
         description="Serve the model BUNDLE: open the printed address in a browser, or POST pictures to /predict. "
         "Pictures stay in memory while they are answered, and nothing is kept. Ends with Ctrl+C.",
     )
-    parser.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle, a .zip of it, or hf://owner/name")
+    parser.add_argument(
+        "bundle", metavar="BUNDLE", help="folder of a bundle, a .zip of it, hf://owner/name, or an exported .onnx"
+    )
     parser.add_argument(
         "--engine", choices=get_args(EngineName), default="auto", help="what runs the models; default: %(default)s"
     )

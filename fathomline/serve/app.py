@@ -25,7 +25,7 @@ from fathomline.serve.service import Answered, Service
 from fathomline.version import __version__
 
 PAGE = Path(__file__).parent / "page"
-FILES = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js", "/boxes.js": "boxes.js"}
+FILES = {"/": "index.html"} | {f"/{name}": name for name in ("page.css", "boxes.js", "answers.js", "page.js")}
 """The files of the page by their address; no other file is ever sent."""
 
 Result = TypeVar("Result")

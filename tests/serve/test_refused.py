@@ -1,40 +1,17 @@
 """Bad, hostile, slow and too many requests: each is refused with a sentence, and the others are served."""
 
-import socket
 import struct
 import tempfile
-import threading
-import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
-import httpx
 import pytest
 from PIL import Image
 
 from fathomline.errors import InputError
 from fathomline.serve.limits import Limits
 from tests.frames import encoded
-from tests.serve.world import PICTURE, RED, Served, running
-
-FILE_HEAD = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
-SMALL = Limits(picture_bytes=3000, pixels=5000, boxes=3, waiting=3, receive_seconds=0.4)
-
-
-@pytest.fixture(scope="module")
-def small():
-    with running(SMALL) as small:
-        yield small
-
-
-def refused(response: httpx.Response, status: int, words: str) -> None:
-    assert (response.status_code, response.headers["content-type"]) == (status, "application/json"), response.text
-    sentence = response.json()["detail"]
-    assert words in sentence
-    assert sentence.endswith(".")
-    assert "\n" not in sentence
-    assert "/work" not in sentence
+from tests.serve.refusals import FILE_HEAD, head_of, raw, refused
+from tests.serve.world import PICTURE, RED
 
 
 @pytest.mark.parametrize(
@@ -138,118 +115,6 @@ def test_a_large_picture_is_refused_with_and_without_a_stated_length(small):
     refused(raw(small, head_of({**kind, "transfer-encoding": "chunked"}) + endless), 413, "MiB")
 
 
-def sent_to(served: Served, timeout: float = 20) -> httpx.Response:
-    """A request over a connection of its own, if others are busy."""
-    return served.client.post("/predict", files={"image": PICTURE}, timeout=timeout)
-
-
-def head_of(headers: dict[str, str]) -> bytes:
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"POST /predict HTTP/1.1\r\nhost: localhost\r\n{lines}\r\n".encode()
-
-
-def raw(served: Served, sent: bytes) -> httpx.Response:
-    """What the server answers to bytes, without closing the connection."""
-    with socket.create_connection(("127.0.0.1", served.port), timeout=5) as connection:
-        connection.sendall(sent)
-        received = b""
-        while b"}" not in received and (part := connection.recv(65536)):
-            received += part
-    head, _, body = received.partition(b"\r\n\r\n")
-    lines = head.decode().split("\r\n")
-    headers = dict(line.split(": ", 1) for line in lines[1:])
-    headers.pop("content-length", None)
-    return httpx.Response(int(lines[0].split()[1]), headers=headers, content=body)
-
-
-def test_a_slow_client_is_refused_and_does_not_hold_up_others(small):
-    sent = head_of({"content-type": "multipart/form-data; boundary=x", "content-length": "100"}) + b"--x\r\n"
-    with ThreadPoolExecutor(20) as pool:
-        slow = [pool.submit(raw, small, sent) for _ in range(20)]
-        start = time.perf_counter()
-        assert small.post(boxes=[RED]).status_code == 200
-        assert time.perf_counter() - start < SMALL.receive_seconds
-        for response in slow:
-            refused(response.result(), 408, "longer than 0.4 seconds")
-
-
-def test_a_slow_head_ends_the_connection(small, monkeypatch):
-    monkeypatch.setattr("fathomline.serve.run.SPARE_SECONDS", 0.0)
-    with socket.create_connection(("127.0.0.1", small.port), timeout=5) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nhost:")
-        with suppress(ConnectionResetError):
-            assert connection.recv(100) == b""
-
-
-def test_under_overload_clients_are_told_when_to_try_again(small):
-    small.engine.open.clear()
-    with ThreadPoolExecutor(10) as pool:
-        responses = [
-            pool.submit(httpx.post, small.url + "predict", files={"image": PICTURE}, timeout=20) for _ in range(10)
-        ]
-        while sum(response.done() for response in responses) < 10 - SMALL.waiting:
-            time.sleep(0.01)
-        small.engine.open.set()
-        statuses = [response.result() for response in responses]
-    assert sorted(response.status_code for response in statuses) == [200] * SMALL.waiting + [429] * 7
-    for response in statuses:
-        if response.status_code == 429:
-            refused(response, 429, "try again")
-            assert int(response.headers["retry-after"]) > 0
-
-
-def test_all_requests_together_have_a_limit_of_bytes():
-    limits = Limits(picture_bytes=10**6, received_bytes=1_600_000)
-    body = FILE_HEAD + b"x" * 900_000
-    headers = {"content-type": "multipart/form-data; boundary=x", "content-length": "1000000"}
-    with running(limits) as served, socket.create_connection(("127.0.0.1", served.port)) as first:
-        first.sendall(head_of(headers) + body)
-        time.sleep(0.2)
-        refused(served.post(image=b"x" * 900_000), 429, "too many pictures at once")
-        first.close()
-        time.sleep(0.2)
-        refused(served.post(image=b"x" * 900_000), 415, "not an image")
-
-
-def test_requests_of_several_clients_share_a_batch(served):
-    served.engine.batches.clear()
-    served.engine.open.clear()
-    with ThreadPoolExecutor(9) as pool:
-        responses = [pool.submit(sent_to, served) for _ in range(9)]
-        time.sleep(0.6)
-        served.engine.open.set()
-        assert {response.result().status_code for response in responses} == {200}
-    assert sum(served.engine.batches) == 9
-    assert max(served.engine.batches) >= 4
-
-
-def test_a_client_that_leaves_is_not_predicted(served):
-    served.engine.batches.clear()
-    served.engine.open.clear()
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(sent_to, served)
-        while not served.engine.batches:
-            time.sleep(0.01)
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(
-                served.url + "predict", files={"image": PICTURE}, data={"boxes": "[[1,1,9,9],[2,2,9,9]]"}, timeout=0.3
-            )
-        time.sleep(0.2)
-        served.engine.open.set()
-        assert first.result().status_code == 200
-    assert served.post().status_code == 200
-    assert served.engine.batches == [1, 1]
-
-
-def test_a_failure_is_no_end_and_says_nothing_of_the_machine(served):
-    served.engine.fails = True
-    response = served.post()
-    served.engine.fails = False
-    refused(response, 500, "its log says why")
-    assert "secret" not in response.text
-    assert served.post().status_code == 200
-
-
 def test_no_file_is_readable_and_other_addresses_are_refused(served):
     for path in ("/page.py", "/../app.py", "/%2e%2e/app.py", "/page/page.js", "//etc/passwd", "/docs", "/redoc"):
         refused(served.client.get(path), 404, "the page is at /")
@@ -299,11 +164,3 @@ def test_a_wrong_limit_is_refused():
     for limits in ({"boxes": 0}, {"pixels": 10**9}, {"picture_bytes": 10**10}):
         with pytest.raises(InputError, match="serve: "):
             Limits(**limits)
-
-
-def test_threads_end_with_the_server():
-    before = threading.active_count()
-    with running() as served:
-        assert served.post().status_code == 200
-    time.sleep(0.1)
-    assert threading.active_count() <= before + 1
