@@ -46,6 +46,13 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="requests that may wait for an answer; default: %(default)s",
     )
+    parser.add_argument(
+        "--allow-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name of this server behind a proxy, which passes it on as Host; may be repeated",
+    )
     parser.set_defaults(run=_serve)
 
 
@@ -55,6 +62,7 @@ def _serve(parsed: argparse.Namespace) -> int:
     # Importing these takes a second or more, which `--help` does not need.
     try:
         from fathomline.serve.app import make_app
+        from fathomline.serve.guard import LOOPBACK
         from fathomline.serve.run import is_local, serve
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("fastapi", "python_multipart", "uvicorn"):
@@ -71,7 +79,8 @@ def _serve(parsed: argparse.Namespace) -> int:
         waiting=parsed.max_waiting,
     )
     local = is_local(parsed.host)
-    app = make_app(fathomline.load(local_bundle(parsed.bundle), parsed.engine), limits, local)
+    names = (*LOOPBACK, *(name.lower() for name in parsed.allow_name)) if local else None
+    app = make_app(fathomline.load(local_bundle(parsed.bundle), parsed.engine), limits, names)
     if not local:
         warning(f"anyone who can reach {parsed.host} can use this server: it has no password and no encryption")
     serve(

@@ -1,7 +1,7 @@
 """The server's addresses."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from fathomline.predictor.predictor import Predictor
 from fathomline.serve.answer_json import PictureAnswers, answers_of, tables
 from fathomline.serve.downloads import DOWNLOADS, Download, written
 from fathomline.serve.form import Intake
-from fathomline.serve.guard import Guard
+from fathomline.serve.guard import LOOPBACK, Guard
 from fathomline.serve.limits import Limits
 from fathomline.serve.model_json import ModelDescription, description_of
 from fathomline.serve.openapi import FORM, RESPONSES
@@ -39,8 +39,8 @@ class Health(BaseModel):
     status: str
 
 
-def make_app(predictor: Predictor, limits: Limits, local: bool = True) -> FastAPI:
-    """The server. Args: local, whether it listens on a loopback address."""
+def make_app(predictor: Predictor, limits: Limits, names: Sequence[str] | None = LOOPBACK) -> FastAPI:
+    """The server. Args: names, what clients may call it; None for any name."""
     service, intake = Service(predictor, limits), Intake(limits)
 
     @asynccontextmanager
@@ -57,7 +57,7 @@ def make_app(predictor: Predictor, limits: Limits, local: bool = True) -> FastAP
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.add_middleware(Guard, local=local)
+    app.add_middleware(Guard, names=names)
     _add_errors(app)
     _add_page(app)
     description = description_of(predictor, limits)

@@ -1,5 +1,6 @@
 """What every response carries, and which pages may talk to the server."""
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,14 +23,14 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class Guard:
     """Adds HEADERS, and refuses requests that other sites make a visitor's browser send.
 
-    On a loopback address, also refuses names other than those of the machine itself: a site could let its own name
-    point there to read the answers.
+    On a loopback address, it also refuses names of the server other than those that are expected: a site could let its
+    own name point to this machine to read the answers.
     """
 
-    def __init__(self, app: ASGIApp, local: bool) -> None:
-        """Args: local, whether the server listens on a loopback address."""
+    def __init__(self, app: ASGIApp, names: Sequence[str] | None) -> None:
+        """Args: names, what clients may call the server; None for any name."""
         self.app = app
-        self.local = local
+        self.names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,8 +55,8 @@ class Guard:
             origin = urlsplit(headers.get("origin", f"http://{host}")).netloc
         except ValueError:
             return "The request has a malformed Host or Origin."
-        if self.local and name not in LOOPBACK:
-            return "This server answers only to the name localhost; use --host to let others reach it."
+        if self.names is not None and name not in self.names:
+            return "This server does not answer to this name; open it as localhost, or start it with --allow-name."
         if origin != host or headers.get("sec-fetch-site", "none") == "cross-site":
             return "The request comes from a page of another site; use the server's own page or a program."
         return None

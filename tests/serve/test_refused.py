@@ -1,17 +1,20 @@
 """Bad, hostile, slow and too many requests: each is refused with a sentence, and the others are served."""
 
+import asyncio
 import struct
 import tempfile
 import zlib
 
+import httpx
 import pytest
 from PIL import Image
 
 from fathomline.errors import InputError
+from fathomline.serve.app import make_app
 from fathomline.serve.limits import Limits
 from tests.frames import encoded
 from tests.serve.refusals import FILE_HEAD, head_of, raw, refused
-from tests.serve.world import PICTURE, RED
+from tests.serve.world import PICTURE, RED, ColourEngine, colour_predictor
 
 
 @pytest.mark.parametrize(
@@ -127,7 +130,7 @@ def test_no_file_is_readable_and_other_addresses_are_refused(served):
 @pytest.mark.parametrize(
     ("headers", "words"),
     [
-        ({"host": "rebound.example"}, "localhost"),
+        ({"host": "rebound.example"}, "open it as localhost"),
         ({"host": "[malformed"}, "malformed"),
         ({"origin": "https://evil.example"}, "another site"),
         ({"origin": "null"}, "another site"),
@@ -136,6 +139,17 @@ def test_no_file_is_readable_and_other_addresses_are_refused(served):
 )
 def test_other_sites_cannot_use_a_visitors_browser(served, headers, words):
     refused(served.client.post("/predict", files={"image": PICTURE}, headers=headers), 403, words)
+
+
+def test_a_proxy_may_give_the_server_a_name():
+    app = make_app(colour_predictor(ColourEngine()), Limits(), ("localhost", "reef.example"))
+
+    async def statuses() -> list[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+            urls = ("http://reef.example/health", "http://reef.example:8080/health", "http://other.example/health")
+            return [(await client.get(url)).status_code for url in urls]
+
+    assert asyncio.run(statuses()) == [200, 200, 403]
 
 
 def test_the_page_allows_no_outside_request(served):
