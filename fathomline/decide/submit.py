@@ -71,9 +71,10 @@ def answers(decoder: Decoder, name: DecoderName, probabilities: np.ndarray) -> p
         where the answer has no ancestor of that rank.
     """
     nodes = decoder.decode(name, probabilities)
-    at_ranks = decoder.mass_at_ranks(probabilities, nodes)
+    # A sum of probabilities may exceed 1 by a rounding error, which schemas of other programs refuse.
+    at_ranks = np.minimum(decoder.mass_at_ranks(probabilities, nodes), 1.0)
     table = described(decoder, nodes).assign(
-        confidence=decoder.masses(probabilities)[np.arange(len(nodes)), nodes],
+        confidence=np.minimum(decoder.masses(probabilities)[np.arange(len(nodes)), nodes], 1.0),
         **{f"{rank}_probability": at_ranks[:, rank.depth] for rank in RANKS},
     )
     return table[[*ANSWER, *AT_RANKS]]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fathomline.errors import InputError, listing
 from fathomline.inputs.requests import FrameRequest, RoiRequest
@@ -37,12 +37,26 @@ def frames_of(rows: Iterable[Row], first: int) -> list[FrameRequest]:
     """
     by_picture: dict[Picture, list[RoiRequest]] = {}
     for place, row in enumerate(rows, start=first):
-        request = RoiRequest(place, row.box, row.annotation_id, row.track, row.reason)
-        by_picture.setdefault(row.picture, []).append(request)
+        picture, reason = row.picture, row.reason
+        if not _is_text(picture.path) or not _is_text(picture.location):
+            # Tables and JSON cannot hold such a name.
+            picture, reason = _with_visible_name(picture), "the name of its file is not valid UTF-8; rename it"
+        request = RoiRequest(place, row.box, row.annotation_id, row.track, reason)
+        by_picture.setdefault(picture, []).append(request)
     return [
         FrameRequest(picture.path, picture.location, tuple(rois), picture.size, picture.fractions, picture.image_id)
         for picture, rois in by_picture.items()
     ]
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name of the file system is Unicode. Python keeps the other bytes of a name as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _with_visible_name(picture: Picture) -> Picture:
+    name, location = (text.encode("utf-8", "backslashreplace").decode() for text in (picture.path, picture.location))
+    return replace(picture, path=name, location=location)
 
 
 def refuse_repeated_ids(rows: Iterable[Row], where: str) -> None:

@@ -26,6 +26,9 @@ LARGEST_CHUNK = 256
 CHUNKS_AHEAD = 2
 """Chunks that are opened and cut before their turn, so that the models never wait."""
 
+DECIMALS = 6
+"""Of a pixel, to which boxes that are given as fractions are rounded: 0.1 + 0.2 would end in 00000004."""
+
 OpenPicture = Callable[[FrameRequest], Frame]
 """Reads and decodes a picture; raises Unusable if it cannot."""
 
@@ -147,7 +150,12 @@ def _in_pixels(rectangle: Rectangle, size: tuple[int, int], fractions: bool) -> 
     if not fractions:
         return rectangle
     (left, top, right, bottom), (width, height) = rectangle, size
-    return left * width, top * height, right * width, bottom * height
+    return (
+        round(left * width, DECIMALS),
+        round(top * height, DECIMALS),
+        round(right * width, DECIMALS),
+        round(bottom * height, DECIMALS),
+    )
 
 
 def _cores() -> int:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fathomline.answers.formats import write_csv_answers
+from fathomline.answers.csv_writer import write_csv_answers
 from fathomline.answers.predict_files import Counts, Job, predict_files
 from fathomline.answers.table import AnswerTables
 from fathomline.dataset.image_file import decode_image

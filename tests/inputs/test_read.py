@@ -133,3 +133,12 @@ def test_a_json_of_another_program_is_refused(tmp_path, content, found):
 def test_reasons_are_empty_for_rows_that_may_be_usable(tmp_path):
     touched(tmp_path, "a.png")
     assert reasons(read(tmp_path, tmp_path / "none.png")) == ["", ""]
+
+
+def test_a_picture_whose_name_is_not_text_is_skipped_with_a_reason(tmp_path):
+    name = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    with open(name, "wb"):
+        pass
+    (frame,) = read(tmp_path)
+    assert frame.path.endswith("caf\\udce9.png")
+    assert frame.rois[0].reason == "the name of its file is not valid UTF-8; rename it"

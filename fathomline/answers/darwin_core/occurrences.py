@@ -25,6 +25,9 @@ LSID = "urn:lsid:marinespecies.org:taxname:"
 REQUIRED_BY_OBIS = ("eventDate", "decimalLatitude", "decimalLongitude")
 """What OBIS requires and no answer has: it must come from the metadata or the EXIF."""
 
+DATASET = ("institutionCode", "collectionCode", "datasetID")
+"""Terms that tell the datasets of the world apart."""
+
 _NAMESPACE = uuid.UUID("5f0a7cc4-6b5e-5d0c-9f3e-1b6f0d6c7a11")
 _OF_A_ROI = ("associatedMedia", "occurrenceRemarks", "organismID")
 _EPITHET = re.compile(r"[a-z][a-z-]+")
@@ -60,19 +63,20 @@ class Occurrences:
     def records(self, rows: Iterable[Row]) -> Iterator[Mapping[str, str]]:
         """Yield the values by term of each row; a row that repeats the picture, id and box of another is left out."""
         for row in rows:
-            identifier = occurrence_id(row)
+            picture = self._of_picture(row["path"], row["location"])
+            identifier = occurrence_id(row, picture)
             if identifier.int in self._ids:
                 self._repeated += 1
                 continue
             self._ids.add(identifier.int)
-            record = self._record(row, identifier)
+            record = self._record(row, picture, identifier)
             self.seen.update(record)
             self._incomplete += any(term not in record for term in REQUIRED_BY_OBIS)
             if row["aphia_id"] is None:
                 self._nameless[row["accepted_name"]] += 1
             yield record
 
-    def _record(self, row: Row, identifier: uuid.UUID) -> dict[str, str]:
+    def _record(self, row: Row, picture: Mapping[str, str], identifier: uuid.UUID) -> dict[str, str]:
         record = {
             "occurrenceID": identifier.urn,
             "basisOfRecord": "MachineObservation",
@@ -83,7 +87,7 @@ class Occurrences:
             "identificationVerificationStatus": "PredictedByMachine",
             "identificationRemarks": f"probability {row['confidence']:.4f}; {self._model}",
             **_taxon(row),
-            **self._of_picture(row["path"], row["location"]),
+            **picture,
         }
         return {term: value for term, value in record.items() if value}
 
@@ -124,13 +128,17 @@ class Occurrences:
             warning(f"{self._metadata.source}: {len(unused)} row(s) match no answered picture: {listing(unused)}")
 
 
-def occurrence_id(row: Row) -> uuid.UUID:
+def occurrence_id(row: Row, picture: Mapping[str, str]) -> uuid.UUID:
     """The identifier of the animal in one box of one picture.
 
     It follows from the path of the picture, the id of the annotation and the box, but not from the model: a newer model
-    gives the same occurrence another name, and databases update the record instead of adding one.
+    gives the same occurrence another name, and databases update the record instead of adding one. Two institutions may
+    both have an IMG_0001.JPG, so what the metadata says of DATASET counts, too.
+
+    Args: picture, the terms that its metadata gives.
     """
-    key = [normal_path(row["path"]), row["annotation_id"], box_of(row)]
+    dataset = [picture.get(term, "") for term in DATASET]
+    key = [*dataset, normal_path(row["path"]), row["annotation_id"], box_of(row)]
     return uuid.uuid5(_NAMESPACE, json.dumps(key))
 
 

@@ -93,6 +93,14 @@ def test_the_id_of_an_occurrence_stays_when_another_model_renames_it(tmp_path, w
     assert len({before, *others}) == 5
 
 
+def test_equal_paths_of_two_institutions_are_two_occurrences(tmp_path, warnings):
+    ids = {
+        records(archive(tmp_path, table(boxed(0)), metadata=f"path,institutionCode\na.png,{code}\n"))[0]["occurrenceID"]
+        for code in ("MBARI", "JAMSTEC")
+    }
+    assert len(ids) == 2
+
+
 def test_rows_that_repeat_a_picture_and_box_are_one_occurrence(tmp_path, warnings):
     path = archive(tmp_path, table(boxed(0)), table(boxed(0, row=1), boxed(1)), metadata=COMPLETE)
     assert len({found["occurrenceID"] for found in records(path)}) == len(records(path)) == 2
