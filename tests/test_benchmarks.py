@@ -16,6 +16,7 @@ from benchmarks import (
     plankton,
     recipe,
     scale,
+    serve,
     side_by_side,
     synthetic,
     train_step,
@@ -24,7 +25,8 @@ from benchmarks.side_by_side import Contender, Timing, time_alternately, timing_
 
 
 @pytest.mark.parametrize(
-    "module", [aquarium, batches, crop, degradation, download, engines, evaluate, plankton, scale, train_step]
+    "module",
+    [aquarium, batches, crop, degradation, download, engines, evaluate, plankton, scale, serve, train_step],
 )
 def test_each_benchmark_has_a_table_that_names_its_command(module):
     name = module.__name__.split(".")[-1]
