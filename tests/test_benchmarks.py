@@ -1,6 +1,7 @@
 """Benchmarks alternate their contenders, write tables with their command, and use sound synthetic data."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from benchmarks import (
     engines,
     evaluate,
     plankton,
+    predict,
     recipe,
     scale,
     serve,
@@ -22,11 +24,12 @@ from benchmarks import (
     train_step,
 )
 from benchmarks.side_by_side import Contender, Timing, time_alternately, timing_table
+from fathomline.inputs.read import read_inputs
 
 
 @pytest.mark.parametrize(
     "module",
-    [aquarium, batches, crop, degradation, download, engines, evaluate, plankton, scale, serve, train_step],
+    [aquarium, batches, crop, degradation, download, engines, evaluate, plankton, predict, scale, serve, train_step],
 )
 def test_each_benchmark_has_a_table_that_names_its_command(module):
     name = module.__name__.split(".")[-1]
@@ -106,3 +109,14 @@ def test_a_table_row_holds_means_over_the_seeds_and_their_range():
 def test_batches_in_memory_are_served_cyclically():
     inputs = train_step.MemoryInputs(["one", "two"])
     assert [inputs.batch(np.arange(2), None) for _ in range(4)] == ["one", "two", "one", "two"]
+
+
+def test_a_csv_of_boxes_is_read_as_the_rois_it_was_written_from(tmp_path):
+    for name in "ab":
+        (tmp_path / name).touch()
+    rois = [
+        predict.Roi(tmp_path / name, [0.5, 0.0, size, size]) for name, size in zip("aab", (1.0, 2.0, 3.0), strict=True)
+    ]
+    frames = read_inputs([str(predict.write_boxes(rois, tmp_path / "boxes.csv"))], None)
+    found = [(Path(frame.location), roi.box) for frame in frames for roi in frame.rois]
+    assert found == [(roi.path, roi.box) for roi in rois]

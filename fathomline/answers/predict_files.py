@@ -41,6 +41,10 @@ class Page(Protocol):
 
     folder: Path
 
+    def begin(self, key: str) -> None:
+        """Prepare for a run. Args: key, a digest of all that pictures and probabilities depend on; what an interrupted
+        run with the same key has observed is kept."""
+
     def observe(self, request: RoiRequest, views: np.ndarray) -> None:
         """Receive an ROI with its views, (views, size, size, 3) uint8, from any thread. Not called for chunks that an
         interrupted run has finished."""
@@ -89,7 +93,10 @@ def predict_files(job: Job, output: Path, write: Writer, overwrite: bool = False
         raise InputError("predict: the input has no pictures and no boxes; nothing was written")
     if output.exists() and not overwrite:
         warning(f"{output} exists; it will not be replaced by other answers without --overwrite")
-    journal = Journal(output.with_name(f"{output.name}.partial"), _key(job))
+    key = _key(job)
+    journal = Journal(output.with_name(f"{output.name}.partial"), key)
+    if job.page is not None:
+        job.page.begin(key)
     _predict(job, chunks, journal)
     tables = _shown(_tables(chunks, journal, chooser), job.page)
     counts = _write(tables, lowest_later_rows(chunks), output, write, overwrite)

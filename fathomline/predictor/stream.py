@@ -1,6 +1,5 @@
 """Predict frames in chunks of ROIs: some threads open and cut frames while another runs the models."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from fathomline.crop.views import Rectangle, clip, parse_box
 from fathomline.dataset.image_file import Frame
 from fathomline.errors import Unusable
 from fathomline.inputs.requests import FrameRequest, RoiRequest
+from fathomline.predictor.cpu_batches import cores
 from fathomline.predictor.engine import Engine
 from fathomline.rois.preprocessing import Preprocessing
 
@@ -129,7 +129,7 @@ def predict_chunks(
         probabilities: (rois, …) prepared pixels -> (rois, classes) float64; it is never called without an ROI.
         workers: threads that open and cut frames; 0 for one per core.
     """
-    pool = ThreadPoolExecutor(workers or _cores(), thread_name_prefix="cut")
+    pool = ThreadPoolExecutor(workers or cores(), thread_name_prefix="cut")
     waiting: deque[list[Future[list[tuple[RoiOutcome, np.ndarray | None]]]]] = deque()
     iterator = iter(chunks)
     try:
@@ -156,8 +156,3 @@ def _in_pixels(rectangle: Rectangle, size: tuple[int, int], fractions: bool) -> 
         round(right * width, DECIMALS),
         round(bottom * height, DECIMALS),
     )
-
-
-def _cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

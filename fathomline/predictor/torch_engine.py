@@ -1,6 +1,7 @@
 """Run the models of a bundle with PyTorch."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -13,6 +14,7 @@ from fathomline.model.checkpoint import load_weights, rebuilt
 from fathomline.model.classifier import Classifier
 from fathomline.model.device import best_device, prepare_arithmetic
 from fathomline.model.inference import predict_logits
+from fathomline.predictor.cpu_batches import CpuBatches
 
 
 class TorchEngine:
@@ -24,25 +26,46 @@ class TorchEngine:
         self.bundle = bundle
         device = next(next(iter(models.values())).parameters()).device
         self.name = f"torch {torch.__version__} {device.type}"
+        self._cpu = _cpu_batches() if device.type == "cpu" else None
         self._lock = Lock()
-        """Batches of several threads would compete for the same memory."""
+        """Batches of several threads would compete for a GPU's memory."""
 
     def prepared(self, views: np.ndarray) -> np.ndarray:
         return views
 
     def logits(self, rois: np.ndarray, orientations: Sequence[str]) -> dict[str, np.ndarray]:
-        with self._lock:
-            return {
-                file: predict_logits(
-                    classifier,
-                    rois,
-                    np.arange(len(rois)),
-                    self.bundle.architecture.image_size,
-                    orientations=orientations,
-                    precision=self.bundle.precision,
-                )
-                for file, classifier in self.models.items()
-            }
+        def compute(batch: np.ndarray, classifier: Classifier) -> np.ndarray:
+            return predict_logits(
+                classifier,
+                batch,
+                np.arange(len(batch)),
+                self.bundle.architecture.image_size,
+                orientations=orientations,
+                precision=self.bundle.precision,
+            )
+
+        if self._cpu is None or len(rois) == 0:
+            with self._lock:
+                return {file: compute(rois, classifier) for file, classifier in self.models.items()}
+        pixels = rois.shape[1] * self.bundle.architecture.image_size**2
+        return {
+            file: self._cpu.logits(partial(compute, classifier=classifier), rois, pixels)
+            for file, classifier in self.models.items()
+        }
+
+
+def _cpu_batches() -> CpuBatches:
+    """As many threads as torch would use for a batch, each of which computes alone."""
+
+    def use_one_thread() -> None:
+        torch.get_num_threads()  # otherwise, the first computation of this thread sets its number again
+        torch.set_num_threads(1)
+
+    before = torch.get_num_threads()
+    try:
+        return CpuBatches(before, use_one_thread)
+    finally:
+        torch.set_num_threads(before)  # for threads to come; those that exist keep their number
 
 
 def load_torch_engine(folder: Path, bundle: BundleContent, device: torch.device | None = None) -> TorchEngine:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from fathomline.answers.csv_writer import write_csv_answers
+from fathomline.answers.page import AnswerPage
 from fathomline.answers.predict_files import Counts, Job, predict_files
 from fathomline.answers.table import AnswerTables
 from fathomline.dataset.image_file import decode_image
@@ -25,6 +26,7 @@ from fathomline.predictor.predictor import Predictor
 from fathomline.rois.preprocessing import Preprocessing
 from fathomline.taxonomy.ranks import RANKS
 from tests.colored_crops import CLASSES
+from tests.frames import tree
 
 CHUNK = 4
 COLOURS = {"Redsponge": (250, 10, 10), "Greenfish": (10, 250, 10), "Bluefish": (10, 10, 250)}
@@ -232,9 +234,13 @@ class Page:
     """Notes what it is given."""
 
     folder: Path
+    keys: list[str] = field(default_factory=list)
     seen: dict[int, tuple[int, ...]] = field(default_factory=dict)
     rows: list[int] = field(default_factory=list)
     finished: bool = False
+
+    def begin(self, key: str) -> None:
+        self.keys.append(key)
 
     def observe(self, request: RoiRequest, views: np.ndarray) -> None:
         self.seen[request.row] = views.shape
@@ -252,6 +258,22 @@ def test_a_page_receives_each_roi_with_its_views_and_its_answer(world, frames, t
     assert page.seen == dict.fromkeys(range(11), (1, 16, 16, 3))
     assert sorted(page.rows) == list(range(11))
     assert page.finished
+    assert len(page.keys) == 1
+
+
+def test_the_page_of_a_run_that_was_stopped_is_the_same(world, frames, tmp_path):
+    for name, stopped_at in (("whole", None), ("stopped", 2)):
+        world.engine.calls, world.engine.fails_at = 0, stopped_at
+        job = replace(world.job(frames), page=AnswerPage(tmp_path / name, "model"))
+        if stopped_at is not None:
+            with pytest.raises(KeyboardInterrupt):
+                predict_files(job, tmp_path / f"{name}.csv", write_csv_answers)
+            job = replace(job, page=AnswerPage(tmp_path / name, "model"))
+        predict_files(job, tmp_path / f"{name}.csv", write_csv_answers)
+    whole, stopped = tree(tmp_path / "whole"), tree(tmp_path / "stopped")
+    assert whole.pop("page.json") != stopped.pop("page.json")  # its key depends on the folder
+    assert whole == stopped
+    assert sum(name.endswith(".jpg") for name in whole) == 11
 
 
 def test_an_input_without_rois_is_refused(world, tmp_path):
