@@ -96,13 +96,21 @@ def read_json(path: Path) -> object:
     """
     try:
         text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(_unreadable(path, error)) from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not JSON ({_one_line(error)}); expected JSON in UTF-8") from None
+    return parse_json(text, path)
+
+
+def parse_json(text: str, path: Path) -> object:
+    """Parse JSON that was read from `path`. Raises InputError as `read_json` does."""
+    try:
         content = json.loads(
             text, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_object_with_unique_keys
         )
         if re.search(r"\\u[dD][89a-fA-F]", text):
             json.dumps(content, ensure_ascii=False).encode()
-    except OSError as error:
-        raise InputError(_unreadable(path, error)) from None
     except RecursionError:
         raise InputError(f"{path}: not JSON that can be read: it is nested too deeply") from None
     except ValueError as error:

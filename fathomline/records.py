@@ -120,7 +120,12 @@ def read_record(path: Path, cls: type[Record], remedy: str) -> Record:
 
 def read_sealed_record(path: Path, cls: type[Record], remedy: str) -> Record:
     """Read what `write_sealed_json` wrote, as `read_record` does; also InputError if the file was changed since."""
-    content = _read_object(path, remedy)
+    return parse_sealed_record(_read_object(path, remedy), cls, path, remedy)
+
+
+def parse_sealed_record(content: object, cls: type[Record], path: Path, remedy: str) -> Record:
+    """Parse the JSON `content` of `path`. Raises InputError as `read_sealed_record` does."""
+    content = dict(_object(content, path, remedy))
     seal = content.pop("sha256", None)
     record = _parsed(content, cls, path, remedy)
     if seal != content_digest(content):
@@ -133,6 +138,10 @@ def _read_object(path: Path, remedy: str) -> dict[str, Any]:
         content = read_json(path)
     except InputError as error:
         raise InputError(f"{error}; {remedy}") from None
+    return _object(content, path, remedy)
+
+
+def _object(content: object, path: Path, remedy: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object, found {shown(content)}; {remedy}")
     return content

@@ -1,13 +1,21 @@
-"""Gather everything that a prediction needs into one folder. Runs models only to check 16-bit weights."""
+"""Gather everything that a prediction needs into one folder. Runs models only to check what it converts."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from fathomline.bundle.bundle import BundleConfig, Measured, copy_weights, read_figures, read_fold_models, write_bundle
+from fathomline.bundle.bundle import (
+    ONNX_FILE,
+    BundleConfig,
+    Measured,
+    copy_weights,
+    read_figures,
+    read_fold_models,
+    write_bundle,
+)
 from fathomline.decide.rule import read_rule
 from fathomline.decide.submit import SubmitConfig
-from fathomline.progress import summary
+from fathomline.progress import summary, warning
 from fathomline.split import SplitConfig
 from fathomline.taxonomy.reference import read_reference
 from fathomline.train.config import TrainConfig
@@ -49,7 +57,18 @@ def main() -> None:
     }
     measured = Measured(read_figures(arguments.metrics, taxonomy), measured_on)
     write_bundle(arguments.bundle, models, weights, taxonomy, decision, measured, config)
+    if config.onnx:
+        _add_onnx(arguments.bundle)
     summary(bundle_summary(arguments.bundle, len(models), weights.dtype))
+
+
+def _add_onnx(folder: Path) -> None:
+    from fathomline.predictor.export import NotExportable, write_onnx  # torch takes seconds to import
+
+    try:
+        write_onnx(folder, folder / ONNX_FILE)
+    except NotExportable as error:
+        warning(f"bundle: no {ONNX_FILE}: {error}")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,13 @@ from benchmarks import (
     crop,
     degradation,
     download,
+    engines,
     evaluate,
     plankton,
     predict,
     recipe,
     scale,
+    serve,
     side_by_side,
     synthetic,
     train_step,
@@ -26,7 +28,8 @@ from fathomline.inputs.read import read_inputs
 
 
 @pytest.mark.parametrize(
-    "module", [aquarium, batches, crop, degradation, download, evaluate, plankton, predict, scale, train_step]
+    "module",
+    [aquarium, batches, crop, degradation, download, engines, evaluate, plankton, predict, scale, serve, train_step],
 )
 def test_each_benchmark_has_a_table_that_names_its_command(module):
     name = module.__name__.split(".")[-1]

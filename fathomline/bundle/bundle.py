@@ -15,7 +15,7 @@ from fathomline.errors import InputError, listing, shown
 from fathomline.files import read_json, sha256_of, write_sealed_json, written_whole
 from fathomline.model.model_json import REMEDY as TRAIN_AGAIN
 from fathomline.model.model_json import Architecture, ModelDescription, check_fit, read_model_json
-from fathomline.records import read_sealed_record
+from fathomline.records import parse_sealed_record
 from fathomline.rois.preprocessing import Preprocessing
 from fathomline.taxonomy.reference import entry_lineage, lineage_entry
 from fathomline.taxonomy.tree import Taxonomy
@@ -25,6 +25,9 @@ FORMAT = 1
 """Version of bundle.json. fathomline reads its own version and earlier ones."""
 
 REMEDY = "get the bundle again, or run `dvc repro --force bundle` where it was made"
+
+ONNX_FILE = "model.onnx"
+"""Name of the ONNX file in a bundle, which not every bundle has."""
 
 REQUIRED_FIGURES = ("mhd", "mhd_constant", "accuracy", "ece", "rois", "frames")
 """Figures of metrics.json that every model card shows."""
@@ -45,6 +48,9 @@ class BundleConfig:
 
     weights: WeightsType = "float32"
     """Precision of the stored weights. A 16-bit one is used only if every answer for the test ROIs stays the same."""
+
+    onnx: bool = True
+    """Whether to add model.onnx, which predicts without PyTorch. It holds all models as float32, at most 2 GiB."""
 
     def __post_init__(self) -> None:
         for name in ("name", "license", "attribution"):
@@ -157,7 +163,7 @@ def write_bundle(
     measured: Measured,
     config: BundleConfig,
 ) -> None:
-    """Write bundle.json and README.md to `folder`, which has the weights already, and remove weights of other runs.
+    """Write bundle.json and README.md to `folder`, which has the weights already, and remove files of other runs.
 
     Raises InputError when the models differ in classes, architecture or preprocessing.
     """
@@ -187,6 +193,7 @@ def write_bundle(
     for path in folder.glob("fold-*.safetensors"):
         if path.name not in weights.sha256:
             path.unlink()
+    (folder / ONNX_FILE).unlink(missing_ok=True)
 
 
 def _require_same_kind(models: list[FoldModel]) -> None:
@@ -222,22 +229,26 @@ def read_bundle(folder: Path) -> tuple[BundleContent, Taxonomy]:
     path = folder / "bundle.json"
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: expected the folder of a bundle, found a file")
-    content = read_json(path)
+    return parse_bundle(read_json(path), path, REMEDY)
+
+
+def parse_bundle(content: object, path: Path, remedy: str) -> tuple[BundleContent, Taxonomy]:
+    """Parse the JSON `content` of bundle.json; `path` names its file. Raises InputError as `read_bundle` does."""
     version = content.get("format") if isinstance(content, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise InputError(
             f"{path}: has format version {version}, but fathomline {__version__} reads versions up to "
             f"{FORMAT}; install a newer fathomline"
         )
-    bundle = read_sealed_record(path, BundleContent, REMEDY)
+    bundle = parse_sealed_record(content, BundleContent, path, remedy)
     taxonomy = Taxonomy(entry_lineage(concept, entry, str(path)) for concept, entry in bundle.lineages.items())
     if taxonomy.hash != bundle.taxonomy_hash:
-        raise InputError(f"{path}: `lineages` do not match `taxonomy_hash`; {REMEDY}")
+        raise InputError(f"{path}: `lineages` do not match `taxonomy_hash`; {remedy}")
     if not len(set(bundle.classes)) == len(bundle.classes) == bundle.architecture.classes:
         raise InputError(
-            f"{path}: `classes` must have {bundle.architecture.classes} distinct names, as in `architecture`; {REMEDY}"
+            f"{path}: `classes` must have {bundle.architecture.classes} distinct names, as in `architecture`; {remedy}"
         )
     unknown = [name for name in bundle.classes if name not in taxonomy.concepts]
     if unknown or not taxonomy.holds(bundle.decision.fallback):
-        raise InputError(f"{path}: `lineages` lack {listing(unknown or [bundle.decision.fallback])}; {REMEDY}")
+        raise InputError(f"{path}: `lineages` lack {listing(unknown or [bundle.decision.fallback])}; {remedy}")
     return bundle, taxonomy

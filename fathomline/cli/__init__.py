@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from fathomline.cli import lineage, predict, score
+from fathomline.cli import export, lineage, predict, score, serve
 from fathomline.errors import InputError
 from fathomline.progress import error
 from fathomline.version import __version__
@@ -32,6 +32,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fathomline", description="Hierarchical classification of marine animals.")
     parser.add_argument("--version", action="version", version=f"fathomline {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (predict, lineage, score):
+    for command in (predict, serve, export, lineage, score):
         command.add_parser(commands)
     return parser

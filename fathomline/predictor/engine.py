@@ -1,18 +1,25 @@
 """What runs the models of a bundle."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Literal, Protocol
 
 import numpy as np
 
 EngineName = Literal["auto", "onnx", "torch"]
 
+TORCH_PACKAGES = ("torch", "torchvision", "timm", "safetensors")
+"""What the torch engine needs."""
+
+EXPORT_PACKAGES = (*TORCH_PACKAGES, "onnx", "onnxscript", "onnxruntime")
+"""What `fathomline export` needs."""
+
 
 class Engine(Protocol):
     """Runs the models of a bundle. Safe to use from several threads."""
 
     name: str
-    """`torch` or `onnx`, with the device and whatever else can change the logits."""
+    """`torch` or `onnxruntime`, with the version, the device and whatever else can change the logits."""
 
     def prepared(self, views: np.ndarray) -> np.ndarray:
         """Prepare an ROI for `logits`; called by the threads that cut ROIs.
@@ -27,3 +34,8 @@ class Engine(Protocol):
         Args: (rois, …) what `prepared` returned for each ROI; orientations, keys of `ORIENTATIONS`.
         Returns: by model, (orientations, rois, classes) float32.
         """
+
+
+def missing_packages(packages: Sequence[str]) -> list[str]:
+    """Those of `packages` that are not installed; none of them is imported."""
+    return [name for name in packages if find_spec(name) is None]

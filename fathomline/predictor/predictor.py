@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
-from fathomline.bundle.bundle import BundleContent, read_bundle
+from fathomline.bundle.bundle import BundleContent
 from fathomline.dataset.image_file import Frame, decode_image, decode_pillow_image
 from fathomline.decide.averaging import ensemble_probabilities
 from fathomline.decide.rule import DecisionRule
@@ -18,7 +17,7 @@ from fathomline.errors import InputError, Unusable, shown
 from fathomline.inputs.pictures import read_picture
 from fathomline.inputs.requests import FrameRequest, RoiRequest
 from fathomline.predictor.choice import Choice, Chooser
-from fathomline.predictor.engine import Engine, EngineName
+from fathomline.predictor.engine import Engine
 from fathomline.predictor.prediction import Predictions, prediction_of
 from fathomline.predictor.stream import Cutter, OpenPicture, in_chunks, predict_chunks, rois_per_chunk
 from fathomline.rois.preprocessing import Preprocessing
@@ -100,15 +99,6 @@ class Predictor:
                 row = unseen if outcome.reason else next(rows)
                 answered.append(prediction_of(row, image, box, chooser.listed, outcome.reason))
         return answered
-
-
-def load_predictor(path: str | PathLike[str], engine: EngineName = "auto") -> Predictor:
-    """Load the bundle in the folder `path`; see `fathomline.load`."""
-    folder = Path(path)
-    bundle, taxonomy = read_bundle(folder)
-    from fathomline.predictor.torch_engine import load_torch_engine  # torch takes seconds to import
-
-    return Predictor(bundle, taxonomy, load_torch_engine(folder, bundle))
 
 
 def _requests(

@@ -68,9 +68,12 @@ def _cpu_batches() -> CpuBatches:
         torch.set_num_threads(before)  # for threads to come; those that exist keep their number
 
 
-def load_torch_engine(folder: Path, bundle: BundleContent) -> TorchEngine:
-    """Load the weights of the bundle in `folder` onto the best device. InputError if they are missing or damaged."""
-    device = best_device()
+def load_torch_engine(folder: Path, bundle: BundleContent, device: torch.device | None = None) -> TorchEngine:
+    """Load the weights of the bundle in `folder` onto `device`, or onto the best one.
+
+    Raises InputError if they are missing or damaged.
+    """
+    device = device or best_device()
     prepare_arithmetic(device)
     models = {}
     for file, sha256 in sorted(bundle.weights.items()):

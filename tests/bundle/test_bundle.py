@@ -18,7 +18,8 @@ from tests.colored_crops import CLASSES
 
 def test_the_same_models_give_the_same_bytes(trained, bundle):
     before = {path.name: path.read_bytes() for path in bundle.iterdir()}
-    (bundle / "fold-7.safetensors").write_bytes(b"from an earlier run")
+    for name in ("fold-7.safetensors", "model.onnx"):
+        (bundle / name).write_bytes(b"from an earlier run")
     write_bundle(bundle, trained.models, copy_weights(trained.models, bundle), trained.taxonomy, RULE, MEASURED, CONFIG)
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
     assert set(before) == {"bundle.json", "README.md", "fold-0.safetensors", "fold-1.safetensors"}
@@ -146,7 +147,7 @@ def test_a_path_that_is_not_a_bundle_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"bundle.json: no such file"):
         fathomline.load(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="expected the folder of a bundle, found a file"):
+    with pytest.raises(InputError, match="not a bundle; expected the folder of a bundle"):
         fathomline.load(str(tmp_path / "file"))
 
 
