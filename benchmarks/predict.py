@@ -20,15 +20,16 @@ from benchmarks.recipe import LOCAL_WEIGHTS, ROOT, SHARED
 from benchmarks.scale import measured
 from benchmarks.side_by_side import Contender, time_alternately, timing_table, write_table
 from benchmarks.synthetic import boxes, picture
-from fathomline.bundle.bundle import BundleConfig, FoldModel, Measured, copy_weights, write_bundle
+from fathomline.bundle.bundle import ONNX_FILE, BundleConfig, FoldModel, Measured, copy_weights, write_bundle
 from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError
 from fathomline.lineages import fgvc2025
 from fathomline.model.backbone import build
 from fathomline.model.checkpoint import Model, load_weights, rebuilt, save_model
 from fathomline.model.model_json import Architecture, read_model_json
-from fathomline.predictor.engine import EngineName
-from fathomline.predictor.predictor import Predictor, load_predictor
+from fathomline.predictor.engine import EXPORT_PACKAGES, EngineName, missing_packages
+from fathomline.predictor.load import load_predictor
+from fathomline.predictor.predictor import Predictor
 from fathomline.rois.preprocessing import Preprocessing
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
@@ -80,6 +81,10 @@ def write_model(folder: Path) -> Path:
     split = {"held_out_folds": "0 of 1", "split_seed": 0}
     measured = Measured(figures | {"taxonomy_hash": taxonomy.hash}, split)
     write_bundle(bundle, models, copy_weights(models, bundle), taxonomy, rule, measured, BundleConfig("benchmark"))
+    if not missing_packages(EXPORT_PACKAGES):
+        from fathomline.predictor.export import write_onnx
+
+        write_onnx(bundle, bundle / ONNX_FILE)
     return bundle
 
 

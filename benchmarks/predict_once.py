@@ -8,7 +8,8 @@ from fathomline.answers.predict_files import Job, predict_files
 from fathomline.inputs.pictures import PictureOpener
 from fathomline.inputs.read import read_inputs
 from fathomline.predictor.choice import Choice
-from fathomline.predictor.predictor import Predictor, load_predictor
+from fathomline.predictor.load import load_predictor
+from fathomline.predictor.predictor import Predictor
 
 
 def predict_once(predictor: Predictor, csv: Path, output: Path) -> int:
