@@ -224,7 +224,8 @@ def main() -> None:
         frames = write_frames(scratch / "frames", (1920, 1080), FRAMES)
         singles, described = single_rois(scratch / "singles")
         introduction = (
-            f"MobileNetV2 at {SIZE} px, one view in one orientation, fp32, "
+            f"MobileNetV2 from {'ImageNet' if Path(LOCAL_WEIGHTS['pretrained']).exists() else 'random'} weights at {SIZE} px, "
+            "one view in one orientation, fp32, "
             f"{torch.get_num_threads()} threads of PyTorch; every contender has the same weights."
         )
         lines = [
