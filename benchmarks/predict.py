@@ -223,9 +223,9 @@ def main() -> None:
         bundle = write_model(scratch)
         frames = write_frames(scratch / "frames", (1920, 1080), FRAMES)
         singles, described = single_rois(scratch / "singles")
+        weights = "ImageNet" if Path(LOCAL_WEIGHTS["pretrained"]).exists() else "random"
         introduction = (
-            f"MobileNetV2 from {'ImageNet' if Path(LOCAL_WEIGHTS['pretrained']).exists() else 'random'} weights at {SIZE} px, "
-            "one view in one orientation, fp32, "
+            f"MobileNetV2 from {weights} weights at {SIZE} px, one view in one orientation, fp32, "
             f"{torch.get_num_threads()} threads of PyTorch; every contender has the same weights."
         )
         lines = [
