@@ -20,7 +20,9 @@ SMALL = {
     "split": {"folds": 3, "held_out": [1]},
     "train": {"epochs": 24, "batch_size": 16, "image_size": 32},
     "crop": {"size": 36},
+    "bundle": {"onnx": False},
 }
+"""Parameters of a run that takes seconds. Exporting to ONNX has tests of its own."""
 
 
 class Checkout:
