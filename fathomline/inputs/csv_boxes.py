@@ -5,7 +5,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fathomline.dataset.coco import integer_id
@@ -35,12 +35,13 @@ def csv_rows(path: Path, images: Path | None) -> list[Row]:
     Raises InputError if the file is not such a CSV, has no rows, or repeats an annotation_id.
     """
     numbered = _records(path)
-    if not numbered:
+    first = next(numbered, None)
+    if first is None:
         raise InputError(f"{path}: the file is empty; expected {EXPECTED}")
-    header, columns = _columns(numbered[0][1], path)
+    header, columns = _columns(first[1], path)
     pictures = NamedPictures(path.parent if images is None else images)
     rows = []
-    for number, cells in numbered[1:]:
+    for number, cells in numbered:
         named = {name: cells[place].strip() for name, place in columns.items() if place < len(cells)}
         row = _row({name: ESCAPED.sub("", cell) for name, cell in named.items()}, number, pictures)
         extra = [cell for cell in cells[header:] if cell.strip()]
@@ -54,16 +55,18 @@ def csv_rows(path: Path, images: Path | None) -> list[Row]:
     return rows
 
 
-def _records(path: Path) -> list[tuple[int, list[str]]]:
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The rows with at least one cell that is not empty, each with its number in a spreadsheet."""
     text = _text(path)
-    first_line = next((line for line in text.splitlines() if line.strip()), "")
+    first_line = next((line for line in io.StringIO(text) if line.strip()), "")
     separator = max(SEPARATORS, key=lambda each: (_has_path(first_line, each), first_line.count(each)))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        for number, row in enumerate(reader, start=1):
+            if any(cell.strip() for cell in row):
+                yield number, row
     except csv.Error as error:
         raise InputError(f"{path}: not a CSV ({error}); expected {EXPECTED}") from None
-    return [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
 
 
 def _has_path(first_line: str, separator: str) -> bool:
