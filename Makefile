@@ -17,6 +17,9 @@ demo: $(VENV)/.runtime
 	@echo "Done. Open reports/report.html to see what the model gets right and wrong. submission.csv has the answers,"
 	@echo "metrics.json says how good they are, reports/predictions.csv gives a probability at each rank, and bundle/ is the"
 	@echo "model, ready to use. The frames are in data/raw/train/images/, the animals in data/crops/train/rois/."
+	@echo
+	@echo "Identify one of them:   .venv/bin/fathomline predict bundle data/crops/test/rois/1_1.png --output answers.csv"
+	@echo "or in your browser:     .venv/bin/fathomline serve bundle"
 	@echo "The README says what to do next."
 
 test: $(VENV)/.development

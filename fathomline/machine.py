@@ -1,5 +1,6 @@
 """The `machine` section of params: settings that suit this machine and its network and change no output."""
 
+import os
 from typing import Annotated
 
 from annotated_types import Gt, Interval
@@ -20,3 +21,8 @@ class MachineConfig:
 
     retries: Annotated[int, Interval(ge=0, le=20)] = 5
     """How often to repeat a request after a transient error: a broken connection, or status 408, 429 or 5xx."""
+
+
+def cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -21,7 +21,7 @@ PINS = dict(
 NAMES = {"PIL": "pillow", "yaml": "pyyaml", "ruamel": "ruamel-yaml", "sklearn": "scikit-learn"}
 """Packages whose name differs from that of their module."""
 
-COMES_WITH = {"pydantic_core": "pydantic", "urllib3": "requests", "starlette": "fastapi"}
+COMES_WITH = {"pydantic_core": "pydantic", "urllib3": "requests", "starlette": "fastapi", "h11": "uvicorn"}
 """Modules of packages that another one needs in a version of its own choice."""
 
 TRAINING_ONLY = {"torch", "torchvision", "timm", "safetensors", "peft", "dvc", "wandb", "fathomnet", "plotly"}

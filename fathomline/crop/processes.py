@@ -11,6 +11,7 @@ from multiprocessing import parent_process
 
 from fathomline.crop.cut import CutFrame, CutPlan, FrameJob, cut_frame
 from fathomline.errors import InputError
+from fathomline.machine import cores
 from fathomline.progress import progress
 
 IN_FLIGHT = 4
@@ -24,7 +25,7 @@ def cut_all(jobs: list[FrameJob], plan: CutPlan, workers: int) -> Iterator[CutFr
     Raises InputError if a process is killed.
     """
     plan.rois.mkdir(parents=True, exist_ok=True)
-    workers = min(workers or _cores(), len(jobs))
+    workers = min(workers or cores(), len(jobs))
     frames = _in_processes(jobs, plan, workers) if workers > 1 else (cut_frame(job, plan) for job in jobs)
     yield from progress(frames, label="crop", unit="frame", total=len(jobs))
 
@@ -65,8 +66,3 @@ def _exit_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-def _cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,7 +4,6 @@ Cores that share a batch wait for each other after every layer. If another threa
 moment, the others wait too, and a forward pass can take 10 times as long. Batches of their own never wait.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -42,8 +41,3 @@ class CpuBatches:
         count = max(1, PIXELS_PER_BATCH // pixels)
         batches = [rois[start : start + count] for start in range(0, len(rois), count)]
         return np.concatenate(list(self._pool.map(compute, batches)), axis=-2)
-
-
-def cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

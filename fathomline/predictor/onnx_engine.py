@@ -14,6 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as faults
 from fathomline.bundle.bundle import BundleContent, parse_bundle
 from fathomline.errors import InputError
 from fathomline.files import parse_json
+from fathomline.machine import cores
 from fathomline.model.orientations import ORIENTATIONS, Orientation
 from fathomline.predictor.resize import resized_views
 from fathomline.taxonomy.tree import Taxonomy
@@ -165,4 +166,4 @@ def _threads() -> int:
     chosen = os.environ.get("OMP_NUM_THREADS", "")
     if chosen.isdecimal() and int(chosen) > 0:
         return int(chosen)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores()

@@ -13,7 +13,7 @@ from fathomline.crop.views import Rectangle, clip, parse_box
 from fathomline.dataset.image_file import Frame
 from fathomline.errors import Unusable
 from fathomline.inputs.requests import FrameRequest, RoiRequest
-from fathomline.predictor.cpu_batches import cores
+from fathomline.machine import cores
 from fathomline.predictor.engine import Engine
 from fathomline.rois.preprocessing import Preprocessing
 

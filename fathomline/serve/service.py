@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from PIL import Image
 from fathomline.dataset.image_file import EXTENSIONS, MALFORMED, MAX_PIXELS, Frame, decode_image
 from fathomline.errors import InputError, Unusable
 from fathomline.inputs.requests import FrameRequest, RoiRequest
+from fathomline.machine import cores
 from fathomline.predictor.choice import Choice, Chooser
 from fathomline.predictor.predictor import Predictor
 from fathomline.predictor.stream import Cutter, PredictedChunk, RoiOutcome, in_chunks, rois_per_chunk
@@ -51,7 +51,7 @@ class Service:
         self.predictor = predictor
         self.limits = limits
         self._waiting = 0
-        self._threads = ThreadPoolExecutor(_cores(), thread_name_prefix="cut")
+        self._threads = ThreadPoolExecutor(cores(), thread_name_prefix="cut")
         self._batches = Batches(predictor.probabilities, BATCH)
         self._chooser = lru_cache(maxsize=64)(predictor.chooser)
 
@@ -131,8 +131,3 @@ def _pixels(image: bytes) -> int:
         return MAX_PIXELS + 1
     except MALFORMED:
         return 0
-
-
-def _cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
