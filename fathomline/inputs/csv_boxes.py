@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from fathomline.dataset.coco import integer_id
@@ -41,6 +42,7 @@ def csv_rows(path: Path, images: Path | None) -> list[Row]:
     header, columns = _columns(first[1], path)
     pictures = NamedPictures(path.parent if images is None else images)
     rows = []
+    shared: dict[Picture, Picture] = {}
     for number, cells in numbered:
         named = {name: cells[place].strip() for name, place in columns.items() if place < len(cells)}
         row = _row({name: ESCAPED.sub("", cell) for name, cell in named.items()}, number, pictures)
@@ -48,7 +50,8 @@ def csv_rows(path: Path, images: Path | None) -> list[Row]:
         if extra and not row.reason:
             reason = f"row {number} has more cells than the header, such as {shown(extra[0])}"
             row = Row(row.picture, None, row.annotation_id, row.track, reason)
-        rows.append(row)
+        # The boxes of a picture keep one copy of its names in memory.
+        rows.append(replace(row, picture=shared.setdefault(row.picture, row.picture)))
     if not rows:
         raise InputError(f"{path}: no rows below the header; expected one for each box or picture")
     refuse_repeated_ids(rows, str(path))
