@@ -1,11 +1,13 @@
-"""Take the docs' pictures of the report and of the server's page: run `python docs/pictures.py` after `make demo`.
+"""Take the docs' pictures of the report, the page of answers and the server.
 
-It needs Chromium.
+Run `python docs/pictures.py` after `make demo`. It needs Chromium.
 """
 
 import json
 import shutil
+import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +32,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
         take_report(browser)
+        take_answers(browser)
         take_server(browser)
         browser.close()
 
@@ -42,6 +45,21 @@ def take_report(browser: Browser) -> None:
         page.locator(section).evaluate("section => scrollTo(0, section.offsetTop + 8)")
         page.wait_for_timeout(500)
         page.screenshot(path=ROOT / f"docs/{name}.png")
+
+
+def take_answers(browser: Browser) -> None:
+    """The page of answers for the demo's test subset."""
+    subset = ROOT / "data/raw/test"
+    with tempfile.TemporaryDirectory() as scratch:
+        inputs = [str(ROOT / "bundle"), str(subset / "dataset.json"), "--images", str(subset / "images")]
+        outputs = ["--output", f"{scratch}/answers.csv", "--report", f"{scratch}/answers"]
+        subprocess.run(
+            [sys.executable, "-m", "fathomline", "predict", *inputs, *outputs], check=True, stdout=subprocess.DEVNULL
+        )
+        page = browser.new_page(viewport={"width": 1200, "height": HEIGHT}, reduced_motion="reduce")
+        page.goto(Path(scratch, "answers/index.html").as_uri())
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=ROOT / "docs/answers.png")
 
 
 def take_server(browser: Browser) -> None:

@@ -56,5 +56,6 @@ def _export(parsed: argparse.Namespace) -> int:
 def _beside(bundle: str) -> Path:
     if bundle.startswith("hf://"):
         return Path(bundle.rpartition("/")[2].partition("@")[0] + ".onnx")
-    path = Path(bundle).resolve()  # "." has no name
+    path = Path(bundle)
+    path = path if path.name else path.resolve()  # "." has no name
     return path.with_name(path.name.removesuffix(".zip") + ".onnx")

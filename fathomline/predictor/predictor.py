@@ -26,6 +26,8 @@ from fathomline.taxonomy.tree import Taxonomy
 Picture = str | PathLike[str] | Image.Image | np.ndarray
 _PICTURE_TYPES = (str, PathLike, Image.Image, np.ndarray)
 Entry = TypeVar("Entry")
+_PILLOW_LOCKS = tuple(Lock() for _ in range(64))
+"""By identity. Two threads, or two calls, must not load the same Pillow image at once."""
 Box = Sequence[float]
 """x, y, width and height in pixels of the picture."""
 
@@ -118,12 +120,10 @@ def _requests(
 
 
 def _opener(pictures: list[Picture]) -> OpenPicture:
-    lock = Lock()  # one Pillow image may appear several times, and must not be loaded by two threads at once
-
     def open_picture(request: FrameRequest) -> Frame:
         picture = pictures[int(request.location)]
         if isinstance(picture, Image.Image):
-            with lock:
+            with _PILLOW_LOCKS[id(picture) % len(_PILLOW_LOCKS)]:
                 return decode_pillow_image(picture)
         if isinstance(picture, np.ndarray):
             if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:

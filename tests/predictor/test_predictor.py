@@ -1,5 +1,6 @@
 """A loaded bundle predicts the same as the pipeline."""
 
+import doctest
 import json
 import os
 import shutil
@@ -19,6 +20,8 @@ from fathomline.predictor.prediction import Prediction
 from fathomline.taxonomy.ranks import RANKS
 from tests.bundle.world import BOXES
 from tests.frames import picture
+
+ROOT = Path(__file__).parents[2]
 
 
 def same(predicted: list[Prediction], table) -> bool:
@@ -187,6 +190,20 @@ def test_answers_can_be_limited_to_a_clade(trained, bundle, tmp_path):
     assert [one.seen for one in predicted] == [True, True, True, False]
 
 
+def test_the_example_of_load_gives_what_it_shows(trained, bundle, monkeypatch):
+    shutil.copy(trained.raw / "images/1.png", bundle.parent / "frame.png")
+    monkeypatch.chdir(bundle.parent)
+    results = doctest.testmod(fathomline)
+    assert results.attempted > 4
+    assert results.failed == 0
+
+
+def test_importing_the_package_imports_nothing_that_takes_long():
+    script = "import sys, fathomline; print(sorted({'numpy', 'pandas', 'pydantic', 'torch'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_bundle_works_outside_the_repository(trained, bundle, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(bundle, elsewhere / "bundle")
@@ -197,7 +214,7 @@ def test_a_bundle_works_outside_the_repository(trained, bundle, tmp_path):
         "unwanted = {'dvc', 'peft', 'sklearn', 'plotly'} & set(sys.modules)\n"
         "print(answer.name, sorted(unwanted))\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "CUDA_VISIBLE_DEVICES": ""}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=elsewhere, env=environment, capture_output=True, text=True, check=True
     )
