@@ -140,12 +140,20 @@ def write_report_csv(table: pd.DataFrame, path: Path) -> None:
     Text that a spreadsheet would run as a formula gets a leading apostrophe, in cells and in the header. Numbers stay
     unchanged.
     """
-    escaped = table.rename(columns=_without_formula)
+    escaped = table.rename(columns=without_formula)
     for place, dtype in enumerate(escaped.dtypes):
         if not pd.api.types.is_numeric_dtype(dtype):
-            cells = [_without_formula(cell) for cell in escaped.iloc[:, place]]
+            cells = [without_formula(cell) for cell in escaped.iloc[:, place]]
             escaped.isetitem(place, pd.Series(cells, escaped.index, dtype=object))  # or 1 beside None becomes 1.0
     write_csv(escaped, path)
+
+
+def without_formula(cell: object) -> object:
+    """The cell of a table; text that a spreadsheet would run as a formula gets a leading apostrophe."""
+    if not isinstance(cell, str):
+        return cell
+    escaped = cell.replace("\r", "\\r")  # pandas does not quote it, and readers would start a new row
+    return f"'{escaped}" if _FORMULA.match(cell) else escaped
 
 
 def read_csv(path: Path, columns: list[str], **options: Any) -> pd.DataFrame:
@@ -277,13 +285,6 @@ def _object_with_unique_keys(pairs: list[tuple[str, object]]) -> dict[str, objec
 
 def _repeated(names: Iterable[str]) -> list[str]:
     return sorted(name for name, count in Counter(names).items() if count > 1)
-
-
-def _without_formula(cell: object) -> object:
-    if not isinstance(cell, str):
-        return cell
-    escaped = cell.replace("\r", "\\r")  # pandas does not quote it, and readers would start a new row
-    return f"'{escaped}" if _FORMULA.match(cell) else escaped
 
 
 def _one_line(error: Exception) -> str:

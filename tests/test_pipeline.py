@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import fathomline
+from fathomline.cli import main
 from reef.reef import Reef
 from tests.checkout import FRAMES, Checkout, stages_run
 
@@ -187,6 +188,13 @@ def test_the_bundle_gives_the_answers_of_the_submission(repro, tmp_path):
     assert answers.nunique() > 3
     details = pd.read_csv(checkout.folder / "reports/predictions.csv").set_index("annotation_id").loc[ids]
     assert [one.confidence for one in predicted] == pytest.approx(details["confidence"].tolist(), abs=1e-4)
+
+    test, output = checkout.folder / "data/raw/test", tmp_path / "answers.csv"
+    inputs = [str(tmp_path / "bundle"), str(test / "dataset.json"), "--images", str(test / "images")]
+    assert main(["predict", *inputs, "--output", str(output)]) == 0
+    by_command = pd.read_csv(output).set_index("annotation_id")
+    assert by_command["concept_name"].to_dict() == answers.to_dict()
+    assert by_command["confidence"].loc[ids].tolist() == pytest.approx(details["confidence"].tolist(), abs=1e-4)
 
 
 def test_a_corrected_lineage_is_kept_and_retrains_but_does_not_crop_again(repro):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fathomline.files import _without_formula as without_formula  # a public name would change what stages depend on
+from fathomline.files import without_formula
 
 HIDDEN = ("row", "location")
 """Columns that serve writers only."""
