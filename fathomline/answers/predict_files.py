@@ -79,7 +79,7 @@ class Counts:
 
 
 def predict_files(job: Job, output: Path, write: Writer, overwrite: bool = False) -> Counts:
-    """Answer every ROI of the input in `output`; name every other one, with the reason, in `output`.skipped.csv.
+    """Answer every ROI of the input in `output`; list the others, with the reason, in `output`.skipped.csv.
 
     Until both files are complete, finished chunks are kept in the folder `output`.partial. A run that was killed
     continues there, and ends in the same files.
@@ -92,7 +92,7 @@ def predict_files(job: Job, output: Path, write: Writer, overwrite: bool = False
     if not chunks:
         raise InputError("predict: the input has no pictures and no boxes; nothing was written")
     if output.exists() and not overwrite:
-        warning(f"{output} exists; it will not be replaced by other answers without --overwrite")
+        warning(f"{output} exists; without --overwrite, it is not replaced if the answers differ")
     key = _key(job)
     journal = Journal(output.with_name(f"{output.name}.partial"), key)
     if job.page is not None:
@@ -155,8 +155,8 @@ def _write(
         write(in_row_order(answers(), lowest_later), temporary)
         if output.exists() and not overwrite and not filecmp.cmp(output, temporary, shallow=False):
             raise InputError(
-                f"{output}: exists and has other content; add --overwrite to replace it (the answers are kept, so this "
-                "takes a moment), or choose another name"
+                f"{output}: exists and has other content; add --overwrite to replace it (finished predictions are "
+                "kept, so this takes only a moment), or choose another name"
             )
         rows = pd.concat(skipped, ignore_index=True).sort_values("row", kind="stable")
         if len(rows):

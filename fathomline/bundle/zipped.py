@@ -20,7 +20,7 @@ MAX_TEXT_BYTES = 64 * 2**20
 """Of bundle.json and README.md each."""
 
 MAX_RATIO = 100
-"""How much larger than the .zip its content may be. Weights hardly compress, and a decompression bomb does by 1000."""
+"""How much larger than the .zip its content may be. Weights hardly compress; a bomb does, to a thousandth."""
 
 MAX_SMALL_BYTES = 256 * 2**20
 """Content of any .zip that is never refused for its ratio."""
@@ -43,7 +43,7 @@ def unzipped(path: Path) -> Path:
             if not _is_complete(folder, members):
                 _extract(archive, members, folder)
     except (BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise InputError(f"{path}: damaged, or no .zip ({error}); get it again") from None
+        raise InputError(f"{path}: damaged, or not a .zip ({error}); get it again") from None
     return folder
 
 
@@ -58,7 +58,9 @@ def _members(archive: ZipFile, path: Path) -> dict[str, ZipInfo]:
     entries = archive.infolist()
     tops = [entry.filename.removesuffix("bundle.json") for entry in entries if _is_description(entry.filename)]
     if not tops:
-        raise InputError(f"{path}: has no bundle.json at its top or in a folder there; zip the folder of a bundle")
+        raise InputError(
+            f"{path}: has no bundle.json at its top level or in a folder there; zip the folder of a bundle"
+        )
     shallowest = [top for top in tops if top.count("/") == min(each.count("/") for each in tops)]
     if len(shallowest) > 1:
         raise InputError(f"{path}: has several bundles, in {listing(shallowest)}; expected one")
@@ -67,12 +69,12 @@ def _members(archive: ZipFile, path: Path) -> dict[str, ZipInfo]:
     chosen = [(name, entry) for name, entry in named if MEMBER.fullmatch(name)]
     members = dict(chosen)
     if len(members) < len(chosen):
-        raise InputError(f"{path}: has two files with one name; get it again")
+        raise InputError(f"{path}: has two files with the same name; get it again")
     for name, entry in members.items():
         _check(name, entry, path)
     total = sum(entry.file_size for entry in members.values())
     if total > max(MAX_SMALL_BYTES, MAX_RATIO * path.stat().st_size):
-        raise InputError(f"{path}: refused: it would grow to {total / 1e9:.1f} GB, like a decompression bomb")
+        raise InputError(f"{path}: refused: it would expand to {total / 1e9:.1f} GB, like a decompression bomb")
     return members
 
 
@@ -87,7 +89,7 @@ def _check(name: str, entry: ZipInfo, path: Path) -> None:
     if entry.flag_bits & FLAG_ENCRYPTED:
         raise InputError(f"{path}: {name} is encrypted; extract it with its password, and give the folder")
     if name in ("bundle.json", "README.md") and entry.file_size > MAX_TEXT_BYTES:
-        raise InputError(f"{path}: {name} is larger than {MAX_TEXT_BYTES / 2**20:g} MiB; no bundle has that")
+        raise InputError(f"{path}: {name} is larger than {MAX_TEXT_BYTES / 2**20:g} MiB, which no bundle needs")
 
 
 def _is_complete(folder: Path, members: dict[str, ZipInfo]) -> bool:

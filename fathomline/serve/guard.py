@@ -56,7 +56,7 @@ class Guard:
         except ValueError:
             return "The request has a malformed Host or Origin."
         if self.names is not None and name not in self.names:
-            return "This server does not answer to this name; open it as localhost, or start it with --allow-name."
+            return "This server does not accept this host name; open it as localhost, or start it with --allow-name."
         if origin != host or headers.get("sec-fetch-site", "none") == "cross-site":
             return "The request comes from a page of another site; use the server's own page or a program."
         return None

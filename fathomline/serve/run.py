@@ -60,7 +60,9 @@ def listener(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         number = getattr(error, "errno", None)
         reason = os.strerror(number) if number and number > 0 else error
-        raise InputError(f"serve: cannot listen on {host} port {port}: {reason}; choose another with --port") from None
+        raise InputError(
+            f"serve: cannot listen on {host} port {port}: {reason}; choose another --port or --host"
+        ) from None
 
 
 def address(host: str, listening: socket.socket) -> str:

@@ -42,7 +42,7 @@ def test_a_port_that_is_taken_is_one_line(bundle, capsys):
         port = taken.getsockname()[1]
         assert main(["serve", str(bundle), "--port", str(port)]) == 1
     assert capsys.readouterr().err == (
-        f"error: serve: cannot listen on 127.0.0.1 port {port}: {os.strerror(98)}; choose another with --port\n"
+        f"error: serve: cannot listen on 127.0.0.1 port {port}: {os.strerror(98)}; choose another --port or --host\n"
     )
 
 
