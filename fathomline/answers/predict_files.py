@@ -1,4 +1,4 @@
-"""From inputs to a file of answers: predict in chunks, resume where a run was killed, and write rows in order."""
+"""From inputs to a file of answers: predict in chunks, resume a run that was killed, and write rows in order."""
 
 import filecmp
 import hashlib
@@ -67,7 +67,7 @@ class Job:
     workers: int = 0
     """Threads that open and cut frames; 0 for one per core."""
     page: Page | None = None
-    """A page to look at; None for none."""
+    """A web page to write; None for no page."""
 
 
 @dataclass(frozen=True)

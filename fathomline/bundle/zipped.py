@@ -14,16 +14,16 @@ from fathomline.errors import InputError, listing
 from fathomline.files import ABANDONED, sha256_of
 
 MEMBER = re.compile(r"bundle\.json|README\.md|[\w-][\w.-]*\.(?:safetensors|onnx)", re.ASCII)
-"""The files of a bundle; all others in a .zip are left there."""
+"""The files of a bundle; other files in a .zip are not extracted."""
 
 MAX_TEXT_BYTES = 64 * 2**20
-"""Of bundle.json and README.md each."""
+"""Largest bundle.json, and largest README.md."""
 
 MAX_RATIO = 100
 """How much larger than the .zip its content may be. Weights hardly compress; a bomb does, to a thousandth."""
 
 MAX_SMALL_BYTES = 256 * 2**20
-"""Content of any .zip that is never refused for its ratio."""
+"""Content up to this size is never refused for its ratio."""
 
 FLAG_ENCRYPTED = 0x1
 
@@ -122,7 +122,7 @@ def _extract(archive: ZipFile, members: dict[str, ZipInfo], folder: Path) -> Non
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove what killed processes left."""
+    """Remove what killed processes left behind."""
     for path in parent.glob(".*.part"):
         try:
             age = time.time() - max(each.stat().st_mtime for each in (path, *path.iterdir()))

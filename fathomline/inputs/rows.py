@@ -1,4 +1,4 @@
-"""The rows of an input, before the boxes of each picture are put together."""
+"""The rows of an input, before they are grouped by picture."""
 
 from collections import Counter
 from collections.abc import Iterable

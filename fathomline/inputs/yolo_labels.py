@@ -15,7 +15,7 @@ from fathomline.progress import warning
 
 @dataclass(frozen=True)
 class LabelFile:
-    """The lines of a label file that are not blank."""
+    """A label file, without its blank lines."""
 
     name: str
     lines: list[tuple[int, LabelLine]]

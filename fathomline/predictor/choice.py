@@ -19,7 +19,7 @@ from fathomline.taxonomy.tree import Taxonomy
 
 @dataclass(frozen=True)
 class Choice:
-    """What may be answered, and how an answer is chosen; None and empty tuples leave it to the bundle."""
+    """What may be answered, and how an answer is chosen; None and empty tuples keep the bundle's rule."""
 
     decoder: DecoderName | None = None
 

@@ -43,7 +43,7 @@ def load_predictor(source: str | PathLike[str], engine: EngineName = "auto") -> 
 def _from_onnx_file(path: Path, engine: EngineName) -> Predictor:
     if engine == "torch":
         raise InputError(f"{path}: the torch engine needs the folder of the bundle, found an ONNX file")
-    from fathomline.predictor.onnx_engine import read_onnx  # torch engines do without onnxruntime
+    from fathomline.predictor.onnx_engine import read_onnx  # the torch engine works without onnxruntime
 
     model = read_onnx(path)
     return Predictor(model.bundle, model.taxonomy, model.engine)

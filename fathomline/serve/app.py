@@ -1,4 +1,4 @@
-"""The server's addresses."""
+"""The server's routes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -34,13 +34,13 @@ Render = Callable[[Answered], Response]
 
 
 class Health(BaseModel):
-    """That the server runs."""
+    """Whether the server is running."""
 
     status: str
 
 
 def make_app(predictor: Predictor, limits: Limits, names: Sequence[str] | None = LOOPBACK) -> FastAPI:
-    """The server. Args: names, what clients may call it; None for any name."""
+    """The server. Args: names, the host names that clients may use; None for any."""
     service, intake = Service(predictor, limits), Intake(limits)
 
     @asynccontextmanager
@@ -62,7 +62,7 @@ def make_app(predictor: Predictor, limits: Limits, names: Sequence[str] | None =
     _add_page(app)
     description = description_of(predictor, limits)
 
-    @app.get("/health", summary="Whether the server runs")
+    @app.get("/health", summary="Whether the server is running")
     async def health() -> Health:
         return Health(status="ok")
 

@@ -28,7 +28,7 @@ _WITHIN: TypeAdapter[list[str | None]] = TypeAdapter(list[str | None])
 
 
 class Fields(BaseModel):
-    """The fields of the form beside `image`."""
+    """The fields of the form other than `image`."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -74,7 +74,7 @@ class Intake:
 
     @asynccontextmanager
     async def received(self, request: Request) -> AsyncIterator[PictureForm]:
-        """Receive the form of `request`. Raises Refused if it is too large, too slow, or not a sound form."""
+        """Receive the form of `request`. Raises Refused if it is too large, too slow, or malformed."""
         counted = _Counted(self, request)
         try:
             async with asyncio.timeout(self.limits.receive_seconds):

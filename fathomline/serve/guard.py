@@ -1,4 +1,4 @@
-"""What every response carries, and which pages may talk to the server."""
+"""Headers of every response, and which pages may send requests to the server."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -28,7 +28,7 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, names: Sequence[str] | None) -> None:
-        """Args: names, what clients may call the server; None for any name."""
+        """Args: names, the host names that clients may use; None for any."""
         self.app = app
         self.names = names
 

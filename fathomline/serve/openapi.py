@@ -1,4 +1,4 @@
-"""The form and the errors as OpenAPI describes them."""
+"""The form and the errors in the terms of OpenAPI."""
 
 from typing import Any, get_args
 

@@ -26,7 +26,7 @@ REQUIRED_BY_OBIS = ("eventDate", "decimalLatitude", "decimalLongitude")
 """What OBIS requires and no answer has: it must come from the metadata or the EXIF."""
 
 DATASET = ("institutionCode", "collectionCode", "datasetID")
-"""Terms that tell the datasets of the world apart."""
+"""Terms that distinguish a dataset from all others."""
 
 _NAMESPACE = uuid.UUID("5f0a7cc4-6b5e-5d0c-9f3e-1b6f0d6c7a11")
 _OF_A_ROI = ("associatedMedia", "occurrenceRemarks", "organismID")
