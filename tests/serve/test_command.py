@@ -59,7 +59,7 @@ def test_a_server_for_others_warns_that_there_is_no_password(bundle, capsys, mon
     ("options", "words"),
     [
         (["--port", "70000"], "the port is 70000"),
-        (["--max-boxes", "0"], "`boxes` is 0"),
+        (["--max-boxes", "0"], "`boxes` (--max-boxes) is 0"),
         (["--max-mib", "-1"], "positive"),
     ],
 )
