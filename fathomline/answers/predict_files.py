@@ -92,7 +92,7 @@ def predict_files(job: Job, output: Path, write: Writer, overwrite: bool = False
     if not chunks:
         raise InputError("predict: the input has no pictures and no boxes; nothing was written")
     if output.exists() and not overwrite:
-        warning(f"{output} exists; without --overwrite, it is not replaced if the answers differ")
+        warning(f"{output} exists; it will not be replaced by other answers without --overwrite")
     key = _key(job)
     journal = Journal(output.with_name(f"{output.name}.partial"), key)
     if job.page is not None:

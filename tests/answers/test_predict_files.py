@@ -178,7 +178,7 @@ def test_other_answers_are_replaced_only_on_request_and_nothing_is_computed_twic
     predict_files(world.job(frames), tmp_path / "out.csv", write_csv_answers)
     before = (tmp_path / "out.csv").read_bytes()
     predict_files(world.job(frames), tmp_path / "out.csv", write_csv_answers)
-    assert "without --overwrite, it is not replaced if the answers differ" in capsys.readouterr().err
+    assert "it will not be replaced by other answers without --overwrite" in capsys.readouterr().err
     calls = world.engine.calls
     with pytest.raises(InputError, match=r"out.csv: exists and has other content; add --overwrite"):
         predict_files(world.job(frames, within="Redsponge"), tmp_path / "out.csv", write_csv_answers)
