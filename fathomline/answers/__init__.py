@@ -1,1 +1,1 @@
-"""The answers for new pictures as files: CSV, JSON lines, COCO, Parquet, Darwin Core, and a page to look at."""
+"""The answers for new pictures as files: CSV, JSON lines, COCO, Parquet, Darwin Core, and a web page."""

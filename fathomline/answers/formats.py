@@ -1,4 +1,4 @@
-"""The formats of a file of answers, and which one a file's name stands for."""
+"""The formats of a file of answers, and which one a file's ending chooses."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +30,7 @@ ENDINGS: dict[str, FormatName] = {
 
 @dataclass(frozen=True)
 class WriterContext:
-    """What writers need beside the answers."""
+    """What writers need in addition to the answers."""
 
     bundle: BundleContent
     taxonomy: Taxonomy
@@ -39,18 +39,18 @@ class WriterContext:
 
 
 def format_of(path: Path, name: str | None = None) -> FormatName:
-    """The format `name`, or without one the format that the ending of `path` stands for.
+    """The format `name`, or without one, the format that the ending of `path` chooses.
 
     Raises InputError if there is no such format.
     """
     if name is not None:
         found = next((known for known in get_args(FormatName) if known == name), None)
         if found is None:
-            raise InputError(f"--format: {name!r} is no format; expected one of {', '.join(get_args(FormatName))}")
+            raise InputError(f"--format: {name!r} is not a format; expected one of {', '.join(get_args(FormatName))}")
         return found
     if path.suffix.lower() not in ENDINGS:
         endings = ", ".join(f"{ending} ({known})" for ending, known in ENDINGS.items())
-        raise InputError(f"{path}: its ending names no format; expected {endings}, or choose one with --format")
+        raise InputError(f"{path}: unknown file ending; expected {endings}; or choose a format with --format")
     return ENDINGS[path.suffix.lower()]
 
 
@@ -60,7 +60,9 @@ def writer(name: FormatName, context: WriterContext) -> Writer:
     Raises InputError if the format needs a package that is missing, or has no place for `context.metadata`.
     """
     if context.metadata is not None and name != "dwc":
-        raise InputError(f"--metadata: the format {name} has no place for it; use --format dwc or leave it out")
+        raise InputError(
+            f"--metadata: only the format dwc can include it, not {name}; add --format dwc, or leave out --metadata"
+        )
     if name == "parquet":
         require_pyarrow()
     writers: dict[FormatName, Writer] = {

@@ -14,7 +14,7 @@ from fathomline.predictor.stream import PredictedChunk, RoiOutcome
 
 
 class Journal:
-    """The chunks that are predicted already, in files that are complete or absent."""
+    """The chunks that have been predicted, in files that are either complete or absent."""
 
     def __init__(self, folder: Path, key: str) -> None:
         """Args: key, a digest of all that the chunks depend on; chunks with another key are removed."""

@@ -27,7 +27,7 @@ Path_ = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Answer:
-    """What an ROI was answered with, apart from probabilities."""
+    """An answer, without its probabilities."""
 
     concept: str
     accepted: str
@@ -115,7 +115,7 @@ class RowFiles:
     """Rows in files of the same number of rows, whatever the numbers in which they arrive."""
 
     def __init__(self, folder: Path, kind: str, rows: int) -> None:
-        """Args: kind, the first part of the files' names, and how they tell the page what they are."""
+        """Args: kind, the first part of the files' names, and how they tell the page what they hold."""
         self.folder = folder
         self.kind = kind
         self.rows = rows

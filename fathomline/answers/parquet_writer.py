@@ -24,7 +24,7 @@ def require_pyarrow() -> None:
     try:
         import pyarrow  # noqa: F401 (only whether it can be imported)
     except ImportError:
-        raise InputError("Parquet needs pyarrow: pip install 'fathomline[parquet]'") from None
+        raise InputError("Parquet needs pyarrow: `pip install 'fathomline[parquet]'`") from None
 
 
 def write_parquet_answers(tables: Iterable[pd.DataFrame], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""From inputs to a file of answers: predict in chunks, resume where a run was killed, and write rows in order."""
+"""From inputs to a file of answers: predict in chunks, resume a run that was killed, and write rows in order."""
 
 import filecmp
 import hashlib
@@ -67,7 +67,7 @@ class Job:
     workers: int = 0
     """Threads that open and cut frames; 0 for one per core."""
     page: Page | None = None
-    """A page to look at; None for none."""
+    """A web page to write; None for no page."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Counts:
 
 
 def predict_files(job: Job, output: Path, write: Writer, overwrite: bool = False) -> Counts:
-    """Answer every ROI of the input in `output`; name every other one, with the reason, in `output`.skipped.csv.
+    """Answer every ROI of the input in `output`; list the others, with the reason, in `output`.skipped.csv.
 
     Until both files are complete, finished chunks are kept in the folder `output`.partial. A run that was killed
     continues there, and ends in the same files.
@@ -155,8 +155,8 @@ def _write(
         write(in_row_order(answers(), lowest_later), temporary)
         if output.exists() and not overwrite and not filecmp.cmp(output, temporary, shallow=False):
             raise InputError(
-                f"{output}: exists and has other content; add --overwrite to replace it (the answers are kept, so this "
-                "takes a moment), or choose another name"
+                f"{output}: exists and has other content; add --overwrite to replace it (finished predictions are "
+                "kept, so this takes only a moment), or choose another name"
             )
         rows = pd.concat(skipped, ignore_index=True).sort_values("row", kind="stable")
         if len(rows):

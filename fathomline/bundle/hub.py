@@ -39,7 +39,9 @@ def downloaded(source: str) -> Path:
         raise InputError(f"{source}: {_reason(error, address['revision'])}") from error
     folder = Path(snapshot)
     if not (folder / "bundle.json").is_file():
-        raise InputError(f"{source}: the repository has no bundle.json; expected the files of a bundle at its top")
+        raise InputError(
+            f"{source}: the repository has no bundle.json; expected the files of a bundle at its top level"
+        )
     return folder
 
 
@@ -56,4 +58,4 @@ def _reason(error: Exception, revision: str | None) -> str:
     if isinstance(error, errors.LocalEntryNotFoundError):
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     first_line = next(iter(str(cause).strip().splitlines()), "") or type(cause).__name__
-    return f"cannot be downloaded, and the cache lacks it ({first_line[:200]}); check the connection and try again"
+    return f"cannot be downloaded and is not in the cache ({first_line[:200]}); check the connection and try again"

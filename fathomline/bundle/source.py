@@ -19,7 +19,7 @@ def local_bundle(source: str) -> Path:
     if source.startswith("hf://"):
         return downloaded(source)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source):
-        raise InputError(f"{source}: bundles are not read from such URLs; download it, or give {EXPECTED}")
+        raise InputError(f"{source}: bundles cannot be read from this kind of URL; download it, or give {EXPECTED}")
     path = Path(source)
     if path.is_dir() or path.suffix.lower() == ".onnx":
         return path

@@ -14,16 +14,16 @@ from fathomline.errors import InputError, listing
 from fathomline.files import ABANDONED, sha256_of
 
 MEMBER = re.compile(r"bundle\.json|README\.md|[\w-][\w.-]*\.(?:safetensors|onnx)", re.ASCII)
-"""The files of a bundle; all others in a .zip are left there."""
+"""The files of a bundle; other files in a .zip are not extracted."""
 
 MAX_TEXT_BYTES = 64 * 2**20
-"""Of bundle.json and README.md each."""
+"""Largest bundle.json, and largest README.md."""
 
 MAX_RATIO = 100
-"""How much larger than the .zip its content may be. Weights hardly compress, and a decompression bomb does by 1000."""
+"""How much larger than the .zip its content may be. Weights hardly compress; a bomb does, to a thousandth."""
 
 MAX_SMALL_BYTES = 256 * 2**20
-"""Content of any .zip that is never refused for its ratio."""
+"""Content up to this size is never refused for its ratio."""
 
 FLAG_ENCRYPTED = 0x1
 
@@ -43,7 +43,7 @@ def unzipped(path: Path) -> Path:
             if not _is_complete(folder, members):
                 _extract(archive, members, folder)
     except (BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise InputError(f"{path}: damaged, or no .zip ({error}); get it again") from None
+        raise InputError(f"{path}: damaged, or not a .zip ({error}); get it again") from None
     return folder
 
 
@@ -58,7 +58,9 @@ def _members(archive: ZipFile, path: Path) -> dict[str, ZipInfo]:
     entries = archive.infolist()
     tops = [entry.filename.removesuffix("bundle.json") for entry in entries if _is_description(entry.filename)]
     if not tops:
-        raise InputError(f"{path}: has no bundle.json at its top or in a folder there; zip the folder of a bundle")
+        raise InputError(
+            f"{path}: has no bundle.json at its top level or in a folder there; zip the folder of a bundle"
+        )
     shallowest = [top for top in tops if top.count("/") == min(each.count("/") for each in tops)]
     if len(shallowest) > 1:
         raise InputError(f"{path}: has several bundles, in {listing(shallowest)}; expected one")
@@ -67,12 +69,12 @@ def _members(archive: ZipFile, path: Path) -> dict[str, ZipInfo]:
     chosen = [(name, entry) for name, entry in named if MEMBER.fullmatch(name)]
     members = dict(chosen)
     if len(members) < len(chosen):
-        raise InputError(f"{path}: has two files with one name; get it again")
+        raise InputError(f"{path}: has two files with the same name; get it again")
     for name, entry in members.items():
         _check(name, entry, path)
     total = sum(entry.file_size for entry in members.values())
     if total > max(MAX_SMALL_BYTES, MAX_RATIO * path.stat().st_size):
-        raise InputError(f"{path}: refused: it would grow to {total / 1e9:.1f} GB, like a decompression bomb")
+        raise InputError(f"{path}: refused: it would expand to {total / 1e9:.1f} GB, like a decompression bomb")
     return members
 
 
@@ -87,7 +89,7 @@ def _check(name: str, entry: ZipInfo, path: Path) -> None:
     if entry.flag_bits & FLAG_ENCRYPTED:
         raise InputError(f"{path}: {name} is encrypted; extract it with its password, and give the folder")
     if name in ("bundle.json", "README.md") and entry.file_size > MAX_TEXT_BYTES:
-        raise InputError(f"{path}: {name} is larger than {MAX_TEXT_BYTES / 2**20:g} MiB; no bundle has that")
+        raise InputError(f"{path}: {name} is larger than {MAX_TEXT_BYTES / 2**20:g} MiB, which no bundle needs")
 
 
 def _is_complete(folder: Path, members: dict[str, ZipInfo]) -> bool:
@@ -120,7 +122,7 @@ def _extract(archive: ZipFile, members: dict[str, ZipInfo], folder: Path) -> Non
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove what killed processes left."""
+    """Remove what killed processes left behind."""
     for path in parent.glob(".*.part"):
         try:
             age = time.time() - max(each.stat().st_mtime for each in (path, *path.iterdir()))

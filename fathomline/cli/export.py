@@ -13,19 +13,17 @@ def add_parser(commands: Any) -> None:
     """Args: commands, what `add_subparsers` returned."""
     parser = commands.add_parser(
         "export",
-        help="a bundle as one ONNX file",
-        description="Write all models of BUNDLE to one ONNX file, which predicts without PyTorch and can be given "
+        help="write a bundle as one ONNX file",
+        description="Write all models of BUNDLE to one ONNX file, which runs without PyTorch and can be used "
         "wherever a BUNDLE is expected. Its logits are compared with PyTorch's before it is written.",
     )
-    parser.add_argument(
-        "bundle", metavar="BUNDLE", help="folder of a bundle, a .zip of it, or hf://owner/name[@revision]"
-    )
+    parser.add_argument("bundle", metavar="BUNDLE", help="folder or .zip of a bundle, or hf://owner/name[@revision]")
     parser.add_argument(
         "output",
         type=Path,
         nargs="?",
         metavar="MODEL.onnx",
-        help="file to write; default: BUNDLE.onnx beside BUNDLE, or here if it is on the hub",
+        help="file to write; default: BUNDLE.onnx beside BUNDLE, or in the current folder if BUNDLE is on the hub",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace MODEL.onnx if it exists and differs")
     parser.set_defaults(run=_export)
@@ -37,7 +35,7 @@ def _export(parsed: argparse.Namespace) -> int:
         raise InputError(f"export needs {', '.join(missing)}: `pip install 'fathomline[torch,onnx]'`")
     output = parsed.output or _beside(parsed.bundle)
     if output.suffix.lower() != ".onnx":
-        raise InputError(f"{output}: expected a name that ends in .onnx, by which an ONNX file is recognised")
+        raise InputError(f"{output}: expected a name that ends in .onnx")
     # Importing torch takes seconds, which `--help` and the checks above do not need.
     from fathomline.bundle.source import local_bundle
     from fathomline.files import written_whole

@@ -15,7 +15,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "lineage",
         parents=[taxonomy_option()],
-        help="the lineage of a name, rank by rank",
+        help="show the lineage of a name, rank by rank",
         description="Print the lineage of each NAME from kingdom down, rank by rank.",
     )
     parser.add_argument(

@@ -13,17 +13,18 @@ if TYPE_CHECKING:
     from fathomline.predictor.choice import Choice
 
 ALL, SOME_SKIPPED, NONE = 0, 3, 2
-"""Exit status by how many rows of the input were answered."""
+"""Exit status, by how many rows of the input were answered."""
 
 
 def add_parser(commands: Any) -> None:
     """Args: commands, what `add_subparsers` returned."""
     parser = commands.add_parser(
         "predict",
-        help="answers for new pictures",
-        description="Answer every ROI of the INPUTs with the model BUNDLE. Rows that cannot be answered are listed in "
-        "FILE.skipped.csv, with the reason. Exit status: 0 if all rows were answered, 3 if some, 2 if none, 1 after an "
-        "error. Run the same command again to resume after an interruption.",
+        help="identify the animals in new pictures",
+        description="Identify the animal in each box of the INPUTs, or in each whole picture that has no boxes, with "
+        "the model BUNDLE. Rows that cannot be answered are listed in FILE.skipped.csv, with the reason. Exit status: "
+        "0 if all rows were answered, 3 if some, 2 if none, 1 after an error. After an interruption, run the same "
+        "command again to resume.",
     )
     parser.add_argument(
         "bundle", metavar="BUNDLE", help="folder or .zip of a bundle, an exported .onnx, or hf://owner/name[@revision]"
@@ -35,8 +36,14 @@ def add_parser(commands: Any) -> None:
         help="pictures, folders of pictures or YOLO labels, COCO or MegaDetector JSON files, and CSVs of boxes "
         "(path,x,y,w,h), in any mixture",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="file of answers to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it exists with other answers")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="file of answers to write; its ending chooses the format",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it exists and differs")
     _add_reading(parser.add_argument_group("reading"))
     _add_choosing(parser.add_argument_group("what may be answered"))
     _add_writing(parser.add_argument_group("writing"))
@@ -48,17 +55,19 @@ def _add_reading(group: Any) -> None:
         "--images",
         type=Path,
         metavar="DIR",
-        help="folder of the pictures that a JSON, a CSV or a folder of labels names; without it, they are found by "
-        "`coco_url` or beside that file",
+        help="folder with the pictures named in JSON files, CSVs and folders of labels; default: `coco_url`, or the "
+        "folder of that file",
     )
     group.add_argument(
-        "--allow-private-hosts", action="store_true", help="fetch pictures from addresses in private networks, too"
+        "--allow-private-hosts",
+        action="store_true",
+        help="also fetch pictures from this machine and from private networks",
     )
     group.add_argument(
         "--engine",
         choices=["auto", "onnx", "torch"],
         default="auto",
-        help="what runs the model; auto: PyTorch on a GPU, otherwise ONNX Runtime, which is faster on a CPU",
+        help="what runs the model; auto: PyTorch if there is a GPU or no ONNX file, otherwise ONNX Runtime",
     )
     group.add_argument(
         "--workers", type=_count, default=0, metavar="N", help="threads that open and cut pictures; 0: one per core"
@@ -67,15 +76,20 @@ def _add_reading(group: Any) -> None:
 
 def _add_choosing(group: Any) -> None:
     group.add_argument(
-        "--taxa", metavar="NAME,…", help="answer only these taxa and those below; a FILE has one name per line"
+        "--taxa",
+        metavar="NAME,…",
+        help="answer only with these taxa and those below them; or a file with one name per line",
     )
-    group.add_argument("--within", metavar="CLADE", help="answer only this taxon and those below it")
-    group.add_argument("--rank-floor", choices=list(map(str, RANKS)), help="never answer with a finer rank than this")
+    group.add_argument("--within", metavar="CLADE", help="answer only with this taxon and those below it")
+    group.add_argument("--rank-floor", choices=list(map(str, RANKS)), help="never answer with a rank finer than this")
     group.add_argument(
-        "--candidates", choices=["labels", "tree"], help="the known concepts, or any taxon above them too"
+        "--candidates",
+        choices=["labels", "tree"],
+        help="labels: only the concepts that the model was trained on; tree: any taxon above them too; default: the "
+        "bundle's",
     )
     group.add_argument("--decoder", choices=["argmax", "threshold", "risk"], help="default: the bundle's")
-    group.add_argument("--top", type=_count, default=0, metavar="N", help="list the N most probable concepts, too")
+    group.add_argument("--top", type=_count, default=0, metavar="N", help="also list the N most probable concepts")
 
 
 def _add_writing(group: Any) -> None:
@@ -83,17 +97,24 @@ def _add_writing(group: Any) -> None:
         "--format", choices=["csv", "jsonl", "coco", "parquet", "dwc"], help="default: by the ending of FILE"
     )
     group.add_argument(
-        "--metadata", type=Path, metavar="CSV", help="Darwin Core terms by `path`, such as eventDate, for --format dwc"
+        "--metadata",
+        type=Path,
+        metavar="CSV",
+        help="for Darwin Core: the column `path`, and terms such as eventDate as further columns",
     )
     group.add_argument(
-        "--report", type=Path, metavar="DIR", help="folder for a page of all answers with their pictures"
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="folder to write a web page to, which shows all answers with their pictures",
     )
 
 
 def _predict(parsed: argparse.Namespace) -> int:
     counts = _answered(parsed)
     skipped = f", {counts.skipped} skipped: see {parsed.output}.skipped.csv" if counts.skipped else ""
-    summary(f"{parsed.output}: {counts.answered} answers{skipped}")
+    answers = "1 answer" if counts.answered == 1 else f"{counts.answered} answers"
+    summary(f"{parsed.output}: {answers}{skipped}")
     if counts.skipped == 0:
         return ALL
     return SOME_SKIPPED if counts.answered else NONE
@@ -148,5 +169,5 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
     return int(text)

@@ -15,7 +15,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "score",
         parents=[taxonomy_option()],
-        help="mean hierarchical distance of a submission",
+        help="compute the mean hierarchical distance of a submission",
         description="Print the mean hierarchical distance (MHD) of SUBMISSION by the rules of FathomNet 2025: an "
         "unknown or empty name costs 12. Both files need the columns annotation_id and concept_name.",
     )

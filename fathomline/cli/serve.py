@@ -1,4 +1,4 @@
-"""`fathomline serve`: a web page and an API that answer pictures."""
+"""`fathomline serve`: a web page and an API that identify animals in pictures."""
 
 import argparse
 from typing import Any, get_args
@@ -14,44 +14,52 @@ def add_parser(commands: Any) -> None:
     """Args: commands, what `add_subparsers` returned."""
     parser = commands.add_parser(
         "serve",
-        help="a web page, and an API for programs, that answer pictures",
+        help="serve a web page and an API that identify animals in pictures",
         description="Serve the model BUNDLE: open the printed address in a browser, or POST pictures to /predict. "
-        "Pictures stay in memory while they are answered, and nothing is kept. Ends with Ctrl+C.",
+        "Pictures are kept in memory until they are answered, and never written to disk. Ctrl+C stops the server.",
     )
     parser.add_argument(
-        "bundle", metavar="BUNDLE", help="folder of a bundle, a .zip of it, hf://owner/name, or an exported .onnx"
+        "bundle", metavar="BUNDLE", help="folder or .zip of a bundle, an exported .onnx, or hf://owner/name[@revision]"
     )
     parser.add_argument(
-        "--engine", choices=get_args(EngineName), default="auto", help="what runs the models; default: %(default)s"
+        "--engine", choices=get_args(EngineName), default="auto", help="what runs the model; default: %(default)s"
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default: %(default)s, this machine")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 for any; default: %(default)s")
     parser.add_argument(
-        "--max-mib", type=float, default=20, metavar="N", help="size of a picture's file in MiB; default: %(default)s"
+        "--host", default="127.0.0.1", help="address to listen on; default: %(default)s, this machine only"
+    )
+    parser.add_argument(
+        "--port", type=int, default=8000, help="port to listen on; 0 for any free one; default: %(default)s"
+    )
+    parser.add_argument(
+        "--max-mib",
+        type=float,
+        default=20,
+        metavar="N",
+        help="maximum file size of a picture in MiB; default: %(default)s",
     )
     parser.add_argument(
         "--max-megapixels",
         type=float,
         default=50,
         metavar="N",
-        help="width times height of a picture; default: %(default)s",
+        help="maximum width times height of a picture, in millions of pixels; default: %(default)s",
     )
     parser.add_argument(
-        "--max-boxes", type=int, default=500, metavar="N", help="boxes per request; default: %(default)s"
+        "--max-boxes", type=int, default=500, metavar="N", help="maximum boxes per request; default: %(default)s"
     )
     parser.add_argument(
         "--max-waiting",
         type=int,
         default=64,
         metavar="N",
-        help="requests that may wait for an answer; default: %(default)s",
+        help="maximum requests waiting for an answer; default: %(default)s",
     )
     parser.add_argument(
         "--allow-name",
         action="append",
         default=[],
         metavar="NAME",
-        help="name of this server behind a proxy, which passes it on as Host; may be repeated",
+        help="host name by which clients reach this server through a proxy; may be repeated",
     )
     parser.set_defaults(run=_serve)
 
@@ -84,6 +92,10 @@ def _serve(parsed: argparse.Namespace) -> int:
     if not local:
         warning(f"anyone who can reach {parsed.host} can use this server: it has no password and no encryption")
     serve(
-        app, limits, parsed.host, parsed.port, lambda address: summary(f"{address}: open it in a browser; Ctrl+C ends")
+        app,
+        limits,
+        parsed.host,
+        parsed.port,
+        lambda address: summary(f"{address}: open this address in a browser; Ctrl+C stops the server"),
     )
     return 0

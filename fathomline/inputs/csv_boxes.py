@@ -97,7 +97,7 @@ def _columns(names: list[str], path: Path) -> tuple[int, dict[str, int]]:
     needed = ("path", *BOX) if set(BOX) & set(named) else ("path",)
     missing = [name for name in needed if name not in named]
     if missing:
-        whole = "" if len(needed) > 1 else ", or path alone for whole pictures"
+        whole = "" if len(needed) > 1 else f"; expected {', '.join(['path', *BOX])}, or path alone for whole pictures"
         raise InputError(f"{path}: lacks the column(s) {', '.join(missing)}; it has {listing(names, 30)}{whole}")
     return len(header), {name: place for place, name in enumerate(header) if name}
 

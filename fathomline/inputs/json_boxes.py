@@ -1,4 +1,4 @@
-"""Tell by its content which program wrote a JSON, and read its boxes."""
+"""Read boxes from a JSON, whose content shows which program wrote it."""
 
 from pathlib import Path
 

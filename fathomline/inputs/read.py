@@ -44,7 +44,7 @@ def read_inputs(inputs: Sequence[str], images: Path | None) -> list[FrameRequest
             inputs_of_track.setdefault(track, set()).add(source)
     shared = [track for track, sources in inputs_of_track.items() if len(sources) > 1]
     if shared:
-        warning(f"tracks in several inputs, each of which gets one answer over all of them: {listing(sorted(shared))}")
+        warning(f"tracks that occur in several inputs get one answer across all of them: {listing(sorted(shared))}")
     return frames
 
 
@@ -58,7 +58,7 @@ def _rows(source: str, images: Path | None) -> list[Row]:
     reader = READERS.get(os.path.splitext(source)[1].lower())
     if reader is not None:
         return reader(Path(source), images)
-    found = "the kind of this file is unknown" if os.path.exists(source) else "no such file or folder"
+    found = "unknown kind of file" if os.path.exists(source) else "no such file or folder"
     raise InputError(f"{source}: {found}; expected {ACCEPTED}")
 
 
@@ -73,5 +73,5 @@ def _folder_rows(folder: Path, images: Path | None) -> list[Row]:
         return whole_pictures(folder, pictures) if labelled is None else labelled
     if texts and images is not None:
         return labels_only_rows(folder, texts, images)
-    hint = "; give the folder of their pictures with --images" if texts else ""
+    hint = "; if it has YOLO labels, give the folder of their pictures with --images" if texts else ""
     raise InputError(f"{folder}: has no picture with one of the usual extensions (.jpg, .png, .tif, …){hint}")

@@ -20,7 +20,7 @@ class RoiRequest:
     """ROIs of one track show the same animal; None if the input has no tracks."""
 
     reason: str = ""
-    """Why the row cannot be used, as far as its reader knows; otherwise empty."""
+    """Why the row cannot be used, if its reader already knows; otherwise empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The rows of an input, before the boxes of each picture are put together."""
+"""The rows of an input, before they are grouped by picture."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ def frames_of(rows: Iterable[Row], first: int) -> list[FrameRequest]:
         picture, reason = row.picture, row.reason
         if not _is_text(picture.path) or not _is_text(picture.location):
             # Tables and JSON cannot hold such a name.
-            picture, reason = _with_visible_name(picture), "the name of its file is not valid UTF-8; rename it"
+            picture, reason = _with_visible_name(picture), "its file name is not valid UTF-8; rename it"
         request = RoiRequest(place, row.box, row.annotation_id, row.track, reason)
         by_picture.setdefault(picture, []).append(request)
     return [
@@ -60,11 +60,11 @@ def _with_visible_name(picture: Picture) -> Picture:
 
 
 def refuse_repeated_ids(rows: Iterable[Row], where: str) -> None:
-    """Raise InputError if two rows have one annotation id: nobody could tell their answers apart."""
+    """Raise InputError if several rows have the same annotation id: their answers could not be told apart."""
     counts = Counter(row.annotation_id for row in rows if row.annotation_id is not None)
     repeated = [f"{annotation_id} ({count} times)" for annotation_id, count in counts.items() if count > 1]
     if repeated:
-        raise InputError(f"{where}: two boxes with one id: {listing(repeated)}; give each box an id of its own")
+        raise InputError(f"{where}: several boxes have the same id: {listing(repeated)}; give each box its own id")
 
 
 def size_of(width: object, height: object) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from fathomline.progress import warning
 
 @dataclass(frozen=True)
 class LabelFile:
-    """The lines of a label file that are not blank."""
+    """A label file, without its blank lines."""
 
     name: str
     lines: list[tuple[int, LabelLine]]
@@ -40,7 +40,7 @@ def labelled_rows(folder: Path, pictures: list[PurePosixPath]) -> list[Row] | No
         return None
     with_lines = [labels for labels in found.values() if labels.lines]
     if with_lines and not any(labels.is_label for labels in with_lines):
-        warning(f"{folder}: the .txt files beside its pictures are no YOLO labels; its pictures are used as a whole")
+        warning(f"{folder}: the .txt files beside its pictures are not YOLO labels; predicting whole pictures")
         return None
     named = {picture: Picture((folder / picture).as_posix(), str(folder / picture)) for picture in found}
     return _rows(found, named, len(pictures), str(folder))
@@ -83,7 +83,7 @@ def _rows(
         if line.box is None:
             reason = f"{found[key].name}, line {number}: expected `class x y width height`"
         elif not picture.location:
-            reason = f"no picture of this name for {found[key].name}"
+            reason = f"no picture has the name of its label file, {found[key].name}"
         boxed = Picture(picture.path, picture.location, fractions=True)
         rows.append(Row(boxed, line.box, track=track, reason=reason))
     without = pictures - sum(bool(labels.lines) for labels in found.values())

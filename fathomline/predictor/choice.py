@@ -19,7 +19,7 @@ from fathomline.taxonomy.tree import Taxonomy
 
 @dataclass(frozen=True)
 class Choice:
-    """What may be answered, and how an answer is chosen; None and empty tuples leave it to the bundle."""
+    """What may be answered, and how an answer is chosen; None and empty tuples keep the bundle's rule."""
 
     decoder: DecoderName | None = None
 
@@ -103,8 +103,8 @@ class Chooser:
         finer = [name for name in given if _is_finer(self.taxonomy, _node(self.taxonomy, name), floor)]
         if finer:
             raise InputError(
-                f"predict: {listing(finer)} is finer than the rank floor {floor}, so that nothing could be answered; "
-                "choose a lower rank floor or a higher taxon"
+                f"predict: {listing(finer)} is finer than the rank floor {floor}, so nothing could be answered; "
+                "choose a finer rank floor or a higher taxon"
             )
 
 
@@ -164,7 +164,7 @@ def known_names(taxonomy: Taxonomy, names: Sequence[str]) -> list[str]:
     if unknown:
         known = [*taxonomy.concepts, *(node.name for node in taxonomy.nodes)]
         hints = [f"{name!r} (nearest: {', '.join(nearest(name, known)) or 'none'})" for name in unknown]
-        raise InputError(f"predict: the model cannot answer {listing(hints)}; `fathomline lineage` shows known names")
+        raise InputError(f"predict: the model cannot answer {listing(hints)}; correct the name, or leave it out")
     return [found[name] for name in names]
 
 

@@ -31,7 +31,7 @@ SIGNATURE = (
 
 
 class NotExportable(InputError):
-    """The models cannot be one ONNX file with the same logits."""
+    """The models cannot be written as one ONNX file with the same logits."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _graph(reference: TorchEngine, bundle: BundleContent, folder: Path) -> onnx.
     except torch.onnx.OnnxExporterError as error:
         reason = str(error).strip().splitlines()[0]
         raise NotExportable(
-            f"{folder}: torch cannot export {architecture.backbone} to ONNX: {reason}; predict with `--engine torch`"
+            f"{folder}: PyTorch cannot export {architecture.backbone} to ONNX: {reason}; predict with `--engine torch`"
         ) from error
     assert program is not None  # it is for `dynamo=True`
     return program.model_proto

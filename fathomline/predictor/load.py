@@ -43,7 +43,7 @@ def load_predictor(source: str | PathLike[str], engine: EngineName = "auto") -> 
 def _from_onnx_file(path: Path, engine: EngineName) -> Predictor:
     if engine == "torch":
         raise InputError(f"{path}: the torch engine needs the folder of the bundle, found an ONNX file")
-    from fathomline.predictor.onnx_engine import read_onnx  # torch engines do without onnxruntime
+    from fathomline.predictor.onnx_engine import read_onnx  # the torch engine works without onnxruntime
 
     model = read_onnx(path)
     return Predictor(model.bundle, model.taxonomy, model.engine)
@@ -61,8 +61,8 @@ def _engine(folder: Path, bundle: BundleContent, taxonomy: Taxonomy, engine: Eng
         return _exported_engine(folder)
     if not has_torch:
         raise InputError(
-            f"{folder}: has no {ONNX_FILE} that can be used, and the torch engine is not installed: "
-            f"{INSTALL_TORCH}, or run `fathomline export` where torch is installed and copy the file into the folder"
+            f"{folder}: has no {ONNX_FILE} that can be used, and PyTorch is not installed: "
+            f"{INSTALL_TORCH}, or run `fathomline export` where PyTorch is installed and copy the file into the folder"
         )
     from fathomline.predictor.torch_engine import load_torch_engine  # torch takes seconds to import
 
@@ -84,7 +84,7 @@ def _onnx_engine(folder: Path, bundle: BundleContent, exported_too: bool) -> Eng
                 continue
             if model.bundle == bundle:
                 return model.engine
-            warning(f"{path}: exported from another bundle than {folder}; ignored")
+            warning(f"{path}: exported from a bundle other than {folder}; ignored")
     return None
 
 

@@ -1,4 +1,4 @@
-"""Run the models of a bundle with onnxruntime, from one ONNX file that holds everything a prediction needs."""
+"""Run the models of a bundle with ONNX Runtime, from one ONNX file that holds everything a prediction needs."""
 
 import hashlib
 import os
@@ -109,7 +109,7 @@ def parse_onnx(content: bytes, path: Path) -> OnnxModel:
         text = session.get_modelmeta().custom_metadata_map.get(BUNDLE_KEY)
     except UNREADABLE as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: onnxruntime {onnxruntime.__version__} cannot read it: {reason}") from None
+        raise InputError(f"{path}: ONNX Runtime {onnxruntime.__version__} cannot read it: {reason}") from None
     if text is None:
         raise InputError(f"{path}: its metadata lacks `{BUNDLE_KEY}`; {REMEDY}")
     bundle, taxonomy = parse_bundle(parse_json(text, path), path, REMEDY)
@@ -136,7 +136,7 @@ def _check_seal(content: bytes, path: Path) -> None:
     length = len(_seal("0" * 64))
     body, end = memoryview(content)[:-length], content[-length:]
     if not end.startswith(_seal("0" * 64)[:-64]):
-        raise InputError(f"{path}: cut off, or not an ONNX file that `fathomline export` wrote; {REMEDY}")
+        raise InputError(f"{path}: truncated, or not written by `fathomline export`; {REMEDY}")
     if end != _seal(hashlib.sha256(body).hexdigest()):
         raise InputError(f"{path}: damaged: its SHA-256 is not the recorded one; {REMEDY}")
 

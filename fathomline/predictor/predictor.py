@@ -163,7 +163,7 @@ def _per_picture(name: str, values: Iterable[Entry | None] | None, pictures: lis
         return [None] * len(pictures)
     entries = list(values)
     if len(entries) != len(pictures):
-        raise InputError(f"predict: `{name}` has {len(entries)} entries for {len(pictures)} images, expected one each")
+        raise InputError(f"predict: `{name}` has {len(entries)} entries for {len(pictures)} images; give one for each")
     return entries
 
 

@@ -1,4 +1,4 @@
-"""Resize pictures in NumPy to the very bytes that torch gives for uint8 on a CPU, without torch."""
+"""Resize pictures in NumPy, without torch, to exactly the bytes that torch gives for uint8 on a CPU."""
 
 from functools import cache
 from typing import NamedTuple

@@ -1,1 +1,1 @@
-"""A server that answers pictures with a bundle, and the page to use it with."""
+"""A server that identifies animals in pictures with a bundle, and its web page."""

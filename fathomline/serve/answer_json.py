@@ -15,11 +15,11 @@ from fathomline.taxonomy.tree import Taxonomy
 
 
 class Step(BaseModel):
-    """A taxon on the way from kingdom to species."""
+    """A taxon of a lineage."""
 
     rank: str
     name: str
-    probability: float = Field(description="That of the taxon and all taxa below it.")
+    probability: float = Field(description="Probability of the taxon and all taxa below it.")
 
 
 class Concept(BaseModel):
@@ -47,7 +47,7 @@ class BoxAnswer(BaseModel):
 
     box: tuple[float, float, float, float] | None = Field(description="As sent; null for the whole picture.")
     answer: Answer | None
-    reason: str = Field(description="Why the box cannot be answered; empty if it is.")
+    reason: str = Field(description="Why the box has no answer; empty if it has one.")
 
 
 class PictureAnswers(BaseModel):

@@ -1,4 +1,4 @@
-"""The server's addresses."""
+"""The server's routes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -34,13 +34,13 @@ Render = Callable[[Answered], Response]
 
 
 class Health(BaseModel):
-    """That the server runs."""
+    """Whether the server is running."""
 
     status: str
 
 
 def make_app(predictor: Predictor, limits: Limits, names: Sequence[str] | None = LOOPBACK) -> FastAPI:
-    """The server. Args: names, what clients may call it; None for any name."""
+    """The server. Args: names, the host names that clients may use; None for any."""
     service, intake = Service(predictor, limits), Intake(limits)
 
     @asynccontextmanager
@@ -52,7 +52,7 @@ def make_app(predictor: Predictor, limits: Limits, names: Sequence[str] | None =
     app = FastAPI(
         title="fathomline",
         version=__version__,
-        description="Names marine animals in pictures, with a probability at every rank.",
+        description="Identifies marine animals in pictures, with a probability at every rank.",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -62,7 +62,7 @@ def make_app(predictor: Predictor, limits: Limits, names: Sequence[str] | None =
     _add_page(app)
     description = description_of(predictor, limits)
 
-    @app.get("/health", summary="Whether the server runs")
+    @app.get("/health", summary="Whether the server is running")
     async def health() -> Health:
         return Health(status="ok")
 
@@ -82,7 +82,7 @@ def make_app(predictor: Predictor, limits: Limits, names: Sequence[str] | None =
     @app.post("/answers/{name}", summary="The same answers as a file", response_class=Response, **_FORM_ROUTE)
     async def answers(request: Request, name: str) -> Response:
         if name not in DOWNLOADS:
-            raise Refused(404, f"There is no such format of answers; choose one of {', '.join(DOWNLOADS)}.")
+            raise Refused(404, f"Unknown format; choose one of {', '.join(DOWNLOADS)}.")
         return await respond(request, partial(_file, DOWNLOADS[name], predictor))
 
     return app
@@ -131,7 +131,7 @@ async def _page_file(file: str) -> FileResponse:
 
 
 def _add_errors(app: FastAPI) -> None:
-    """Each error is one sentence."""
+    """Report each error as one sentence."""
 
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> Response:
@@ -148,7 +148,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(405)
     async def not_allowed(_: Request, error: HTTPException) -> Response:
-        sentence = "This address does not take this method; send pictures by POST to /predict."
+        sentence = "This address does not accept this method; POST pictures to /predict."
         return JSONResponse({"detail": sentence}, 405, error.headers)
 
     @app.exception_handler(500)

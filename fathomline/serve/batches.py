@@ -18,7 +18,7 @@ class _Waiting:
 class Batches:
     """One thread predicts a batch, while the ROIs of the next one gather. Belongs to one event loop.
 
-    A batch begins as soon as the thread is free, so a lone request waits for nobody. ROIs of cancelled requests are
+    A batch begins as soon as the thread is free, so a single request never waits. ROIs of cancelled requests are
     left out. If a batch fails, the error goes to its requests, and the next batch begins.
     """
 

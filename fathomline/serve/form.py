@@ -28,7 +28,7 @@ _WITHIN: TypeAdapter[list[str | None]] = TypeAdapter(list[str | None])
 
 
 class Fields(BaseModel):
-    """The fields of the form beside `image`."""
+    """The fields of the form other than `image`."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -74,7 +74,7 @@ class Intake:
 
     @asynccontextmanager
     async def received(self, request: Request) -> AsyncIterator[PictureForm]:
-        """Receive the form of `request`. Raises Refused if it is too large, too slow, or not a sound form."""
+        """Receive the form of `request`. Raises Refused if it is too large, too slow, or malformed."""
         counted = _Counted(self, request)
         try:
             async with asyncio.timeout(self.limits.receive_seconds):
@@ -151,7 +151,7 @@ async def _checked(form: FormData, limits: Limits) -> PictureForm:
             raise Refused(400, f"The form has `{shown(key)[1:-1]}` more than once; send it once.")
         if not isinstance(value, str):
             raise Refused(
-                400, f"The form has a file `{shown(key)[1:-1]}`; send the picture as `image`, all else as text."
+                400, f"The form has a file `{shown(key)[1:-1]}`; send the picture as `image`, everything else as text."
             )
         texts[key] = value
     try:
@@ -214,7 +214,7 @@ def _sentence(error: ValidationError, known: tuple[str, ...]) -> str:
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = visible(str(fault["loc"][0]))[:40]
     if fault["type"] == "extra_forbidden":
-        return f"The form has an unknown field `{field}`; known are image, {', '.join(known)}."
+        return f"The form has an unknown field `{field}`; known fields: image, {', '.join(known)}."
     return f"`{field}`: {fault['msg'].rstrip('.')}."
 
 

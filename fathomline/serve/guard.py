@@ -1,4 +1,4 @@
-"""What every response carries, and which pages may talk to the server."""
+"""Headers of every response, and which pages may send requests to the server."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -28,7 +28,7 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, names: Sequence[str] | None) -> None:
-        """Args: names, what clients may call the server; None for any name."""
+        """Args: names, the host names that clients may use; None for any."""
         self.app = app
         self.names = names
 
@@ -56,7 +56,7 @@ class Guard:
         except ValueError:
             return "The request has a malformed Host or Origin."
         if self.names is not None and name not in self.names:
-            return "This server does not answer to this name; open it as localhost, or start it with --allow-name."
+            return "This server does not accept this host name; open it as localhost, or start it with --allow-name."
         if origin != host or headers.get("sec-fetch-site", "none") == "cross-site":
             return "The request comes from a page of another site; use the server's own page or a program."
         return None

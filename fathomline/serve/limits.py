@@ -1,4 +1,4 @@
-"""What one client may ask of the server."""
+"""Limits on what clients may send."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,15 @@ from fathomline.dataset.image_file import MAX_PIXELS
 from fathomline.errors import InputError
 
 FORM_OVERHEAD = 512 * 2**10
-"""Bytes of a form beside the picture: boxes, other fields, and the lines between them."""
+"""Bytes of a form in addition to the picture: boxes, other fields, and separators."""
+
+OPTIONS = {
+    "picture_bytes": "--max-mib",
+    "pixels": "--max-megapixels",
+    "boxes": "--max-boxes",
+    "waiting": "--max-waiting",
+}
+"""The options of `fathomline serve` that set limits."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +34,20 @@ class Limits:
     receive_seconds: float = 60.0
     """Time in which a request must arrive completely."""
     send_seconds: float = 60.0
-    """Time that a client may take before it reads on in its response."""
+    """Time that a client may pause before it continues to read its response."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if value <= 0:
-                raise InputError(f"serve: the limit `{name}` is {value}, expected a positive number")
+                raise InputError(f"serve: the limit {_named(name)} is {value}, expected a positive number")
         if self.pixels > MAX_PIXELS:
-            raise InputError(f"serve: the limit `pixels` is {self.pixels}, expected at most {MAX_PIXELS}")
+            raise InputError(f"serve: the limit {_named('pixels')} is {self.pixels}, expected at most {MAX_PIXELS}")
         if self.received_bytes < self.picture_bytes + FORM_OVERHEAD:
             raise InputError(
                 f"serve: all requests in memory may have {self.received_bytes} bytes, which is too few for a single "
                 f"picture of {self.picture_bytes}; allow smaller pictures"
             )
+
+
+def _named(limit: str) -> str:
+    return f"`{limit}` ({OPTIONS[limit]})" if limit in OPTIONS else f"`{limit}`"

@@ -1,4 +1,4 @@
-"""The form and the errors as OpenAPI describes them."""
+"""The form and the errors in the terms of OpenAPI."""
 
 from typing import Any, get_args
 
@@ -17,16 +17,19 @@ _PROPERTIES: dict[str, Any] = {
     },
     "within": {
         "type": "string",
-        "description": "Only this taxon and those below it are answered; or a JSON list with a name or null for each "
-        "box.",
+        "description": "Only this taxon and those below it may be answered. For several boxes, also a JSON list with a "
+        "name or null for each.",
     },
-    "taxa": {"type": "string", "description": "Only these, separated by commas, and the taxa below them are answered."},
+    "taxa": {
+        "type": "string",
+        "description": "Only these taxa, separated by commas, and those below them may be answered.",
+    },
     "top": {"type": "integer", "minimum": 0, "default": 5, "description": "How many of the most probable concepts."},
-    "decoder": {"type": "string", "enum": list(DECODERS), "description": "As trained if absent."},
+    "decoder": {"type": "string", "enum": list(DECODERS), "description": "The bundle's if absent."},
     "candidates": {
         "type": "string",
         "enum": list(get_args(CandidateSet)),
-        "description": "`labels`: concepts only; `tree`: any taxon above them too. As trained if absent.",
+        "description": "`labels`: concepts only; `tree`: any taxon above them too. The bundle's if absent.",
     },
     "rank_floor": {"type": "string", "enum": list(map(str, RANKS)), "description": "No answer is finer than this."},
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Refused(Exception):
-    """A request that is not answered. `sentence` says what is wrong and what to do; it names nothing of the machine."""
+    """A request that is not answered. `sentence` says what is wrong and what to do, without details of the server."""
 
     status: int
     """Status code of HTTP."""

@@ -19,7 +19,7 @@ SPARE_SECONDS = 5.0
 """After the limit in which a request must arrive, so that a refusal reaches the client before its connection ends."""
 
 GRACE_SECONDS = 10
-"""At the end, running requests have this long."""
+"""How long running requests may take after the server was told to stop."""
 
 
 def serve(app: FastAPI, limits: Limits, host: str, port: int, started: Callable[[str], None]) -> None:
@@ -28,7 +28,7 @@ def serve(app: FastAPI, limits: Limits, host: str, port: int, started: Callable[
     Args:
         port: 0 for any free one.
         started: receives the address of the page once it can be opened.
-    Raises InputError if the port cannot be had.
+    Raises InputError if it cannot listen on the port.
     """
     with listener(host, port) as listening:
         started(address(host, listening))
@@ -60,7 +60,9 @@ def listener(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         number = getattr(error, "errno", None)
         reason = os.strerror(number) if number and number > 0 else error
-        raise InputError(f"serve: cannot listen on {host} port {port}: {reason}; choose another with --port") from None
+        raise InputError(
+            f"serve: cannot listen on {host} port {port}: {reason}; choose another --port or --host"
+        ) from None
 
 
 def address(host: str, listening: socket.socket) -> str:
@@ -75,7 +77,7 @@ def is_local(host: str) -> bool:
 
 
 def _impatient(limits: Limits) -> type[H11Protocol]:
-    """Uvicorn waits without end for a slow head of a request, and for a client that does not read its response."""
+    """A protocol with deadlines: uvicorn waits forever for slow request headers, and for clients that do not read."""
 
     class Impatient(H11Protocol):
         _deadline: asyncio.TimerHandle | None = None

@@ -52,14 +52,14 @@ def test_a_given_format_counts_more_than_the_ending():
 
 
 def test_an_unknown_ending_or_format_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match=r"a\.xlsx: its ending names no format; expected \.csv \(csv\).*--format"):
+    with pytest.raises(InputError, match=r"a\.xlsx: unknown file ending; expected \.csv \(csv\).*--format"):
         format_of(Path("a.xlsx"))
-    with pytest.raises(InputError, match="'xml' is no format; expected one of csv, jsonl, coco, parquet, dwc"):
+    with pytest.raises(InputError, match="'xml' is not a format; expected one of csv, jsonl, coco, parquet, dwc"):
         format_of(Path("a.csv"), "xml")
 
 
 def test_metadata_is_refused_by_a_format_that_has_no_place_for_it():
-    with pytest.raises(InputError, match="--metadata: the format csv has no place for it"):
+    with pytest.raises(InputError, match="--metadata: only the format dwc can include it, not csv"):
         writer("csv", replace(CONTEXT, metadata=Metadata("m.csv", (), {})))
 
 

@@ -60,7 +60,7 @@ def test_a_download_that_keeps_breaking_off_fails_in_one_line_and_is_continued_l
     del hub.repositories["reef/model"][COMMITS["main"]]["fold-0.safetensors"]
     hub.repositories["reef/model"][COMMITS["main"]]["empty.safetensors"] = b"1"
     hub.breaks["empty.safetensors"] = 99
-    says("hf://reef/model", "cannot be downloaded, and the cache lacks it .*; check the connection and try again")
+    says("hf://reef/model", "cannot be downloaded and is not in the cache .*; check the connection and try again")
     hub.breaks.clear()
     assert sorted(tree(local_bundle("hf://reef/model"))) == ["README.md", "bundle.json", "empty.safetensors"]
 
@@ -72,7 +72,7 @@ def test_a_download_that_keeps_breaking_off_fails_in_one_line_and_is_continued_l
         ("hf://reef/missing", "no such repository, or a private one"),
         ("hf://reef/gated", "the repository is gated; ask for access on its page, then log in"),
         ("hf://reef/model@v2", "has no revision 'v2'; give a branch, a tag or a commit"),
-        ("hf://reef/broken", "cannot be downloaded, and the cache lacks it .*500"),
+        ("hf://reef/broken", "cannot be downloaded and is not in the cache .*500"),
         ("hf://reef/other", "the repository has no bundle.json"),
         ("hf://reef/na--me", "cannot be downloaded.*Cannot have -- or"),
     ],
@@ -85,7 +85,7 @@ def test_what_the_hub_refuses_is_said(hub, source, message):
 
 def test_a_hub_that_does_not_answer_is_said(hub):
     hub.close()
-    says("hf://reef/model", "cannot be downloaded, and the cache lacks it .*refused.*; check the connection")
+    says("hf://reef/model", "cannot be downloaded and is not in the cache .*refused.*; check the connection")
 
 
 def test_without_the_hub_package_the_extra_is_named(monkeypatch):

@@ -38,7 +38,7 @@ def test_a_folder_and_an_onnx_are_returned_as_they_are(tmp_path):
     [
         ("nowhere", r"no such file or folder; expected the folder of a bundle, a \.zip of it, hf://owner/name"),
         ("none.zip", r"no such file"),
-        ("https://x.org/bundle.zip", "not read from such URLs; download it"),
+        ("https://x.org/bundle.zip", "cannot be read from this kind of URL; download it"),
         ("hf://name", "expected hf://owner/name, or hf://owner/name@revision"),
         ("hf://owner/name/sub", "expected hf://owner/name"),
         ("hf://owner/name@", "expected hf://owner/name"),
@@ -141,15 +141,15 @@ def twice() -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"PK, but no zip", r"damaged, or no \.zip"),
-        (zip_bytes(FILES)[:-30], r"damaged, or no \.zip"),
-        (damaged(), r"damaged, or no \.zip .*CRC"),
-        (zip_bytes({"a.txt": b""}), r"has no bundle\.json at its top or in a folder there"),
+        (b"PK, but no zip", r"damaged, or not a \.zip"),
+        (zip_bytes(FILES)[:-30], r"damaged, or not a \.zip"),
+        (damaged(), r"damaged, or not a \.zip .*CRC"),
+        (zip_bytes({"a.txt": b""}), r"has no bundle\.json at its top level or in a folder there"),
         (zip_bytes({"a/b/bundle.json": b"{}"}), r"has no bundle\.json at its top"),
         (zip_bytes({"a/bundle.json": b"", "b/bundle.json": b""}), "has several bundles, in a/, b/; expected one"),
         (linked(), r"bundle\.json is a link or a special file"),
         (encrypted(), r"bundle\.json is encrypted; extract it with its password"),
-        (twice(), "two files with one name"),
+        (twice(), "two files with the same name"),
         (zip_bytes(FILES | {"README.md": bytes(65 * 2**20)}), r"README\.md is larger than 64 MiB"),
     ],
 )
@@ -161,4 +161,6 @@ def test_what_is_wrong_with_a_zip_is_said(tmp_path, cache, content, message):
 
 def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(zipped, "MAX_SMALL_BYTES", 2**20)
-    says(zip_of(tmp_path / "b.zip", FILES | {"a.onnx": bytes(2**22)}), "refused: it would grow to 0.0 GB, like a decom")
+    says(
+        zip_of(tmp_path / "b.zip", FILES | {"a.onnx": bytes(2**22)}), "refused: it would expand to 0.0 GB, like a decom"
+    )

@@ -38,6 +38,12 @@ def test_the_answers_are_those_of_the_pipeline_and_one_box_is_skipped(trained, b
     assert [row["path"] for row in rows_of(tmp_path / "out.csv.skipped.csv")] == ["2.png"]
 
 
+def test_a_single_answer_is_counted_in_the_singular(trained, bundle, tmp_path, capsys):
+    output = tmp_path / "out.csv"
+    assert predicted(bundle, trained.raw / "images/1.png", "--output", output) == 0
+    assert capsys.readouterr().out == f"{output}: 1 answer\n"
+
+
 def test_a_coco_file_gives_the_same_answers(trained, bundle, tmp_path):
     inputs = [trained.raw / "dataset.json", "--images", trained.raw / "images"]
     assert predicted(bundle, *inputs, "--output", tmp_path / "out.csv", "--top", 2) == 3

@@ -130,8 +130,12 @@ def test_a_box_is_not_checked_but_must_be_there(tmp_path, frames):
 @pytest.mark.parametrize(
     ("images", "annotations", "message"),
     [
-        ([image(1)], [box(5, 1), box("5", 1), box(6, 1)], r"two boxes with one id: 5 \(2 times\); give each box an id"),
-        ([image(1)], [box("a", 1), box("a", 1)], r"two boxes with one id: a \(2 times\)"),
+        (
+            [image(1)],
+            [box(5, 1), box("5", 1), box(6, 1)],
+            r"several boxes have the same id: 5 \(2 times\); give each box its own id",
+        ),
+        ([image(1)], [box("a", 1), box("a", 1)], r"several boxes have the same id: a \(2 times\)"),
         ([image(1), image("1")], [], r"1 `id` values in `images` are not unique: 1 \(2 times\)"),
         ([image(1)], [box(1, 2)], "1 annotations have `image_id` values that the JSON does not define: annotation 1"),
         ([image(None)], [], r"1 `id` values in `images` are missing or invalid: images\[0\]"),

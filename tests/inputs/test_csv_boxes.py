@@ -87,11 +87,11 @@ def test_rows_are_numbered_as_in_a_spreadsheet_and_empty_ones_ignored(tmp_path):
     [
         ("path,x,y\na,1,2\n", r"lacks the column\(s\) w, h; it has path, x, y$"),
         ("file,x,y,w,h\n", r"lacks the column\(s\) path; it has file, x, y, w, h"),
-        ("file\n", r"lacks the column\(s\) path; it has file, or path alone for whole pictures"),
+        ("file\n", r"lacks the column\(s\) path; it has file; expected path, x, y, w, h, or path alone"),
         ("path,x,X,y,w,h\n", r"the header repeats the column\(s\) x"),
         ("path,x,y,w,h\n,,,,\n", "no rows below the header"),
         ("", "the file is empty; expected a CSV in UTF-8 with the columns path, x, y, w, h"),
-        ("path,annotation_id\na,1\nb,2\nc,1\n", r"two boxes with one id: 1 \(2 times\)"),
+        ("path,annotation_id\na,1\nb,2\nc,1\n", r"several boxes have the same id: 1 \(2 times\)"),
         ("path\n'é'\n".encode("cp1252"), "not in UTF-8; save it as CSV UTF-8"),
         ("path\na\n".encode("utf-16"), "not in UTF-8; save it as CSV UTF-8"),
         ("path\na\n".encode("utf-16-le"), "not in UTF-8; save it as CSV UTF-8"),

@@ -29,16 +29,18 @@ def test_paths_are_named_as_given(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", ["empty", "without pictures", "with labels only"])
 def test_a_folder_without_pictures_is_refused(tmp_path, kind):
     touched(tmp_path, *{"empty": [], "without pictures": ["a.md"], "with labels only": ["a.txt"]}[kind])
-    hint = r"; give the folder of their pictures with --images" if kind == "with labels only" else ""
+    hint = (
+        r"; if it has YOLO labels, give the folder of their pictures with --images"
+        if kind == "with labels only"
+        else ""
+    )
     refused(rf"has no picture with one of the usual extensions \(\.jpg, \.png, \.tif, …\){hint}$", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.txt", "a.zip", "photo", "a.mp4"])
 def test_an_input_of_an_unknown_kind_is_refused(tmp_path, name):
     touched(tmp_path, name)
-    refused(
-        "the kind of this file is unknown; expected a picture .*, a folder of .*, or a CSV of boxes", tmp_path / name
-    )
+    refused("unknown kind of file; expected a picture .*, a folder of .*, or a CSV of boxes", tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "none.json", "none.csv", "a\0.csv", "x" * 5000])
@@ -88,7 +90,7 @@ def test_a_track_in_several_inputs_is_warned_of(tmp_path, capsys):
         written(tmp_path / name, f"path,track\na.png,{track}\n")
     read(*(tmp_path / f"{name}.csv" for name in "abc"))
     assert capsys.readouterr().err == (
-        "warning: tracks in several inputs, each of which gets one answer over all of them: 1\n"
+        "warning: tracks that occur in several inputs get one answer across all of them: 1\n"
     )
 
 
@@ -141,4 +143,4 @@ def test_a_picture_whose_name_is_not_text_is_skipped_with_a_reason(tmp_path):
         pass
     (frame,) = read(tmp_path)
     assert frame.path.endswith("caf\\udce9.png")
-    assert frame.rois[0].reason == "the name of its file is not valid UTF-8; rename it"
+    assert frame.rois[0].reason == "its file name is not valid UTF-8; rename it"

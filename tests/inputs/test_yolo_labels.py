@@ -101,7 +101,7 @@ def test_texts_that_are_no_labels_do_not_make_a_folder_one_of_labels(tmp_path, c
     touched(tmp_path, "a.png", "b.png", "b.txt")
     written(tmp_path / "a.txt", "a shrimp on the left\n")
     assert boxes(read(tmp_path)) == [(f"{tmp_path}/a.png", None), (f"{tmp_path}/b.png", None)]
-    assert "no YOLO labels; its pictures are used as a whole" in capsys.readouterr().err
+    assert "not YOLO labels; predicting whole pictures" in capsys.readouterr().err
 
 
 def test_a_folder_of_labels_names_pictures_in_the_given_folder(tmp_path, capsys):
@@ -113,7 +113,7 @@ def test_a_folder_of_labels_names_pictures_in_the_given_folder(tmp_path, capsys)
     assert [(frame.path, frame.location) for frame in frames] == [
         *(("deep/a.png", str(tmp_path / "pictures/deep/a.png")), ("gone", ""))
     ]
-    assert reasons(frames) == ["", "no picture of this name for gone.txt"]
+    assert reasons(frames) == ["", "no picture has the name of its label file, gone.txt"]
     assert "1 of 3 pictures have no label" in capsys.readouterr().err
 
 

@@ -67,7 +67,7 @@ def test_onnx_files_that_do_not_fit_are_ignored_with_a_warning(bundle, tmp_path,
     (bundle / "model.onnx").write_bytes(onnx_of(other))
     (tmp_path / "bundle.onnx").unlink()
     assert engine_of(bundle) == "torch"
-    assert "model.onnx: exported from another bundle than" in capsys.readouterr().err
+    assert "model.onnx: exported from a bundle other than" in capsys.readouterr().err
 
 
 def test_onnx_is_exported_once_to_the_cache(bundle, tmp_path, monkeypatch):
@@ -102,7 +102,7 @@ def test_sources_that_are_no_bundle_are_refused(bundle, tmp_path):
     (bundle / "model.onnx").write_bytes(onnx_of(bundle))
     for source, engine, says in (
         (tmp_path / "none.onnx", "auto", "none.onnx: no such file"),
-        (tmp_path / "foreign.onnx", "auto", "foreign.onnx: onnxruntime .* cannot read it"),
+        (tmp_path / "foreign.onnx", "auto", "foreign.onnx: ONNX Runtime .* cannot read it"),
         (bundle / "model.onnx", "torch", "the torch engine needs the folder of the bundle"),
         (tmp_path, "auto", "bundle.json: no such file"),
         (bundle, "tensorflow", "engine is 'tensorflow', expected auto, onnx or torch"),

@@ -98,7 +98,7 @@ def test_other_files_are_refused(file, bundle):
     content = file.read_bytes()
     for other in (b"", b"no model", content[:-1], graph(), content + b" "):
         file.write_bytes(other)
-        with pytest.raises(InputError, match=r"model.onnx: cut off, or not an ONNX file that"):
+        with pytest.raises(InputError, match=r"model.onnx: truncated, or not written by"):
             read_onnx(file)
     with pytest.raises(InputError, match=r"none.onnx: no such file"):
         read_onnx(bundle / "none.onnx")
@@ -109,7 +109,7 @@ def test_other_files_are_refused(file, bundle):
 def test_sealed_files_with_other_content_are_refused(file, bundle):
     text = (bundle / "bundle.json").read_text()
     cases = [
-        (b"no model", r"onnxruntime .* cannot read it"),
+        (b"no model", r"ONNX Runtime .* cannot read it"),
         (graph(), r"its metadata lacks `bundle`"),
         (graph(metadata={BUNDLE_KEY: "{"}), r"not JSON"),
         (graph(metadata={BUNDLE_KEY: "[]"}), r"expected a JSON object"),

@@ -42,7 +42,7 @@ def test_a_port_that_is_taken_is_one_line(bundle, capsys):
         port = taken.getsockname()[1]
         assert main(["serve", str(bundle), "--port", str(port)]) == 1
     assert capsys.readouterr().err == (
-        f"error: serve: cannot listen on 127.0.0.1 port {port}: {os.strerror(98)}; choose another with --port\n"
+        f"error: serve: cannot listen on 127.0.0.1 port {port}: {os.strerror(98)}; choose another --port or --host\n"
     )
 
 
@@ -59,7 +59,7 @@ def test_a_server_for_others_warns_that_there_is_no_password(bundle, capsys, mon
     ("options", "words"),
     [
         (["--port", "70000"], "the port is 70000"),
-        (["--max-boxes", "0"], "`boxes` is 0"),
+        (["--max-boxes", "0"], "`boxes` (--max-boxes) is 0"),
         (["--max-mib", "-1"], "positive"),
     ],
 )

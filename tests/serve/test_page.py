@@ -94,13 +94,13 @@ def test_an_answer_can_be_restricted_to_a_clade(page):
     page.locator("#within").fill("chordata")
     page.keyboard.press("Enter")
     expect(listed(page).nth(1)).to_contain_text(re.compile("Sebastes|fish"))
-    expect(page.locator("#verdict")).to_contain_text("if it is one of Chordata")
+    expect(page.locator("#verdict")).to_contain_text("if it is in Chordata")
     expect(listed(page).nth(0)).to_contain_text("Redfish")
     page.locator("#anything").click()
     expect_answers(page, "Redfish", "Bluesponge")
     page.locator("#within").fill("Chordatta")
     page.keyboard.press("Enter")
-    expect(page.locator("#fault")).to_contain_text("knows no taxon “Chordatta”")
+    expect(page.locator("#fault")).to_contain_text("does not know the taxon “Chordatta”")
 
 
 def test_the_answers_are_downloaded_in_each_format(page, served):

@@ -175,6 +175,10 @@ def test_names_of_pictures_are_only_names(served):
 
 
 def test_a_wrong_limit_is_refused():
-    for limits in ({"boxes": 0}, {"pixels": 10**9}, {"picture_bytes": 10**10}):
-        with pytest.raises(InputError, match="serve: "):
+    for limits, said in (
+        ({"boxes": 0}, r"serve: the limit `boxes` \(--max-boxes\) is 0, expected a positive number"),
+        ({"pixels": 10**9}, r"serve: the limit `pixels` \(--max-megapixels\) is 1000000000, expected at most"),
+        ({"picture_bytes": 10**10}, "serve: all requests"),
+    ):
+        with pytest.raises(InputError, match=said):
             Limits(**limits)

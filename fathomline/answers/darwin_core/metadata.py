@@ -64,7 +64,7 @@ class Matching:
         if normal_path(other) != normal_path(picture):
             raise InputError(
                 f"{self._metadata.source}: path {shown(path)} could mean {shown(other)} or {shown(picture)}; give one "
-                "row for each, with the path that the answers give"
+                "row for each, with its path as in the answers"
             )
         return self._metadata.records[path]
 
@@ -110,7 +110,7 @@ def _terms(columns: list[str], path: Path) -> list[str]:
         raise InputError(f"{path}: {fault}; expected {PATH} and Darwin Core terms, each once")
     ours = [term for term in terms if term in WRITTEN_BY_US]
     if ours:
-        raise InputError(f"{path}: the column(s) {listing(ours)} follow from the answers; remove them")
+        raise InputError(f"{path}: the column(s) {listing(ours)} are written from the answers; remove them")
     return terms
 
 

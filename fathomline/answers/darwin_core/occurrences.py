@@ -26,7 +26,7 @@ REQUIRED_BY_OBIS = ("eventDate", "decimalLatitude", "decimalLongitude")
 """What OBIS requires and no answer has: it must come from the metadata or the EXIF."""
 
 DATASET = ("institutionCode", "collectionCode", "datasetID")
-"""Terms that tell the datasets of the world apart."""
+"""Terms that distinguish a dataset from all others."""
 
 _NAMESPACE = uuid.UUID("5f0a7cc4-6b5e-5d0c-9f3e-1b6f0d6c7a11")
 _OF_A_ROI = ("associatedMedia", "occurrenceRemarks", "organismID")
@@ -37,7 +37,7 @@ _EXAMPLES = 3
 
 
 class Occurrences:
-    """Turns rows of answers into Darwin Core, and remembers what to warn of.
+    """Turns rows of answers into Darwin Core, and collects what to warn about.
 
     It also remembers all identifiers, about 100 bytes per row, because an archive must not repeat one.
     """
@@ -109,7 +109,7 @@ class Occurrences:
         """Print what the user may want to correct, each kind once."""
         if self._nameless:
             warning(
-                f"{self._nameless.total()} occurrence(s) have no AphiaID, so that OBIS cannot match their names: "
+                f"{self._nameless.total()} occurrence(s) have no AphiaID, so OBIS cannot match their names: "
                 f"{listing(sorted(self._nameless))}"
             )
         if self._incomplete:
@@ -123,7 +123,7 @@ class Occurrences:
                 f"{listing(self._impossible)}"
             )
         if self._repeated:
-            warning(f"{self._repeated} row(s) repeat the picture and box of an earlier row and were written once")
+            warning(f"{self._repeated} row(s) repeat the picture and box of an earlier row and were left out")
         if self._matching and self._metadata and (unused := self._matching.unused()):
             warning(f"{self._metadata.source}: {len(unused)} row(s) match no answered picture: {listing(unused)}")
 

@@ -37,7 +37,7 @@ def faults(terms: Mapping[str, str]) -> dict[str, str]:
             found[term] = expected
     for term, other in _PAIRS:
         if term in given and other not in given:
-            found.setdefault(term, f"{other} beside it")
+            found.setdefault(term, f"{other} as well")
     depths = ("minimumDepthInMeters", "maximumDepthInMeters")
     if all(term in given and term not in found for term in depths):
         least, greatest = (float(given[term]) for term in depths)
@@ -56,7 +56,7 @@ def number_between(text: str, low: float, high: float) -> float | None:
 
 def _date_fault(text: str) -> str | None:
     """What was expected instead of a date, date and time, or interval of either, as Darwin Core writes them."""
-    expected = "a date as ISO 8601 writes it, such as 2024-05-31 or 2024-05-31T14:07:00Z"
+    expected = "an ISO 8601 date, such as 2024-05-31 or 2024-05-31T14:07:00Z"
     parts = text.split("/")
     if len(parts) > 2:
         return expected

@@ -94,7 +94,7 @@ function showMore() {
 function picture(roi) {
   if (!roi.picture) return element("p", "empty", "no picture");
   const src = `pictures/${Math.floor(roi.row / picturesPerFolder)}/${roi.row}.jpg`;
-  return Object.assign(document.createElement("img"), { src, alt: `ROI answered as ${roi.answer[0]}`, loading: "lazy", width: 112, height: 112 });
+  return Object.assign(document.createElement("img"), { src, alt: `Box answered as ${roi.answer[0]}`, loading: "lazy", width: 112, height: 112 });
 }
 
 function meter(value) {

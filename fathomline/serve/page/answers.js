@@ -75,7 +75,7 @@ function showDetail(box) {
     const last = index === answer.lineage.length - 1;
     step(tree, taxon, last ? "answer" : "", last ? "(the answer)" : "");
   });
-  if (answer.below.length) add(tree, "li", "Below the answer, the most probable:", "note");
+  if (answer.below.length) add(tree, "li", "Most probable taxa below the answer:", "note");
   for (const taxon of answer.below) step(tree, taxon, "below");
   for (const each of answer.most_probable.filter((each) => each.concept !== answer.concept).slice(0, 5)) {
     step(top, { name: each.concept, probability: each.probability });
@@ -88,9 +88,9 @@ function showVerdict(box, answer) {
   verdict.replaceChildren();
   if (!answer) return void (verdict.textContent = box.result?.reason ? `No answer: ${box.result.reason}.` : "");
   const accepted = answer.accepted_name === answer.concept ? "" : `, accepted name ${answer.accepted_name}`;
-  add(verdict, "span", `${answer.rank}${accepted}, ${percent(answer.confidence)} sure`);
+  add(verdict, "span", `${answer.rank}${accepted}, confidence ${percent(answer.confidence)}`);
   if (answer.confidence < 0.5) add(verdict, "span", ": more likely wrong than right");
-  if (box.answeredWithin) add(verdict, "span", ` (if it is one of ${box.answeredWithin})`);
+  if (box.answeredWithin) add(verdict, "span", ` (if it is in ${box.answeredWithin})`);
   if (answer.aphia_id === null) return;
   add(verdict, "span", ". AphiaID ");
   const link = add(verdict, "a", answer.aphia_id);

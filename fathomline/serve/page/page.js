@@ -22,7 +22,7 @@ async function choose(chosen) {
   fail("");
   if (chosen.type && !chosen.type.startsWith("image/")) return fail(`“${chosen.name}” is not a picture. Choose a PNG, JPEG, WebP, GIF or BMP file.`);
   if (model && chosen.size > model.limits.picture_bytes) {
-    return fail(`This picture has ${(chosen.size / 2 ** 20).toFixed(1)} MiB, and the server takes up to ${megabytes()} MiB. Choose a smaller one.`);
+    return fail(`This picture has ${(chosen.size / 2 ** 20).toFixed(1)} MiB, and the server accepts up to ${megabytes()} MiB. Choose a smaller one.`);
   }
   const address = URL.createObjectURL(chosen);
   const trial = new Image();
@@ -102,7 +102,7 @@ async function post(address, data, signal) {
       response = await fetch(address, { method: "POST", body: data, signal });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Error("The server does not answer. Check that it is still running, then try again.");
+      throw new Error("The server does not respond. Check that it is still running, then try again.");
     }
     if (response.ok) return response;
     if (response.status === 429 && tries < BUSY_RETRIES) {
@@ -177,7 +177,7 @@ async function download(name) {
 function show() {
   const all = boxes.all();
   const waiting = all.filter((box) => !isCurrent(box)).length;
-  at("busy").textContent = waiting ? `Looking at ${waiting === 1 ? "a box" : `${waiting} boxes`}…` : "";
+  at("busy").textContent = waiting ? `Identifying ${waiting === 1 ? "a box" : `${waiting} boxes`}…` : "";
   at("nothing").hidden = all.length > 0;
   if (file) at("nothing").textContent = "Draw a box around an animal, or choose “Whole picture”.";
   at("remove").disabled = !boxes.selected();
@@ -195,7 +195,7 @@ function restrict(name) {
   if (!box) return;
   const typed = name.trim().toLowerCase();
   const taxon = model.tree.find((each) => each.name.toLowerCase() === typed);
-  if (typed && !taxon) return fail(`The model knows no taxon “${name}”. Choose one from the list.`);
+  if (typed && !taxon) return fail(`The model does not know the taxon “${name}”. Choose one from the list.`);
   fail("");
   box.within = taxon ? taxon.name : null;
   at("within").value = box.within ?? "";
@@ -212,10 +212,10 @@ async function start() {
     model = await (await fetch("model")).json();
   } catch {
     at("model").textContent = "";
-    return fail("The server does not answer. Start it again, then reload this page.");
+    return fail("The server does not respond. Start it again, then reload this page.");
   }
-  document.title = `Name marine animals: ${model.name}`;
-  at("model").textContent = `${model.name} names ${model.classes.length} kinds of animals, at the rank that the picture allows.`;
+  document.title = `Identify marine animals: ${model.name}`;
+  at("model").textContent = `${model.name} identifies ${model.classes.length} kinds of animals, at whatever rank the picture allows.`;
   at("limits").textContent = `PNG, JPEG, WebP, GIF or BMP, up to ${megabytes()} MiB`;
   const credit = model.attribution ? ` Pictures and labels: ${model.attribution}.` : "";
   at("credit").textContent = `Model: ${model.name}, licence ${model.license}.${credit} fathomline ${model.fathomline}.`;

@@ -104,7 +104,7 @@ def test_equal_paths_of_two_institutions_are_two_occurrences(tmp_path, warnings)
 def test_rows_that_repeat_a_picture_and_box_are_one_occurrence(tmp_path, warnings):
     path = archive(tmp_path, table(boxed(0)), table(boxed(0, row=1), boxed(1)), metadata=COMPLETE)
     assert len({found["occurrenceID"] for found in records(path)}) == len(records(path)) == 2
-    assert warnings == ["1 row(s) repeat the picture and box of an earlier row and were written once"]
+    assert warnings == ["1 row(s) repeat the picture and box of an earlier row and were left out"]
 
 
 def test_names_without_aphia_id_and_records_without_place_are_told_once(tmp_path, warnings):
@@ -115,7 +115,7 @@ def test_names_without_aphia_id_and_records_without_place_are_told_once(tmp_path
     ]
     assert records(archive(tmp_path, table(*rows), table(boxed(3))))[0]["scientificNameID"] == ""
     assert warnings == [
-        "3 occurrence(s) have no AphiaID, so that OBIS cannot match their names: Aurelia, Aurelia labiata",
+        "3 occurrence(s) have no AphiaID, so OBIS cannot match their names: Aurelia, Aurelia labiata",
         "4 of 4 occurrence(s) lack a term that OBIS requires (eventDate, decimalLatitude, decimalLongitude); give them "
         "with --metadata",
     ]

@@ -43,7 +43,7 @@ def test_an_unknown_column_is_refused_with_the_nearest_term(tmp_path):
 
 def test_columns_that_follow_from_the_answers_are_refused(tmp_path):
     message = refused(tmp_path, "path,scientificname\na.png,Aurelia\n")
-    assert message == "the column(s) scientificName follow from the answers; remove them"
+    assert message == "the column(s) scientificName are written from the answers; remove them"
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,12 @@ IMPOSSIBLE = [
     ("decimalLatitude,decimalLongitude", "nan,0", "decimalLatitude is 'nan', expected a number from -90 to 90"),
     ("decimalLatitude,decimalLongitude", "36°N,0", "decimalLatitude is '36°N'"),
     ("decimalLatitude,decimalLongitude", "1,180.5", "decimalLongitude is '180.5', expected a number from -180 to 180"),
-    ("decimalLatitude", "1", "decimalLatitude is '1', expected decimalLongitude beside it"),
+    ("decimalLatitude", "1", "decimalLatitude is '1', expected decimalLongitude as well"),
     ("minimumDepthInMeters", "10 m", "minimumDepthInMeters is '10 m', expected a number from 0 to 11,000"),
     ("maximumDepthInMeters", "-5", "maximumDepthInMeters is '-5'"),
     ("minimumDepthInMeters,maximumDepthInMeters", "9,3", "minimumDepthInMeters is '9', expected at most the maximum"),
     ("coordinateUncertaintyInMeters", "0", "coordinateUncertaintyInMeters is '0', expected a number from 0.001"),
-    ("eventDate", "2026-13-40", "eventDate is '2026-13-40', expected a date as ISO 8601"),
+    ("eventDate", "2026-13-40", "eventDate is '2026-13-40', expected an ISO 8601 date"),
     ("eventDate", "2023-02-29", "eventDate is '2023-02-29'"),
     ("eventDate", "31.5.2024", "eventDate is '31.5.2024'"),
     ("eventDate", "2024-05-31T25:00", "eventDate is '2024-05-31T25:00'"),
