@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -164,6 +165,22 @@ def test_several_threads_get_the_answers_of_one(trained, bundle):
         futures = [pool.submit(model.predict, pictures, list(BOXES.values())) for pictures in [frames, opened] * 6]
     for future in futures:
         assert future.result() == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork by default")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_gets_the_same_answers(trained, bundle):
+    model = fathomline.load(bundle, "torch")
+    frames = [trained.raw / "images/1.png"]
+    expected = model.predict(frames)
+    fork = multiprocessing.get_context("fork")
+    answers = fork.Queue()
+    process = fork.Process(target=lambda: answers.put(model.predict(frames)), daemon=True)
+    process.start()
+    try:
+        assert answers.get(timeout=30) == expected
+    finally:
+        process.kill()
 
 
 def test_predictions_become_a_table(trained, bundle):
