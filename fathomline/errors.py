@@ -18,7 +18,7 @@ def visible(text: str) -> str:
 
 def shown(value: object, limit: int = 60) -> str:
     """Format a value for a message: on one line, cut after `limit` characters."""
-    text = "null" if value is None else repr(value)
+    text = "null" if value is None else visible(repr(value))
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 

@@ -1,5 +1,6 @@
 """Where a bundle comes from: a folder, a .zip of it, or a repository of the Hugging Face hub."""
 
+import os
 import re
 from pathlib import Path
 
@@ -21,9 +22,9 @@ def local_bundle(source: str) -> Path:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source):
         raise InputError(f"{source}: bundles cannot be read from this kind of URL; download it, or give {EXPECTED}")
     path = Path(source)
-    if path.is_dir() or path.suffix.lower() == ".onnx":
+    if os.path.isdir(path) or path.suffix.lower() == ".onnx":
         return path
     if path.suffix.lower() == ".zip":
         return unzipped(path)
-    found = "not a bundle" if path.exists() else "no such file or folder"
+    found = "not a bundle" if os.path.exists(path) else "no such file or folder"
     raise InputError(f"{source}: {found}; expected {EXPECTED}")

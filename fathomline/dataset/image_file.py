@@ -1,6 +1,7 @@
 """Decode an image file to the RGB that a viewer shows, or say why it cannot be decoded."""
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -26,6 +27,15 @@ MULTI_PICTURE_JPEG = "MPO"
 
 MAX_PIXELS = 89_478_485
 """Larger images are refused as decompression bombs: a quarter of a GiB as RGB, the threshold that Pillow uses."""
+
+MAX_SCANS = 100
+"""JPEGs with more are refused, as libtiff does. Each scan goes over all pixels again and may take only 100 bytes of the
+file, so that a file of some MB can take an hour to decode. Encoders write about 10."""
+
+JPEG_START = b"\xff\xd8"
+JPEG_SEGMENT = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+"""Start of a segment: any marker but those inside the data of a scan."""
+JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 
 MALFORMED = (
     ArithmeticError,
@@ -91,6 +101,8 @@ def decode_image(body: bytes) -> Frame:
     """
     if not body:
         raise Unusable("zero bytes")
+    if _has_too_many_scans(body):
+        raise Unusable(f"more than {MAX_SCANS} scans: refused as a decompression bomb")
     try:
         with Image.open(io.BytesIO(body), formats=list(EXTENSIONS)) as image:
             return _frame(image)
@@ -139,6 +151,17 @@ def _frame(image: Image.Image) -> Frame:
         pixels = image.copy()
     pixels.info = {}  # or every crop would inherit colour profiles and other metadata
     return Frame(pixels, to_upright, _extension(image))
+
+
+def _has_too_many_scans(body: bytes) -> bool:
+    """Whether `body` is a JPEG file whose first picture has more than MAX_SCANS."""
+    scans, place = 0, len(JPEG_START)
+    if not body.startswith(JPEG_START):
+        return False
+    while scans <= MAX_SCANS and (segment := JPEG_SEGMENT.search(body, place)) and segment[0] != JPEG_END:
+        scans += segment[0] == JPEG_SCAN
+        place = segment.end() + int.from_bytes(body[segment.end() : segment.end() + 2])
+    return scans > MAX_SCANS
 
 
 def _extension(image: Image.Image) -> str:

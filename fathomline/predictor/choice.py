@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
-from fathomline.decide.decode import CandidateSet, Decoder, DecoderName
+from fathomline.decide.decode import DECODERS, CandidateSet, Decoder, DecoderName
 from fathomline.decide.rule import DecisionRule
 from fathomline.decide.submit import answers, described
-from fathomline.errors import InputError, listing
+from fathomline.errors import InputError, listing, shown
 from fathomline.lineages.spelling import nearest, spellings
-from fathomline.taxonomy.ranks import Rank
+from fathomline.taxonomy.ranks import RANKS, Rank
 from fathomline.taxonomy.tree import Taxonomy
 
 
@@ -27,7 +27,7 @@ class Choice:
     """`labels`: the concepts that the model was trained on; `tree`: any taxon above them too."""
 
     rank_floor: Rank | None = None
-    """No answer is finer than this rank."""
+    """No answer is finer than this rank. Its name, such as "family", will do."""
 
     taxa: tuple[str, ...] = ()
     """Only these and the taxa below them are answered."""
@@ -37,6 +37,28 @@ class Choice:
 
     top: int = 0
     """How many of the most probable concepts to list beside each answer."""
+
+    def __post_init__(self) -> None:
+        """Raises InputError if a value is none of those that are possible."""
+        for name, possible in _POSSIBLE.items():
+            given = getattr(self, name)
+            if given is not None and given not in possible:
+                raise InputError(f"Choice: `{name}` is {shown(given)}, expected {', '.join(possible)}, or None")
+        if self.rank_floor is not None:
+            object.__setattr__(self, "rank_floor", Rank(self.rank_floor))
+        if not isinstance(self.taxa, tuple | list) or not all(isinstance(name, str) for name in self.taxa):
+            raise InputError(f"Choice: `taxa` is {shown(self.taxa)}, expected a tuple of names")
+        if not isinstance(self.within, str | None):
+            raise InputError(f"Choice: `within` is {shown(self.within)}, expected a name, or None")
+        if not isinstance(self.top, int) or self.top < 0:
+            raise InputError(f"Choice: `top` is {shown(self.top)}, expected a whole number from 0")
+
+
+_POSSIBLE: dict[str, tuple[str, ...]] = {
+    "decoder": DECODERS,
+    "candidates": get_args(CandidateSet),
+    "rank_floor": tuple(map(str, RANKS)),
+}
 
 
 class Chooser:

@@ -33,6 +33,8 @@ def load_predictor(source: str | PathLike[str], engine: EngineName = "auto") -> 
     """
     if engine not in get_args(EngineName):
         raise InputError(f"engine is {shown(engine)}, expected auto, onnx or torch")
+    if not isinstance(source, str | PathLike):
+        raise InputError(f"the bundle is {shown(source)}, expected its path")
     path = local_bundle(os.fspath(source))
     if path.suffix.lower() == ".onnx" and not path.is_dir():
         return _from_onnx_file(path, engine)

@@ -87,9 +87,11 @@ class Predictor:
         does not have one entry per picture, and when `choice` leaves nothing to answer.
         """
         pictures = _pictures(images)
+        if not isinstance(choice, Choice):
+            raise InputError(f"predict: `choice` is {shown(choice)}, expected a Choice")
         chooser = self.chooser(choice)
         given = [_box_list(of_picture) for of_picture in _per_picture("boxes", boxes, pictures)]
-        frames, places = _requests(given, _per_picture("sizes", sizes, pictures))
+        frames, places = _requests(given, [_size(of_picture) for of_picture in _per_picture("sizes", sizes, pictures)])
         cutter = Cutter(_opener(pictures), self.preprocessing, self.engine)
         chunks = in_chunks(frames, rois_per_chunk(self.preprocessing))
         answered = Predictions()
@@ -114,8 +116,7 @@ def _requests(
         for box in [None] if of_picture is None else of_picture:
             rois.append(RoiRequest(len(places), list(box) if isinstance(box, tuple) else box))
             places.append((picture, box))
-        described = None if size is None else (int(size[0]), int(size[1]))
-        frames.append(FrameRequest(str(picture), str(picture), tuple(rois), described))
+        frames.append(FrameRequest(str(picture), str(picture), tuple(rois), size))
     return frames, places
 
 
@@ -161,10 +162,22 @@ def _box_list(boxes: Iterable[Box] | None) -> list[tuple[float, ...]] | None:
 def _per_picture(name: str, values: Iterable[Entry | None] | None, pictures: list[Picture]) -> list[Entry | None]:
     if values is None:
         return [None] * len(pictures)
+    if not isinstance(values, Iterable):
+        raise InputError(f"predict: `{name}` is {shown(values)}, expected a list with an entry for each picture")
     entries = list(values)
     if len(entries) != len(pictures):
         raise InputError(f"predict: `{name}` has {len(entries)} entries for {len(pictures)} images; give one for each")
     return entries
+
+
+def _size(size: tuple[int, int] | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    try:
+        width, height = size
+        return int(width), int(height)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"predict: `sizes` has {shown(size)}, expected (width, height) in pixels, or None") from None
 
 
 def _number(value: float | np.generic) -> float:

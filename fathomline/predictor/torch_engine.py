@@ -1,5 +1,6 @@
 """Run the models of a bundle with PyTorch."""
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ class TorchEngine:
         self.bundle = bundle
         device = next(next(iter(models.values())).parameters()).device
         self.name = f"torch {torch.__version__} {device.type}"
-        self._cpu = _cpu_batches() if device.type == "cpu" else None
+        self._cpu = (os.getpid(), _cpu_batches()) if device.type == "cpu" else None
         self._lock = Lock()
         """Batches of several threads would compete for a GPU's memory."""
 
@@ -47,9 +48,13 @@ class TorchEngine:
         if self._cpu is None or len(rois) == 0:
             with self._lock:
                 return {file: compute(rois, classifier) for file, classifier in self.models.items()}
+        process, batches = self._cpu
+        if process != os.getpid():  # a fork has none of the threads
+            batches = _cpu_batches()
+            self._cpu = (os.getpid(), batches)
         pixels = rois.shape[1] * self.bundle.architecture.image_size**2
         return {
-            file: self._cpu.logits(partial(compute, classifier=classifier), rois, pixels)
+            file: batches.logits(partial(compute, classifier=classifier), rois, pixels)
             for file, classifier in self.models.items()
         }
 

@@ -20,7 +20,11 @@ from fathomline.serve.refused import Refused
 from fathomline.taxonomy.ranks import Rank
 
 LONGEST_NAME = 200
-"""Characters of a picture's name that are kept."""
+"""Characters of a picture's name that are kept, and that a taxon's name may have: looking up a name of many words takes
+time that grows with the square of their number, and no other request is served meanwhile."""
+
+MOST_TAXA = 500
+"""Names in `taxa`: they are looked up for each restriction of a box."""
 
 Box = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 _BOXES: TypeAdapter[list[Box]] = TypeAdapter(list[Box])
@@ -160,9 +164,13 @@ async def _checked(form: FormData, limits: Limits) -> PictureForm:
         raise Refused(400, _sentence(error, tuple(Fields.model_fields))) from None
     boxes = None if fields.boxes is None else _boxes(fields.boxes, limits)
     rest = fields.model_dump(include={"top", "decoder", "candidates", "rank_floor"})
-    taxa = tuple(filter(None, (name.strip() for name in (fields.taxa or "").split(","))))
-    count = 1 if boxes is None else len(boxes)
-    return PictureForm(image=body, name=name, boxes=boxes, within=_within(fields.within, count), taxa=taxa, **rest)
+    taxa = tuple(dict.fromkeys(filter(None, (name.strip() for name in (fields.taxa or "").split(",")))))
+    if len(taxa) > MOST_TAXA:
+        raise Refused(400, f"`taxa` has {len(taxa)} names, more than {MOST_TAXA}; send a taxon above them instead.")
+    within = _within(fields.within, 1 if boxes is None else len(boxes))
+    if max(map(len, (*taxa, *filter(None, within))), default=0) > LONGEST_NAME:
+        raise Refused(400, f"`taxa` or `within` has a name of more than {LONGEST_NAME} characters; send known names.")
+    return PictureForm(image=body, name=name, boxes=boxes, within=within, taxa=taxa, **rest)
 
 
 async def _image(form: FormData, limits: Limits) -> tuple[bytes, str]:

@@ -143,6 +143,19 @@ def test_a_file_that_is_not_an_image_is_refused_with_its_first_bytes(body, reaso
         decode_image(body)
 
 
+def test_a_jpeg_of_many_scans_is_refused():
+    body = encoded(picture(), "JPEG", progressive=True)
+    scan, end = body[body.rindex(b"\xff\xda") : -2], body[-2:]
+    assert pixels(body[:-2] + 50 * scan + end).shape == pixels(body).shape
+    with pytest.raises(Unusable, match="more than 100 scans: refused as a decompression bomb"):
+        decode_image(body[:-2] + 100 * scan + end)
+
+
+def test_what_follows_a_jpeg_counts_for_no_scan():
+    body = encoded(picture(), "JPEG", comment=200 * b"\xff\xda")
+    assert np.array_equal(pixels(body + 200 * b"\xff\xda"), pixels(body))
+
+
 def test_a_decompression_bomb_is_refused_before_decoding(monkeypatch):
     monkeypatch.setattr(image_file, "MAX_PIXELS", 99)
     with pytest.raises(Unusable, match=r"10x10 is more than 99 pixels: refused as a decompression bomb"):

@@ -30,6 +30,30 @@ def test_without_a_choice_the_answers_are_those_of_the_pipeline(taxonomy):
     assert answers.equals(expected[answers.columns])
 
 
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        ({"decoder": "best"}, "`decoder` is 'best', expected argmax, threshold, risk, or None"),
+        ({"candidates": "all"}, "`candidates` is 'all', expected labels, tree"),
+        ({"rank_floor": "suborder"}, "`rank_floor` is 'suborder', expected kingdom"),
+        ({"rank_floor": 3}, "`rank_floor` is 3"),
+        ({"taxa": "Porifera"}, "`taxa` is 'Porifera', expected a tuple"),
+        ({"taxa": (3,)}, "`taxa` is"),
+        ({"within": ("Porifera",)}, "`within` is"),
+        ({"top": -1}, "`top` is -1, expected a whole number"),
+        ({"top": 2.5}, "`top` is 2.5"),
+    ],
+)
+def test_a_choice_that_is_none_is_refused(choice, says):
+    with pytest.raises(InputError, match=says):
+        Choice(**choice)
+
+
+def test_a_rank_floor_may_be_the_name_of_a_rank():
+    assert Choice(rank_floor="family") == Choice(rank_floor=Rank.FAMILY)
+    assert Choice(rank_floor="family").rank_floor.depth == Rank.FAMILY.depth
+
+
 def test_only_the_named_taxa_and_those_below_are_answered(taxonomy):
     assert names(taxonomy, LIKELY_FISH) == ["Sebastes"]
     assert names(taxonomy, LIKELY_FISH, taxa=("Porifera",)) == ["Porifera"]

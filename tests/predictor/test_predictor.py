@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -129,11 +130,36 @@ def test_boxes_may_be_any_iterables_of_numbers(trained, bundle):
         ([b"bytes"], None, r"`images\[0\]` is b'bytes', expected a path"),
         ([None], None, r"`images\[0\]` is null, expected a path"),
         (["frame.png"], [3], "`boxes` has 3 for a picture, expected a list of boxes"),
+        (["frame.png"], 3, "`boxes` is 3, expected a list"),
     ],
 )
 def test_arguments_of_the_wrong_type_are_refused(bundle, images, boxes, says):
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=says) as error:
         fathomline.load(bundle).predict(images, boxes)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"sizes": 3}, "`sizes` is 3, expected a list"),
+        ({"sizes": [3]}, r"`sizes` has 3, expected \(width, height\)"),
+        ({"sizes": [(float("nan"), 1)]}, r"`sizes` has \(nan, 1\)"),
+        ({"choice": "Porifera"}, "`choice` is 'Porifera', expected a Choice"),
+    ],
+)
+def test_sizes_and_a_choice_of_the_wrong_type_are_refused(bundle, arguments, says):
+    with pytest.raises(InputError, match=says):
+        fathomline.load(bundle).predict(["frame.png"], **arguments)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [(None, "null, expected its path"), (3, "3, expected its path"), ("a" * 5000, "no such file")],
+)
+def test_what_is_no_path_of_a_bundle_is_refused(source, says):
+    with pytest.raises(InputError, match=says):
+        fathomline.load(source)
 
 
 def test_boxes_that_are_not_nested_get_a_reason(trained, bundle):
@@ -164,6 +190,22 @@ def test_several_threads_get_the_answers_of_one(trained, bundle):
         futures = [pool.submit(model.predict, pictures, list(BOXES.values())) for pictures in [frames, opened] * 6]
     for future in futures:
         assert future.result() == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork by default")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_gets_the_same_answers(trained, bundle):
+    model = fathomline.load(bundle, "torch")
+    frames = [trained.raw / "images/1.png"]
+    expected = model.predict(frames)
+    fork = multiprocessing.get_context("fork")
+    answers = fork.Queue()
+    process = fork.Process(target=lambda: answers.put(model.predict(frames)), daemon=True)
+    process.start()
+    try:
+        assert answers.get(timeout=30) == expected
+    finally:
+        process.kill()
 
 
 def test_predictions_become_a_table(trained, bundle):

@@ -83,6 +83,11 @@ def test_a_box_is_made_by_keyboard_alone(page):
     page.keyboard.press("Delete")
     expect(box).to_have_count(0)
     expect(page.locator("#nothing")).to_be_visible()
+    expect(page.locator("#add")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.locator("#remove").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#add")).to_be_focused()
 
 
 def test_an_answer_can_be_restricted_to_a_clade(page):
@@ -131,6 +136,17 @@ def test_the_whole_picture_is_a_box_too(page):
     page.locator("#whole").click()
     expect(page.locator("#list .share")).to_have_text(re.compile("%"))
     assert sent(page) == [[0, 0, 64, 40]]
+
+
+def test_the_label_of_a_box_at_the_top_covers_no_text(page):
+    page.locator("#whole").click()
+    expect(page.locator(".box .tag")).to_have_count(1)
+    text, tag = page.locator("#how").bounding_box(), page.locator(".box .tag").bounding_box()
+    assert tag["y"] >= text["y"] + text["height"]
+
+
+def test_without_a_touch_screen_the_camera_is_no_stop_of_the_keyboard(page):
+    expect(page.locator("#camera")).to_have_css("display", "none")
 
 
 def test_a_file_that_is_no_picture_and_a_refusal_are_told(page):

@@ -77,6 +77,8 @@ at("remove").addEventListener("click", () => boxes.remove(boxes.selected()));
 
 function boxChanged() {
   show();
+  // The last box had the focus, or the button that removed it and is disabled now.
+  if (!boxes.all().length) at("add").focus({ preventScroll: true });
   schedule();
 }
 
