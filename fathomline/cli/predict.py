@@ -1,6 +1,7 @@
 """`fathomline predict`: answers for new pictures."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +159,9 @@ def _names(text: str) -> tuple[str, ...]:
     """The names in a comma-separated list, or in the lines of a file."""
     path = Path(text)
     try:
-        separated = path.read_text(encoding="utf-8-sig").splitlines() if path.is_file() else text.split(",")
+        # Unlike `Path.is_file`, it does not fail for a list of names that is longer than a file name may be.
+        is_file = os.path.isfile(text)
+        separated = path.read_text(encoding="utf-8-sig").splitlines() if is_file else text.split(",")
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); expected a text file with one name per line") from None
     names = tuple(name.strip() for name in separated if name.strip())

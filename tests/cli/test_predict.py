@@ -61,6 +61,12 @@ def test_answers_are_limited_by_a_file_of_taxa_and_a_rank_floor(trained, bundle,
     assert {(answer["concept_name"], answer["rank"]) for answer in answers} == {("Sebastes", "genus")}
 
 
+def test_a_long_list_of_taxa_is_not_taken_for_a_file(trained, bundle, boxes, tmp_path):
+    limits = ["--taxa", ",".join(["Sebastes"] * 1000), "--output", tmp_path / "out.csv"]
+    assert predicted(bundle, boxes, "--images", trained.raw / "images", *limits) == 3
+    assert {row["genus"] for row in rows_of(tmp_path / "out.csv")} == {"Sebastes"}
+
+
 def test_if_nothing_can_be_answered_the_status_is_two(bundle, tmp_path):
     assert predicted(bundle, tmp_path / "none.png", "--output", tmp_path / "out.csv") == 2
     assert rows_of(tmp_path / "out.csv") == []
