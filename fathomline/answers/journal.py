@@ -1,27 +1,41 @@
 """Finished chunks of an interrupted prediction, in a folder beside the file of answers."""
 
 import json
-import shutil
+import os
+import re
+from contextlib import suppress
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
-from fathomline.errors import InputError
+from fathomline.errors import InputError, listing
 from fathomline.files import read_json, write_json, written_whole
 from fathomline.inputs.requests import FrameRequest
 from fathomline.predictor.stream import PredictedChunk, RoiOutcome
+
+OURS = re.compile(r"key\.json|chunk-[0-9]{7,}\.npz|\..+")
+"""Files of a journal; those with a dot are temporary, or the system's."""
 
 
 class Journal:
     """The chunks that have been predicted, in files that are either complete or absent."""
 
     def __init__(self, folder: Path, key: str) -> None:
-        """Args: key, a digest of all that the chunks depend on; chunks with another key are removed."""
+        """Args:
+            folder: it exists, and no other process writes in it.
+            key: a digest of all that the chunks depend on; chunks with another key are removed.
+        Raises InputError if they are to be removed, but `folder` has files of someone else, too.
+        """
         self.folder = folder
         if self._key() != key:
-            self.remove()
-            folder.mkdir(parents=True)
+            others = sorted(name for name in os.listdir(folder) if not OURS.fullmatch(name))
+            if others:
+                raise InputError(
+                    f"{folder}: expected what an interrupted run has left, found {listing(others)}; move it away, or "
+                    "choose another name for the answers"
+                )
+            self._remove_files()
             write_json({"key": key}, folder / "key.json")
 
     def _key(self) -> object:
@@ -58,8 +72,14 @@ class Journal:
         return PredictedChunk(rois, probabilities)
 
     def remove(self) -> None:
-        """Remove the folder with all chunks."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove all chunks, and the folder if it has nothing else."""
+        with suppress(OSError):
+            self._remove_files()
+            self.folder.rmdir()
+
+    def _remove_files(self) -> None:
+        for name in filter(OURS.fullmatch, os.listdir(self.folder)):
+            (self.folder / name).unlink()
 
     def _path(self, number: int) -> Path:
         return self.folder / f"chunk-{number:07d}.npz"

@@ -4,6 +4,7 @@ import filecmp
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from fathomline.answers.journal import Journal
+from fathomline.answers.one_writer import one_writer
 from fathomline.answers.table import SKIPPED, AnswerTables, Tracks, in_row_order, lowest_later_rows, tables_of
 from fathomline.errors import InputError
 from fathomline.files import write_report_csv, written_whole
@@ -84,26 +86,42 @@ def predict_files(job: Job, output: Path, write: Writer, overwrite: bool = False
     Until both files are complete, finished chunks are kept in the folder `output`.partial. A run that was killed
     continues there, and ends in the same files.
 
-    Raises InputError if the input has no ROI, if `job.choice` leaves nothing to answer, or if `output` exists with
-    other content and `overwrite` is false. In the last case, the finished chunks are kept.
+    Raises InputError if the input has no ROI, if `job.choice` leaves nothing to answer, if a file cannot be written
+    because a folder or a device has its name, if another process is writing the same file or page, or if `output`
+    exists with other content and `overwrite` is false. In the last case, the finished chunks are kept.
     """
     chooser = job.predictor.chooser(job.choice)
     chunks = list(in_chunks(job.frames, rois_per_chunk(job.predictor.preprocessing)))
     if not chunks:
         raise InputError("predict: the input has no pictures and no boxes; nothing was written")
+    _refuse_special(output, _skipped_file(output))
     if output.exists() and not overwrite:
         warning(f"{output} exists; it will not be replaced by other answers without --overwrite")
-    key = _key(job)
-    journal = Journal(output.with_name(f"{output.name}.partial"), key)
-    if job.page is not None:
-        job.page.begin(key)
-    _predict(job, chunks, journal)
-    tables = _shown(_tables(chunks, journal, chooser), job.page)
-    counts = _write(tables, lowest_later_rows(chunks), output, write, overwrite)
-    if job.page is not None:
-        job.page.finish()
-    journal.remove()
+    partial = output.with_name(f"{output.name}.partial")
+    with one_writer(partial), nullcontext() if job.page is None else one_writer(job.page.folder):
+        key = _key(job)
+        journal = Journal(partial, key)
+        if job.page is not None:
+            job.page.begin(key)
+        _predict(job, chunks, journal)
+        tables = _shown(_tables(chunks, journal, chooser), job.page)
+        counts = _write(tables, lowest_later_rows(chunks), output, write, overwrite)
+        if job.page is not None:
+            job.page.finish()
+        journal.remove()
     return counts
+
+
+def _refuse_special(*paths: Path) -> None:
+    """Raise InputError now, not after the prediction, if one of `paths` is a folder or a device."""
+    for path in paths:
+        if path.exists() and not path.is_file():
+            found = "a folder" if path.is_dir() else "a device or a pipe"
+            raise InputError(f"{path} is {found}, expected a file or a new name; choose another name for the answers")
+
+
+def _skipped_file(output: Path) -> Path:
+    return output.with_name(f"{output.name}.skipped.csv")
 
 
 def _predict(job: Job, chunks: list[Chunk], journal: Journal) -> None:
@@ -150,7 +168,7 @@ def _write(
             answered += len(table.answered)
             yield table.answered
 
-    refused = output.with_name(f"{output.name}.skipped.csv")
+    refused = _skipped_file(output)
     with written_whole(output) as temporary:
         write(in_row_order(answers(), lowest_later), temporary)
         if output.exists() and not overwrite and not filecmp.cmp(output, temporary, shallow=False):

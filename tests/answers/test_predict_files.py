@@ -188,6 +188,37 @@ def test_other_answers_are_replaced_only_on_request_and_nothing_is_computed_twic
     assert world.engine.calls == calls + 3, "the second choice uses what the first one predicted"
 
 
+def test_two_runs_never_write_one_file_at_once(world, frames, tmp_path):
+    def start_another(tables, path):
+        with pytest.raises(InputError, match=r"out.csv.partial: another run is writing there"):
+            predict_files(world.job(frames[:1]), tmp_path / "out.csv", write_csv_answers)
+        write_csv_answers(tables, path)
+
+    predict_files(world.job(frames), tmp_path / "out.csv", start_another)
+    assert answered(tmp_path / "out.csv") == IN_ORDER
+    predict_files(world.job(frames[:1]), tmp_path / "out.csv", write_csv_answers, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.csv.skipped.csv"])
+def test_a_folder_in_place_of_the_answers_is_refused_before_anything_is_predicted(world, frames, tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=f"{name} is a folder, expected a file"):
+        predict_files(world.job(frames), tmp_path / "out.csv", write_csv_answers)
+    assert world.engine.calls == 0
+    assert not (tmp_path / "out.csv.partial").exists()
+
+
+def test_files_of_others_in_place_of_the_finished_chunks_are_left_alone(world, frames, tmp_path):
+    (tmp_path / "out.csv.partial").mkdir()
+    (tmp_path / "out.csv.partial/thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"found thesis.txt; move it away"):
+        predict_files(world.job(frames), tmp_path / "out.csv", write_csv_answers)
+    assert (tmp_path / "out.csv.partial/thesis.txt").read_text() == "mine"
+    (tmp_path / "b.csv.partial").write_text("mine")
+    with pytest.raises(InputError, match=r"b.csv.partial: expected a folder, found a file; move it away"):
+        predict_files(world.job(frames), tmp_path / "b.csv", write_csv_answers)
+
+
 def test_a_full_disk_leaves_no_file_and_loses_nothing(world, frames, tmp_path):
     def full(tables, path):
         path.write_bytes(b"begun")
