@@ -1,6 +1,7 @@
 """`fathomline predict` from the command line, on a bundle of untrained models."""
 
 import csv
+import io
 import json
 
 import pytest
@@ -71,6 +72,30 @@ def test_if_nothing_can_be_answered_the_status_is_two(bundle, tmp_path):
     assert predicted(bundle, tmp_path / "none.png", "--output", tmp_path / "out.csv") == 2
     assert rows_of(tmp_path / "out.csv") == []
     assert rows_of(tmp_path / "out.csv.skipped.csv")[0]["reason"] == "cannot be read: No such file or directory"
+
+
+def test_a_usage_error_is_one_line_and_has_the_status_of_errors(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["predict", "bundle", "some.png"])
+    assert stopped.value.code == 1
+    message = "error: the following arguments are required: --output; see `fathomline predict --help`\n"
+    assert capsys.readouterr().err == message
+
+
+def test_ctrl_c_is_reported_without_a_traceback(bundle, tmp_path, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fathomline.answers.predict_files.predict_files", interrupted)
+    assert predicted(bundle, tmp_path / "none.png", "--output", tmp_path / "out.csv") == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_a_name_that_the_terminal_cannot_show_is_escaped(bundle, tmp_path, monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert predicted(bundle, tmp_path / "none.png", "--output", tmp_path / "fisk-ø.csv") == 2
+    assert b"fisk-\\xf8.csv: 0 answers" in terminal.buffer.getvalue()
 
 
 def test_a_report_shows_the_answers(trained, bundle, tmp_path):
