@@ -1,5 +1,6 @@
 """Predict frames in chunks of ROIs: some threads open and cut frames while another runs the models."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +12,7 @@ import numpy as np
 from fathomline.crop.cut import OpenFrame, cut_views
 from fathomline.crop.views import Rectangle, clip, parse_box
 from fathomline.dataset.image_file import Frame
-from fathomline.errors import Unusable
+from fathomline.errors import Unusable, shown
 from fathomline.inputs.requests import FrameRequest, RoiRequest
 from fathomline.machine import cores
 from fathomline.predictor.engine import Engine
@@ -85,7 +86,10 @@ class Cutter:
             rectangle: Rectangle = (0.0, 0.0, float(size[0]), float(size[1]))
             if roi.box is not None:
                 left, top, right, bottom = _in_pixels(parse_box(roi.box), size, frame.fractions)
-                box = (left, top, right - left, bottom - top)
+                width, height = right - left, bottom - top
+                if not all(map(math.isfinite, (left, top, width * height))):  # JSON cannot hold box or area
+                    raise Unusable(f"bbox is {shown(roi.box)}, which is too large")
+                box = (left, top, width, height)
                 rectangle = clip((left, top, right, bottom), size)
             views = cut_views(opened, rectangle, self.preprocessing)
         except Unusable as error:

@@ -252,6 +252,19 @@ def test_a_frame_with_more_boxes_than_a_chunk_is_cut_in_parts(world, tmp_path):
     assert world.engine.calls == 3
 
 
+@pytest.mark.parametrize(
+    ("box", "fractions"), [([0, 0, 1e308, 1e308], True), ([-1e308, -1e308, 1.7e308, 1.7e308], False)]
+)
+def test_a_box_whose_size_or_area_no_format_can_hold_is_skipped(world, tmp_path, box, fractions):
+    path = world.frame("one.png", "Redsponge", "Greenfish")
+    rois = (RoiRequest(0, box), RoiRequest(1, None))
+    counts = predict_files(
+        world.job([replace(squares(path, {}), rois=rois, fractions=fractions)]), tmp_path / "out.csv", write_csv_answers
+    )
+    assert counts == Counts(1, 1)
+    assert pd.read_csv(tmp_path / "out.csv.skipped.csv")["reason"][0] == f"bbox is {box}, which is too large"
+
+
 def test_boxes_may_be_fractions_of_the_picture(world, tmp_path):
     path = world.frame("one.png", "Redsponge", "Greenfish", "Bluefish", "Redsponge")
     frame = replace(squares(path, {}), rois=(RoiRequest(0, [0.25, 0, 0.25, 1]),), fractions=True)
