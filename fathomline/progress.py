@@ -36,7 +36,7 @@ def progress(
         desc=label,
         unit=unit,
         leave=False,
-        disable=True if _muted else None,  # None: unless standard error is a terminal
+        disable=True if _muted or sys.stderr is None else None,  # None: unless standard error is a terminal
         dynamic_ncols=True,
     )
 

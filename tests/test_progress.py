@@ -65,3 +65,8 @@ def test_a_muted_process_still_reports_why_it_stops(stderr_to, capsys):
     mute()
     error("train.lr is missing")
     assert capsys.readouterr().err == "error: train.lr is missing\n"
+
+
+def test_there_is_no_bar_without_a_standard_error(monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    assert list(progress([3, 4], label="download", unit="frame")) == [3, 4]
