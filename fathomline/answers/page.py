@@ -80,7 +80,11 @@ class AnswerPage:
         path = self._next / _picture(request.row)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not `written_whole`, which waits for the disk: if this process is killed now, the next run cuts the ROI again.
-        picture.save(path, "JPEG", quality=80)  # a tenth of the time that WebP takes
+        try:
+            picture.save(path, "JPEG", quality=80)  # a tenth of the time that WebP takes
+        except OSError as error:  # on a full disk, it has no file name
+            error.filename = error.filename or str(path)
+            raise
 
     def add(self, tables: AnswerTables) -> None:
         """Add the rows of a chunk, after its ROIs were observed in this run or in an interrupted one."""

@@ -1,11 +1,13 @@
 """The page of answers as files: every answer is on it, an earlier page is replaced, and other folders are untouched."""
 
+import errno
 import json
 import re
 import threading
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -219,3 +221,15 @@ def test_a_page_without_answers_can_be_written(tmp_path):
     page.finish()
     assert data_of(tmp_path / "page")["taxa"] == []
     assert columns_of(tmp_path / "page", "answers") == []
+
+
+def test_on_a_full_disk_the_error_names_the_picture(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    page = AnswerPage(tmp_path / "page", "model")
+    page.begin("key")
+    monkeypatch.setattr("PIL.Image.Image.save", full)
+    with pytest.raises(OSError, match="No space left") as raised:
+        page.observe(RoiRequest(5), np.zeros((1, 16, 16, 3), dtype=np.uint8))
+    assert raised.value.filename == str(tmp_path / "page/unfinished/pictures/0/5.jpg")
