@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fathomline.errors import InputError
@@ -12,6 +12,8 @@ from fathomline.errors import InputError
 @contextmanager
 def one_writer(folder: Path) -> Iterator[None]:
     """Make `folder`, and lock it. The lock ends with the block, or with the process if it is killed.
+
+    If the folder is empty then, it is removed.
 
     On Windows, and on file systems without locks, nothing is locked. Raises InputError if another process has the
     lock, or if `folder` cannot be made because a file is in the way.
@@ -25,7 +27,11 @@ def one_writer(folder: Path) -> Iterator[None]:
         _lock(descriptor, folder)
         if not _is_at(folder, descriptor):
             raise InputError(f"{folder}: another run has just removed it; run the command again")
-        yield
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # it is not empty, or gone
+                folder.rmdir()
     finally:
         os.close(descriptor)
 

@@ -214,6 +214,10 @@ def test_files_of_others_in_place_of_the_finished_chunks_are_left_alone(world, f
     with pytest.raises(InputError, match=r"found thesis.txt; move it away"):
         predict_files(world.job(frames), tmp_path / "out.csv", write_csv_answers)
     assert (tmp_path / "out.csv.partial/thesis.txt").read_text() == "mine"
+    (tmp_path / "page").write_text("mine")
+    with pytest.raises(InputError, match=r"page: expected a folder, found a file"):
+        predict_files(replace(world.job(frames), page=Page(tmp_path / "page")), tmp_path / "c.csv", write_csv_answers)
+    assert not (tmp_path / "c.csv.partial").exists()
     (tmp_path / "b.csv.partial").write_text("mine")
     with pytest.raises(InputError, match=r"b.csv.partial: expected a folder, found a file; move it away"):
         predict_files(world.job(frames), tmp_path / "b.csv", write_csv_answers)
