@@ -93,6 +93,9 @@ def _impatient(limits: Limits) -> type[H11Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in H11Protocol
             super().connection_made(transport)
+            # asyncio does this only for sockets that name their protocol; without it, each response waits 40 ms for an
+            # acknowledgement of its head.
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._expect(limits.receive_seconds + SPARE_SECONDS, transport.abort)
 
         def data_received(self, data: bytes) -> None:
