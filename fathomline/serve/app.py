@@ -153,4 +153,6 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(500)
     async def failed(_: Request, error: Exception) -> Response:
-        return JSONResponse({"detail": "The server failed on this request; its log says why."}, 500)
+        # uvicorn closes the connection; a client that is not told would send its next request over it.
+        headers = {"Connection": "close"}
+        return JSONResponse({"detail": "The server failed on this request; its log says why."}, 500, headers)

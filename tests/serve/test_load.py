@@ -113,6 +113,7 @@ def test_a_failure_is_no_end_and_says_nothing_of_the_machine(served):
     response = served.post()
     served.engine.fails = False
     refused(response, 500, "its log says why")
+    assert response.headers["connection"] == "close"
     assert "secret" not in response.text
     assert served.post().status_code == 200
 
