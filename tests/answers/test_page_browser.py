@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from docs.pictures import CHROMIUM, NAMES
 from fathomline.report.labels import visible
 from tests.answers.page_world import tables, write_page
-from tests.report.browser import NARROW, WIDE
+from tests.browser import NARROW, WIDE, needs_chromium, watched
 from tests.report.conftest import HOSTILE_PATHS, PATHS, taxonomy_of
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"no browser: none of {', '.join(NAMES)} is installed")
+pytestmark = needs_chromium
 
 FRAMES = ["dive/one.jpg", "dive/two.jpg"]
 HOSTILE_FRAMES = ['<img src=x onerror="alert(1)">.jpg', f"{'long' * 60}.jpg"]
@@ -24,25 +23,10 @@ HOSTILE_FRAMES = ['<img src=x onerror="alert(1)">.jpg', f"{'long' * 60}.jpg"]
 @contextmanager
 def opened(browser: Browser, folder: Path, **window: object) -> Iterator[Page]:
     """The page in a window of its own. At the end, no script may have failed and no request left the machine."""
-    faults: list[str] = []
-    context = browser.new_context(reduced_motion="reduce", **window)
-    page = context.new_page()
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: message.type in ("error", "warning") and faults.append(message.text))
-    page.on("request", lambda request: request.url.startswith(("http", "ws")) and faults.append(request.url))
-    page.goto((folder / "index.html").as_uri())
-    expect(page.locator(".card").first).to_be_attached()
-    yield page
-    context.close()
-    assert faults == []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
+    address = (folder / "index.html").as_uri()
+    with watched(browser, address, ("file:", "data:", "blob:"), **window) as page:
+        expect(page.locator(".card").first).to_be_attached()
+        yield page
 
 
 @pytest.fixture(scope="module")

@@ -7,24 +7,15 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
-WIDE = {"width": 1400, "height": 900}
-NARROW = {"width": 390, "height": 900}
+from tests.browser import watched
 
 
 @contextmanager
 def opened(browser: Browser, report: Path, **window: object) -> Iterator[Page]:
     """The report in a window of its own. At the end, no script may have failed and no request left the machine."""
-    faults: list[str] = []
-    context = browser.new_context(reduced_motion="reduce", **window)
-    page = context.new_page()
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: message.type in ("error", "warning") and faults.append(message.text))
-    page.on("request", lambda request: request.url.startswith(("http", "ws")) and faults.append(request.url))
-    page.goto(report.as_uri())
-    expect(page.locator("#chart-losses .main-svg").first).to_be_attached()
-    yield page
-    context.close()
-    assert faults == []
+    with watched(browser, report.as_uri(), ("file:", "data:", "blob:"), **window) as page:
+        expect(page.locator("#chart-losses .main-svg").first).to_be_attached()
+        yield page
 
 
 def bar(page: Page, taxon: str) -> Locator:

@@ -13,6 +13,7 @@ from fathomline.report.tables import all_tables
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
+from tests.browser import browser
 
 FISH = ["Animalia", "Chordata", "Teleostei", "Perciformes", "Sebastidae", "Sebastes"]
 PATHS = {

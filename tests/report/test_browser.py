@@ -10,23 +10,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
-from docs.pictures import CHROMIUM, NAMES
 from fathomline.report.labels import chart_label, visible
 from fathomline.report.page import write_report
-from tests.report.browser import NARROW, WIDE, bar, choose, clade_rows, opened, option_of, selected
+from tests.browser import NARROW, WIDE, needs_chromium
+from tests.report.browser import bar, choose, clade_rows, opened, option_of, selected
 from tests.report.conftest import HOSTILE_BELOW_ANIMALIA
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"no browser: none of {', '.join(NAMES)} is installed")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser import watched
 from tests.serve.world import PICTURE, Served
 
 FILE = {"name": "dive 1.png", "mimeType": "image/png", "buffer": PICTURE}
@@ -17,21 +18,12 @@ def opened(browser: Browser, served: Served, tolerated: str = "\n", **window: ob
 
     Args: tolerated, a part of messages that are expected.
     """
-    faults: list[str] = []
-    context = browser.new_context(reduced_motion="reduce", **window)
-    page = context.new_page()
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: message.type in ("error", "warning") and faults.append(message.text))
-    page.on(
-        "request", lambda request: request.url.startswith((served.url, "blob:", "data:")) or faults.append(request.url)
-    )
-    page.goto(served.url)
-    expect(page.locator("#limits")).to_contain_text("20 MiB")
-    page.set_input_files("#file", FILE)
-    expect(page.locator("#workplace")).to_be_visible()
-    yield page
-    context.close()
-    assert [fault for fault in faults if tolerated not in fault] == []
+    permitted = (served.url, "blob:", "data:")
+    with watched(browser, served.url, permitted, tolerated, **window) as page:
+        expect(page.locator("#limits")).to_contain_text("20 MiB")
+        page.set_input_files("#file", FILE)
+        expect(page.locator("#workplace")).to_be_visible()
+        yield page
 
 
 def on_screen(page: Page, x: float, y: float) -> tuple[float, float]:

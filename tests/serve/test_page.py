@@ -7,22 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from docs.pictures import CHROMIUM, NAMES
-from tests.report.browser import NARROW, WIDE
+from tests.browser import NARROW, WIDE, needs_chromium
 from tests.serve.browser import FILE, drag, draw, expect_answers, listed, opened, sent, touch
 from tests.serve.world import BLUE, GREEN, HOSTILE, KELP, PICTURE, RED
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"no browser: none of {', '.join(NAMES)} is installed")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
