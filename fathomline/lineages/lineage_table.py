@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from fathomline.errors import InputError
-from fathomline.files import read_csv
+from fathomline.errors import InputError, listing, shown
+from fathomline.spreadsheet import read_table
 from fathomline.taxonomy.lineage import Lineage, Node
 from fathomline.taxonomy.ranks import RANKS, rank_or_none
 
@@ -18,18 +18,24 @@ _SHOWN_FAULTS = 10
 def read_lineage_table(path: Path) -> dict[str, Lineage]:
     """Read the CSV, by concept. An empty cell means that the path skips the rank, or that the AphiaID is unknown.
 
+    It may be as a spreadsheet saves it: see `read_table`; columns that are not in COLUMNS are ignored.
+
     If the rank of a concept is one of the seven, and the column of that rank has another name, then the concept is a
     synonym of that name.
 
     Raises InputError with file and row of each error, up to ten.
     """
-    # Cells are read as text: pandas would take a genus "Nan" for a missing value, and an AphiaID for a float.
-    table = read_csv(path, COLUMNS, dtype=str, keep_default_na=False, na_filter=False)
+    table = read_table(path, f"a CSV with the columns {', '.join(COLUMNS)}", known=COLUMNS)
+    missing = table.lacking(COLUMNS)
+    if missing:
+        raise InputError(f"{path}: lacks the column(s) {', '.join(missing)}; the file has {listing(table.columns, 30)}")
     faults: list[str] = []
     lineages: dict[str, Lineage] = {}
     rows: dict[str, int] = {}
-    for row, record in enumerate(table[COLUMNS].to_dict("records"), start=2):
-        cells = {column: str(text).strip() for column, text in record.items()}
+    for row, cells, extra in table.rows(COLUMNS):
+        if extra:
+            faults.append(f"row {row}: more cells than the header, such as {shown(extra[0])}; quote cells with commas")
+            continue
         try:
             lineage = _lineage(cells)
         except InputError as error:
