@@ -112,17 +112,18 @@ def document_of(read: RoiRows, path: Path, *, labelled: bool) -> Document:
     read.faults.raise_if_any()
     if not read.rows:
         raise InputError(f"{path}: no rows below the header; expected one for each ROI")
-    images, notes = _images(read.rows)
+    pictures = [_tidied(row.path) for row in read.rows]
+    images, notes = _images(read.rows, pictures)
     names = sorted({row.label for row in read.rows if row.label})
     category_ids = {name: number for number, name in enumerate(names, start=1)}
     annotations = [
         {
             **ids,
-            "image_id": images[row.path]["id"],
+            "image_id": images[picture]["id"],
             "category_id": category_ids.get(row.label),
             "bbox": row.box,
         }
-        for row, ids in zip(read.rows, _annotation_ids(read.rows), strict=True)
+        for row, picture, ids in zip(read.rows, pictures, _annotation_ids(read.rows), strict=True)
     ]
     categories = [{"id": number, "name": name} for name, number in category_ids.items()]
     content = {"images": list(images.values()), "annotations": annotations, "categories": categories}
@@ -142,23 +143,31 @@ def _check(rows: Sequence[RoiRow], faults: RowFaults, labelled: bool) -> None:
             faults.add("have no label, which training requires; fill it in, or remove them", f"row {row.number}")
         if row.annotation_id in repeated:
             faults.add(
-                "repeat an annotation_id; expected a different one in each", f"row {row.number}: {row.annotation_id}"
+                "repeat the id of an annotation; expected a different one in each",
+                f"row {row.number}: {row.annotation_id}",
             )
         if with_id and not row.annotation_id:
-            faults.add("have no annotation_id, but others do; fill it in, or remove the column", f"row {row.number}")
+            faults.add("have no annotation id, but others do; fill it in, or remove the column", f"row {row.number}")
 
 
-def _images(rows: Sequence[RoiRow]) -> tuple[dict[str, JsonObject], list[str]]:
-    """The images by path, and notes on what they lack."""
+def _tidied(path: str) -> str:
+    """A path as all rows of a picture have it, whichever system it was written on."""
+    if _URL.match(path):
+        return path
+    return (path if "/" in path else path.replace("\\", "/")).removeprefix("./")
+
+
+def _images(rows: Sequence[RoiRow], pictures: Sequence[str]) -> tuple[dict[str, JsonObject], list[str]]:
+    """The images by path, and notes on what they lack. Args: pictures, the tidied path of each row."""
     images: dict[str, JsonObject] = {}
     fields: dict[str, Mapping[str, str]] = {}
     differing: set[str] = set()
-    for row in rows:
-        if row.path not in images:
-            images[row.path] = {"id": len(images) + 1, **_location(row.path), **_size(row.size)}
-            fields[row.path] = row.fields
-        elif fields[row.path] != row.fields:
-            differing.update(name for name, text in row.fields.items() if fields[row.path][name] != text)
+    for row, picture in zip(rows, pictures, strict=True):
+        if picture not in images:
+            images[picture] = {"id": len(images) + 1, **_location(picture), **_size(row.size)}
+            fields[picture] = row.fields
+        elif fields[picture] != row.fields:
+            differing.update(name for name, text in row.fields.items() if fields[picture][name] != text)
     dropped = differing | _OWN_KEYS
     for path, image in images.items():
         image.update({name: text for name, text in fields[path].items() if text and name not in dropped})
@@ -174,8 +183,7 @@ def _images(rows: Sequence[RoiRow]) -> tuple[dict[str, JsonObject], list[str]]:
 
 def _location(path: str) -> dict[str, str]:
     if not _URL.match(path):
-        # Tables from Windows have backslashes, which no other system takes for separators of folders.
-        return {"file_name": path.replace("\\", "/") if "/" not in path else path}
+        return {"file_name": path}
     name = unquote(urlsplit(path).path.rpartition("/")[2])
     return {"coco_url": path} | ({"file_name": name} if name else {})
 

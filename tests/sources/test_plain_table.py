@@ -89,10 +89,10 @@ def test_all_faults_of_rows_are_reported_at_once(tmp_path):
         "2 row(s) have a box that is not four finite numbers: row 3, `y`: empty, row 4, `x`: 'x'",
         "1 row(s) have more cells than the header; put cells that contain the separator in quotes: row 7, such as '8'",
         "1 row(s) have no label, which training requires; fill it in, or remove them: row 2",
-        "2 row(s) repeat an annotation_id; expected a different one in each: row 4: 3, row 5: 3",
+        "2 row(s) repeat the id of an annotation; expected a different one in each: row 4: 3, row 5: 3",
         "1 row(s) name no picture; fill in its path: row 5",
         "1 row(s) name a video, not a picture; extract the annotated frames",
-        "1 row(s) have no annotation_id, but others do; fill it in, or remove the column: row 6",
+        "1 row(s) have no annotation id, but others do; fill it in, or remove the column: row 6",
     )
 
 
@@ -102,6 +102,12 @@ def test_the_test_subset_needs_no_labels(tmp_path):
     read = document(tmp_path, "path,label\na.png,\nb.png,Aves\n", labelled=False)
     assert rois(read) == [("a.png", None, "frame"), ("b.png", "Aves", "frame")]
     refused(tmp_path, "label\nAves\n", "lacks the column(s) path; it has label", labelled=False)
+
+
+def test_a_picture_is_one_image_whichever_way_its_path_is_written(tmp_path):
+    read = document(tmp_path, "path,label\ndive/a.png,Aves\ndive\\a.png,Aves\n./dive/a.png,Aves\n")
+    assert read.content["images"] == [{"id": 1, "file_name": "dive/a.png"}]
+    assert len(read.content["annotations"]) == 3
 
 
 def test_integer_ids_are_kept_and_others_numbered_and_kept_as_source_id(tmp_path):
