@@ -25,6 +25,8 @@ _SAMPLE = 4096
 """Bytes by which to tell UTF-16 without a byte order mark."""
 _ESCAPED = re.compile(r"^'(?=\s*[=+\-@＝＋－＠]|[\t\r])")  # noqa: RUF001 (spreadsheets accept full-width signs too)
 """The apostrophe that our own CSVs put before a text that a spreadsheet would run as a formula."""
+_HEADER_LENGTH = 100_000
+"""Characters by which to tell the separator."""
 _CELL_LIMITS = (*SEPARATORS, "\r", "\n", '"')
 _SEPARATOR_LINE = re.compile(r"sep=([,;|\t])\r?\n", re.IGNORECASE)
 """A first line that declares the separator to Excel, which does not show it as a row."""
@@ -166,7 +168,7 @@ def _sniffed(text: str, known: Collection[str]) -> str:
     keys = {column_key(name) for name in known}
 
     def evidence(separator: str) -> tuple[int, int]:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        reader = csv.reader(io.StringIO(text[:_HEADER_LENGTH], newline=""), delimiter=separator)
         try:
             header = next((row for row in reader if "".join(row).strip()), [])
         except csv.Error:
