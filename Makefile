@@ -32,8 +32,6 @@ lint: $(VENV)/.development
 	mypy
 
 use: $(VENV)/.runtime
-	@test -z "$(PRESET)" || test -f "presets/$(PRESET).yaml" || { \
-	  echo "there is no presets/$(PRESET).yaml; choose among: $(basename $(notdir $(wildcard presets/*.yaml)))" >&2; exit 1; }
 	@python -m stages.params $(if $(PRESET),"presets/$(PRESET).yaml")
 
 params: $(VENV)/.runtime

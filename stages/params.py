@@ -116,12 +116,17 @@ def _scalar(value: object) -> str:
 
 def presets_text() -> str:
     """Return a table of the presets, each with the first line of its comment. Raises InputError if there is none."""
-    presets = sorted(PRESETS.glob("*.yaml"), key=lambda path: path.stem)
-    if not presets:
-        raise InputError(f"{PRESETS}/: no presets here; run this in the folder of the repository")
+    presets = _presets()
     width = max(len(path.stem) for path in presets)
     described = (f"  {path.stem:<{width}}  {_first_comment(path)}".rstrip() for path in presets)
     return "\n".join(["`make use PRESET=…` writes params.yaml from the defaults and one of these presets:", *described])
+
+
+def _presets() -> list[Path]:
+    presets = sorted(PRESETS.glob("*.yaml"), key=lambda path: path.stem)
+    if not presets:
+        raise InputError(f"{PRESETS}/: no presets here; run this in the folder of the repository")
+    return presets
 
 
 def _first_comment(path: Path) -> str:
@@ -132,9 +137,11 @@ def _first_comment(path: Path) -> str:
 def use(preset: Path) -> str:
     """Write params.yaml from `preset`, and return what was done.
 
-    Raises InputError as `params_text` does, and when params.yaml has values that are neither in the last commit nor
-    those of the defaults or of a preset: nothing could bring them back.
+    Raises InputError as `params_text` does, when there is no such file, and when params.yaml has values that are
+    neither in the last commit nor those of the defaults or of a preset: nothing could bring them back.
     """
+    if not preset.exists():
+        raise InputError(f"{preset}: no such file; the presets are {listing(path.stem for path in _presets())}")
     text = params_text(preset)
     _refuse_to_lose_values()
     _write(text)
@@ -170,7 +177,7 @@ def _is_as_written() -> bool:
 def _written() -> Iterator[dict[str, Any]]:
     """The sections that `use` writes for each preset, and the defaults."""
     yield _sections(None)
-    for preset in sorted(PRESETS.glob("*.yaml")):
+    for preset in PRESETS.glob("*.yaml"):
         # A preset with a mistake cannot have been written.
         with suppress(InputError):
             yield _sections(preset)
