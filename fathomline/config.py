@@ -61,7 +61,11 @@ def load_section(path: Path, name: str, cls: type[Section]) -> Section:
 
     Raises InputError with one line per fault: the section, the key, the value and the values allowed.
     """
-    params = load_params(path)
+    return section_of(load_params(path), path, name, cls)
+
+
+def section_of(params: Mapping[str, Any], path: Path, name: str, cls: type[Section]) -> Section:
+    """The section `name` of `params`, read from `path`, as a `cls`. Raises InputError as `load_section` does."""
     if name not in params:
         raise InputError(f"{path}: section `{name}` is missing; the file has {listing(params)}")
     return parse_section(params[name], path, name, cls)

@@ -57,7 +57,7 @@ def assign_folds(annotations: pd.DataFrame, config: SplitConfig) -> pd.DataFrame
     from sklearn.model_selection import StratifiedGroupKFold
 
     annotations = annotations.assign(group=groups_of(annotations, config.group))
-    _check_splittable(annotations, config)
+    check_splittable(annotations, config)
     _warn_of_rare_concepts(annotations, config)
     labels, groups = (annotations[column].to_numpy(dtype=object) for column in ("label", "group"))
     splitter = StratifiedGroupKFold(n_splits=config.folds, shuffle=True, random_state=config.seed)
@@ -159,7 +159,11 @@ def _in_several_folds(annotations: pd.DataFrame, folds: pd.DataFrame) -> dict[st
     return leaking
 
 
-def _check_splittable(annotations: pd.DataFrame, config: SplitConfig) -> None:
+def check_splittable(annotations: pd.DataFrame, config: SplitConfig) -> None:
+    """Raise InputError if the ROIs cannot fill the folds.
+
+    Args: annotations, with the columns annotation_id, label and group.
+    """
     unlabelled = annotations.loc[annotations["label"] == "", "annotation_id"]
     if len(unlabelled):
         raise InputError(f"split: {len(unlabelled)} annotation(s) have no label: {listing(unlabelled)}")

@@ -34,7 +34,7 @@ def annotations_table(
             box = (left, top, right - left, bottom - top)
             rows.append((path, label, annotation["id"], image_id, *box, *frame.size, frame_ids[image_id]))
     table = pd.DataFrame(rows, columns=COLUMNS)
-    images = pd.DataFrame(_field_columns(coco.images), index=[image["id"] for image in coco.images])
+    images = pd.DataFrame(field_columns(coco.images), index=[image["id"] for image in coco.images])
     return table.join(images, on="image_id")
 
 
@@ -61,7 +61,7 @@ def _frame_ids(images: list[dict[str, Any]], manifest: dict[int, Record]) -> dic
     return frame_ids
 
 
-def _field_columns(images: list[dict[str, Any]]) -> dict[str, list[str]]:
+def field_columns(images: list[dict[str, Any]]) -> dict[str, list[str]]:
     """By column name, the values of each image field that has a scalar value in some image."""
     names = sorted({name for image in images for name, value in image.items() if isinstance(value, str | int | float)})
     return {

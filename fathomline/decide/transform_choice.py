@@ -1,6 +1,6 @@
 """Choose the transforms to average predictions over, and cross-fit the choice."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,11 +44,7 @@ def choose_transforms(
     parts = parts_of(groups)
     rests = [parts != part for part in range(parts.max() + 1)]
     if requested != "auto":
-        if requested not in options:
-            raise InputError(
-                f"evaluate.test_time_augmentation is {requested!r}, but predict.transforms stored only "
-                f"{listing(options)}; set predict.transforms to {requested!r}, or choose a stored set"
-            )
+        refuse_unstored(requested, options)
         return Transforms((requested,) * len(rests), requested)
 
     def best(rois: np.ndarray) -> str:
@@ -56,6 +52,16 @@ def choose_transforms(
         return least_mhd(logits_of_rois, labels[rois], decoder, name, calibrate=calibrate)
 
     return Transforms(tuple(best(rest) for rest in rests), best(np.ones(len(labels), dtype=bool)))
+
+
+def refuse_unstored(requested: TestTimeAugmentation, stored: Iterable[str]) -> None:
+    """Raise InputError if the requested set of orientations is not among those `stored` by predict."""
+    names = list(stored)
+    if requested not in ("auto", *names):
+        raise InputError(
+            f"evaluate.test_time_augmentation is {requested!r}, but predict.transforms stored only {listing(names)}; "
+            f"set predict.transforms to {requested!r}, or choose a stored set"
+        )
 
 
 def least_mhd(

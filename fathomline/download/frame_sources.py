@@ -28,6 +28,23 @@ class FrameSource(Protocol):
         """Whether the image's file may differ from the one that `record` describes, at the same location."""
 
 
+def url_of(image: JsonObject) -> str:
+    """The URL of a frame, as given in the JSON; empty if there is none."""
+    url = image.get("coco_url")
+    return url if isinstance(url, str) else ""
+
+
+def refuse_relative_urls(images: list[JsonObject], base: str | None) -> None:
+    """Raise InputError if frames have relative URLs and there is no `base` to resolve them against."""
+    locations = {image["id"]: url_of(image) for image in images}
+    relative = [image_id for image_id, url in locations.items() if url and not SCHEME.match(url)]
+    if relative and base is None:
+        raise InputError(
+            f"{len(relative)} images have a relative `coco_url`, but a local JSON has no base URL: "
+            f"images {listing(relative)}; set `source.images` to the folder of the frames"
+        )
+
+
 @dataclass(frozen=True)
 class WebSource:
     """Frames by their `coco_url`. The content of a URL is assumed never to change."""
@@ -38,17 +55,10 @@ class WebSource:
 
     def check(self, images: list[JsonObject]) -> None:
         """Raise InputError if there are relative URLs and no base."""
-        locations = {image["id"]: self.location(image) for image in images}
-        relative = [image_id for image_id, url in locations.items() if url and not SCHEME.match(url)]
-        if relative and self.base is None:
-            raise InputError(
-                f"{len(relative)} images have a relative `coco_url`, but a local JSON has no base URL: "
-                f"images {listing(relative)}; set `source.images` to the folder of the frames"
-            )
+        refuse_relative_urls(images, self.base)
 
     def location(self, image: JsonObject) -> str:
-        url = image.get("coco_url")
-        return url if isinstance(url, str) else ""
+        return url_of(image)
 
     def read(self, image: JsonObject, max_bytes: int) -> bytes:
         if not self.location(image):

@@ -4,7 +4,6 @@ import difflib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import timm
@@ -14,6 +13,7 @@ from timm.models import PretrainedCfg
 from torch import nn
 
 from fathomline.errors import InputError, listing
+from fathomline.model.backbone_params import check_weights_file, refuse_reserved_options
 from fathomline.model.classifier import Classifier
 from fathomline.model.model_json import Architecture
 
@@ -44,18 +44,6 @@ def pretrained_config(backbone: str) -> PretrainedCfg:
     return defaults
 
 
-RESERVED = (
-    "num_classes",
-    "in_chans",
-    "pretrained",
-    "features_only",
-    "global_pool",
-    "checkpoint_path",
-    "drop_path_rate",
-)
-"""timm options that have their own parameter, that this module sets, or that would load an unchecked file."""
-
-
 def build(architecture: Architecture, pretrained: bool | str = False, drop_path: float = 0.0) -> Classifier:
     """A classifier with pretrained or random weights.
 
@@ -66,15 +54,13 @@ def build(architecture: Architecture, pretrained: bool | str = False, drop_path:
     the options, the image size or a drop path.
     """
     options: dict[str, Any] = dict(architecture.backbone_options)
-    reserved = [key for key in options if key in RESERVED or key.startswith("pretrained_cfg")]
-    if reserved:
-        raise InputError(f"train.backbone_options has {listing(reserved)}, which fathomline sets itself; remove it")
+    refuse_reserved_options(options)
     if drop_path:
         options["drop_path_rate"] = drop_path
     if pretrained_config(architecture.backbone).fixed_input_size:
         options.setdefault("img_size", architecture.image_size)
     if isinstance(pretrained, str):
-        _check_weights_file(pretrained)
+        check_weights_file(pretrained)
         options["pretrained_cfg_overlay"] = {"file": pretrained}
     count = architecture.views if architecture.separate_backbones else 1
     backbones = [_create(architecture, bool(pretrained), options) for _ in range(count)]
@@ -113,13 +99,6 @@ def _count_features(backbone: nn.Module, architecture: Architecture) -> int:
             f"train.backbone: {architecture.backbone} with train.backbone_options {architecture.backbone_options} does "
             f"not accept images of train.image_size {side}: {_first_line(error)}"
         ) from error
-
-
-def _check_weights_file(path: str) -> None:
-    if not Path(path).is_file():
-        raise InputError(f"train.pretrained is {path!r}: no such file; set it to true for the model hub's weights")
-    if Path(path).suffix != ".safetensors":
-        raise InputError(f"train.pretrained is {path!r}; expected a .safetensors file, as other formats can run code")
 
 
 def _first_line(error: Exception) -> str:

@@ -6,8 +6,14 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Interval, MinLen
 
 from fathomline.config import section
+from fathomline.errors import InputError
 
 Share = Annotated[float, Interval(ge=0, le=1)]
+
+FROZEN_AND_RANDOM = (
+    "train.frozen is true and train.pretrained is false, so the head learns from the features of random weights; set "
+    "train.pretrained: true, or the path of a weights file, for features that tell animals apart"
+)
 
 
 @section
@@ -241,3 +247,11 @@ class TrainConfig:
                 raise ValueError(
                     f"`frozen` is true, so `{name}` would have no effect; set one of the two to its default"
                 )
+
+
+def refuse_small_views(image_size: int, stored: int) -> None:
+    """Raise InputError if the model's input, `train.image_size`, is larger than the views that crop stored."""
+    if image_size > stored:
+        raise InputError(
+            f"train.image_size is {image_size}, above crop.size, {stored}: raise crop.size or lower train.image_size"
+        )

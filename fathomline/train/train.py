@@ -19,7 +19,7 @@ from fathomline.progress import Steps, warning
 from fathomline.rois.crops import Crops
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.train.adapters import add_adapters, count_weights, merge_adapters
-from fathomline.train.config import TrainConfig
+from fathomline.train.config import FROZEN_AND_RANDOM, TrainConfig, refuse_small_views
 from fathomline.train.design import design
 from fathomline.train.distributed import NOT_SHARED, SINGLE_PROCESS, Processes
 from fathomline.train.features import frozen_inputs
@@ -29,11 +29,6 @@ from fathomline.train.resume import ResumePoint, load_point, save_point
 from fathomline.train.trainer import DivergedError, Trainer
 
 OnEpoch = Callable[[Epoch, Diagnostics], None]
-
-FROZEN_AND_RANDOM = (
-    "train: train.frozen is true and train.pretrained is false, so the head learns from the features of random "
-    "weights; set train.pretrained: true, or the path of a weights file, for features that tell animals apart"
-)
 
 
 def train(
@@ -67,7 +62,7 @@ def train(
     """
     _check_sizes(crops, len(rows[0]), config, processes)
     if config.frozen and config.pretrained is False and processes.is_main:
-        warning(FROZEN_AND_RANDOM)
+        warning(f"train: {FROZEN_AND_RANDOM}")
     seed_everything(config.seed)
     architecture = design(config, views=crops.pixels.shape[1], classes=len(classes))
     drop_path = 0.0 if config.frozen else config.drop_path
@@ -100,12 +95,7 @@ def train(
 
 
 def _check_sizes(crops: Crops, training_rois: int, config: TrainConfig, processes: Processes) -> None:
-    stored = crops.pixels.shape[2]
-    if config.image_size > stored:
-        raise InputError(
-            f"train.image_size is {config.image_size}, above crop.size, {stored}: "
-            "raise crop.size or lower train.image_size"
-        )
+    refuse_small_views(config.image_size, crops.pixels.shape[2])
     batch, parts = min(config.batch_size, training_rois), processes.world_size * config.accumulation
     if batch < 2 * parts:
         raise InputError(

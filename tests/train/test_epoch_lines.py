@@ -6,9 +6,10 @@ import pytest
 
 from fathomline.config import with_values
 from fathomline.model.backbone import build
+from fathomline.train.config import FROZEN_AND_RANDOM
 from fathomline.train.distributed import Processes
 from fathomline.train.resume import resume_point
-from fathomline.train.train import FROZEN_AND_RANDOM, train
+from fathomline.train.train import train
 from fathomline.train.trainer import Trainer
 from tests.colored_crops import CLASSES, Breakdown
 
@@ -78,7 +79,7 @@ def test_a_frozen_backbone_with_random_weights_is_warned_of(
     monkeypatch.setattr("fathomline.train.train.build", without_hub)
     changed = replace(config, epochs=1, frozen=frozen, pretrained=pretrained)
     train(crops, rows, taxonomy, CLASSES, changed)
-    warned = f"warning: {FROZEN_AND_RANDOM}" in capsys.readouterr().err.splitlines()
+    warned = f"warning: train: {FROZEN_AND_RANDOM}" in capsys.readouterr().err.splitlines()
     assert warned == (frozen and not pretrained)
     assert "pretrained: true" in FROZEN_AND_RANDOM
 
