@@ -21,8 +21,10 @@ from fathomline.taxonomy.reference import entry_lineage, lineage_entry
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.version import __version__
 
-FORMAT = 1
-"""Version of bundle.json. fathomline reads its own version and earlier ones."""
+FORMAT = 2
+"""Version of bundle.json. fathomline reads its own version and earlier ones.
+
+2: `lineages` may have `ancestor_ids`, the AphiaIDs of ancestors. Readers of version 1 refuse unknown keys."""
 
 REMEDY = "get the bundle again, or run `dvc repro --force bundle` where it was made"
 
@@ -62,7 +64,7 @@ class BundleConfig:
 class BundleContent:
     """The content of bundle.json."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     fathomline: str
     """Version of the package that wrote it."""
     name: str

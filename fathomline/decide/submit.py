@@ -110,7 +110,7 @@ def described(decoder: Decoder, nodes: np.ndarray) -> pd.DataFrame:
                 lineage.rank if lineage else str(decoder.taxonomy.nodes[node].rank)
                 for lineage, node in zip(of_concept, nodes, strict=True)
             ],
-            "aphia_id": pd.array([lineage.aphia_id if lineage else None for lineage in of_concept], dtype="Int64"),
+            "aphia_id": pd.array([decoder.taxonomy.aphia_ids[node] for node in nodes], dtype="Int64"),
             **{str(rank): _ancestor_names(decoder.taxonomy, nodes, rank) for rank in RANKS},
         }
     )
