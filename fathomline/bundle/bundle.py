@@ -49,7 +49,8 @@ class BundleConfig:
     """Credit in the model card for the pictures and labels that the model was trained on."""
 
     weights: WeightsType = "float32"
-    """Precision of the stored weights. A 16-bit one is used only if every answer for the test ROIs stays the same."""
+    """Precision of the stored weights. A 16-bit one is used only if every answer for the test ROIs stays the same, so
+    not without a test subset."""
 
     onnx: bool = True
     """Whether to add model.onnx, which predicts without PyTorch. It holds all models as float32, at most 2 GiB."""

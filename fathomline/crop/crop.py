@@ -16,7 +16,7 @@ from fathomline.crop.cut import CutFrame, CutPlan, FrameJob
 from fathomline.crop.jobs import frame_jobs, valid_boxes
 from fathomline.crop.processes import cut_all
 from fathomline.crop.tables import annotations_table, quarantine_table
-from fathomline.crop.views import Rectangle
+from fathomline.crop.views import UNBOUNDED, Rectangle
 from fathomline.dataset.coco import read_dataset
 from fathomline.dataset.manifest import read_manifest
 from fathomline.errors import InputError, listing
@@ -56,13 +56,13 @@ class CropCounts:
     rois: int
     quarantined: int
     clipped: int
-    """ROIs whose box crossed the edge of the frame."""
+    """ROIs whose box crossed the edge of the frame; the whole frame does not."""
 
     resized: int
     """Frames whose size differs from the size in the JSON."""
 
     median_size: float
-    """Median √(width · height) of the ROIs, in pixels of their frames."""
+    """Median √(width · height) of the ROIs, in pixels of their frames; 0 without ROIs."""
 
     def __str__(self) -> str:
         return (
@@ -81,6 +81,8 @@ def crop(raw: Path, destination: Path, config: CropConfig, *, workers: int = 1) 
     - `annotations.csv`: one row per ROI, in the order of the JSON and of `pixels.npy`;
     - `quarantine.csv`: every other annotation, with the reason why it could not be cut;
     - `crops.json`, written last: how the pixels were made, and the SHA-256 of `annotations.csv` and `pixels.npy`.
+
+    Without a test subset, that subset has no annotations, and the tables no rows.
 
     Args: workers, the number of processes that decode and cut; 0 for one per core. It does not change the result.
     Raises InputError if the input is not as the download leaves it, if no box can be cut, or if a file cannot be
@@ -113,9 +115,11 @@ def crop(raw: Path, destination: Path, config: CropConfig, *, workers: int = 1) 
         frames=sum(frame.size != (0, 0) for frame in frames),
         rois=len(cut),
         quarantined=len(reasons),
-        clipped=sum(rectangles[annotation_id] != rectangle for annotation_id, (_, rectangle) in cut.items()),
+        clipped=sum(
+            rectangles[annotation_id] not in (rectangle, UNBOUNDED) for annotation_id, (_, rectangle) in cut.items()
+        ),
         resized=len(resized),
-        median_size=statistics.median(_size(rectangle) for _, rectangle in cut.values()),
+        median_size=statistics.median(_size(rectangle) for _, rectangle in cut.values()) if cut else 0.0,
     )
 
 
@@ -146,7 +150,7 @@ def _cut_boxes(frames: Iterable[CutFrame]) -> dict[int, tuple[CutFrame, Rectangl
 
 
 def _require_boxes(boxes: Mapping[int, object], reasons: dict[int, str], raw: Path) -> None:
-    if not boxes:
+    if reasons and not boxes:
         raise InputError(f"{raw}: none of {len(reasons)} annotations could be cut: {_most_common(reasons)}")
 
 

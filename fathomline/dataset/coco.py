@@ -17,6 +17,9 @@ SECTIONS = ("images", "annotations", "categories")
 INTEGER_TEXT = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 """Decimal strings that can only mean one integer: "17" is accepted; "017" and "+17" might be distinct ids."""
 
+WHOLE_FRAME = "frame"
+"""The `bbox` of an annotation of the whole frame."""
+
 MAX_ID = 2**63 - 1
 """Ids are stored as 64-bit integers in every table."""
 
