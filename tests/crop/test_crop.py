@@ -16,6 +16,7 @@ from fathomline.errors import InputError, visible
 from fathomline.files import write_json
 from fathomline.rois.annotations import COLUMNS, read_annotations, read_quarantine
 from fathomline.rois.crops import read_crops
+from fathomline.sources.read import SourceRequest
 from tests.frames import MACHINE, box, crop_config, encoded, picture, tree
 
 
@@ -300,7 +301,8 @@ def test_every_box_of_the_aquarium_is_cut_or_quarantined(shared, tmp_path, name,
     source = shared / "aquarium"
     labelled = name == "train"
     annotations, images = str(source / f"{name}.json"), str(source / "images")
-    download(annotations, images, tmp_path / "raw", DownloadConfig(), machine=MACHINE, labelled=labelled)
+    request = SourceRequest("coco", annotations, images)
+    download(request, tmp_path / "raw", DownloadConfig(), machine=MACHINE, labelled=labelled)
     done = crop(tmp_path / "raw", tmp_path / "crops", crop_config(), workers=0)
     table = read_annotations(tmp_path / "crops/annotations.csv")
     left_out = quarantine(tmp_path / "crops")
