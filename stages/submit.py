@@ -35,7 +35,7 @@ def main() -> None:
     probabilities = ensemble_probabilities(test.by_fold(rule.transforms), rule.temperature)
     dataset, crops = read_dataset(arguments.dataset), read_annotations(arguments.crops / "annotations.csv")
     quarantine = read_quarantine(arguments.crops / "quarantine.csv")
-    rois = asked_rois(dataset.images, dataset.annotations, crops, quarantine)
+    rois = asked_rois(dataset, crops, quarantine)
     ids, seen = [annotation["id"] for annotation in dataset.annotations], test.annotation_ids.tolist()
     answered = predictions(ids, seen, probabilities, test.classes, taxonomy, rule)
     write_csv(submission(answered, rois), arguments.submission)

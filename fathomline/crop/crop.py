@@ -17,7 +17,8 @@ from fathomline.crop.jobs import frame_jobs, valid_boxes
 from fathomline.crop.processes import cut_all
 from fathomline.crop.tables import annotations_table, quarantine_table
 from fathomline.crop.views import UNBOUNDED, Rectangle
-from fathomline.dataset.coco import read_dataset
+from fathomline.dataset.box_format import refuse_other_format
+from fathomline.dataset.coco import Coco, read_dataset
 from fathomline.dataset.manifest import read_manifest
 from fathomline.errors import InputError, listing
 from fathomline.files import write_csv, written_whole
@@ -85,8 +86,8 @@ def crop(raw: Path, destination: Path, config: CropConfig, *, workers: int = 1) 
     Without a test subset, that subset has no annotations, and the tables no rows.
 
     Args: workers, the number of processes that decode and cut; 0 for one per core. It does not change the result.
-    Raises InputError if the input is not as the download leaves it, if no box can be cut, or if a file cannot be
-    written.
+    Raises InputError if the input is not as the download leaves it, if the boxes are evidently not in the format that
+    `source.box_format` names, if no box can be cut, or if a file cannot be written.
     """
     coco = read_dataset(raw / "dataset.json")
     manifest = read_manifest(raw / "manifest.csv")
@@ -98,6 +99,7 @@ def crop(raw: Path, destination: Path, config: CropConfig, *, workers: int = 1) 
         with written_whole(destination / "pixels.npy") as temporary:
             pixels = create_pixels(temporary, (len(rectangles), len(config.views), config.size, config.size, 3))
             frames = list(cut_all(jobs, CutPlan(destination / "rois", pixels, config.preprocessing), workers))
+            _refuse_other_format(coco, frames, raw / "dataset.json")
             cut = _cut_boxes(frames)
             reasons |= {
                 box.annotation_id: box.reason for frame in frames for box in frame.boxes if box.rectangle is None
@@ -137,6 +139,14 @@ def _disk_errors_explained(destination: Path) -> Iterator[None]:
             f"{error.filename or destination}: {error.strerror or error}; crop stopped. Correct the cause, for example "
             "free some space, and run the stage again"
         ) from error
+
+
+def _refuse_other_format(coco: Coco, frames: Iterable[CutFrame], path: Path) -> None:
+    """The download checks the sizes that the user's file gives; only now are those of all frames known."""
+    known = {frame.image_id: frame.size for frame in frames if frame.size != (0, 0)}
+    boxes = [annotation["bbox"] for annotation in coco.annotations]
+    sizes = [known.get(annotation["image_id"]) for annotation in coco.annotations]
+    refuse_other_format(boxes, sizes, "xywh", str(path))
 
 
 def _cut_boxes(frames: Iterable[CutFrame]) -> dict[int, tuple[CutFrame, Rectangle]]:

@@ -1,12 +1,12 @@
 """Answers for the test ROIs, with their probabilities and their names at all ranks, as tables to hand on."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from fathomline.config import section
+from fathomline.dataset.coco import WHOLE_FRAME, Coco, described_size
 from fathomline.decide.decode import CandidateSet, Decoder, DecoderName
 from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError, listing
@@ -26,11 +26,6 @@ AT_RANKS = tuple(column for rank in RANKS for column in (str(rank), f"{rank}_pro
 """Columns that describe an answer."""
 ROI = ("annotation_id", "image_id", "file_name", "x", "y", "w", "h")
 """Columns that describe an ROI as the user's own file does: with the user's ids, and the box in pixels of the frame."""
-
-WHOLE_FRAME = "frame"
-"""In place of a box: the ROI is the whole frame."""
-
-Json = Mapping[str, Any]
 
 
 def predictions(
@@ -130,28 +125,24 @@ def _ancestor_names(taxonomy: Taxonomy, nodes: np.ndarray, rank: Rank) -> list[s
     return [taxonomy.nodes[ancestor].name if ancestor >= 0 else "" for ancestor in ancestors]
 
 
-def asked_rois(
-    images: Iterable[Json], annotations: Iterable[Json], crops: pd.DataFrame, quarantine: pd.DataFrame
-) -> pd.DataFrame:
-    """The ROIs to answer, one row for each of `annotations`, in their order.
+def asked_rois(coco: Coco, crops: pd.DataFrame, quarantine: pd.DataFrame) -> pd.DataFrame:
+    """The ROIs to answer, one row for each annotation of `coco`, in its order.
 
-    Args:
-        images, annotations: of dataset.json.
-        crops, quarantine: annotations.csv and quarantine.csv, as `rois.annotations` reads them.
+    Args: crops, quarantine: annotations.csv and quarantine.csv, as `rois.annotations` reads them.
     Returns: the columns ROI, then `reason`: why the ROI could not be cut, empty if it was. A box has the numbers of
         dataset.json, not clipped; None where it has none.
     Raises InputError for an annotation that is neither in `crops` nor in `quarantine`.
     """
-    of_image = {image["id"]: image for image in images}
+    images = {image["id"]: image for image in coco.images}
     reasons = dict.fromkeys(crops["annotation_id"].tolist(), "")
     reasons |= dict(zip(quarantine["annotation_id"].tolist(), quarantine["reason"].tolist(), strict=True))
     sizes = dict(zip(crops["image_id"].tolist(), zip(crops["frame_w"], crops["frame_h"], strict=True), strict=True))
     rows, unknown = [], []
-    for annotation in annotations:
-        image = of_image[annotation["image_id"]]
+    for annotation in coco.annotations:
+        image = images[annotation["image_id"]]
         own_ids = (one.get("source_id", one["id"]) for one in (annotation, image))
         name = image.get("file_name")
-        size = sizes.get(image["id"], (image.get("width"), image.get("height")))
+        size = sizes.get(image["id"]) or described_size(image) or (None, None)
         box = _box_in_pixels(annotation["bbox"], size)
         rows.append((*own_ids, name if isinstance(name, str) else "", *box, reasons.get(annotation["id"], "")))
         if annotation["id"] not in reasons:
@@ -164,7 +155,7 @@ def asked_rois(
     return pd.DataFrame(rows, columns=[*ROI, "reason"], dtype=object)
 
 
-def _box_in_pixels(bbox: object, frame: tuple[object, object]) -> list[int | float | None]:
+def _box_in_pixels(bbox: object, frame: tuple[int | None, int | None]) -> list[int | float | None]:
     """x, y, width and height as they are given, or of the whole frame; None for each that is not a number."""
     given = (0, 0, *frame) if bbox == WHOLE_FRAME else bbox
     numbers = given if isinstance(given, list | tuple) and len(given) == 4 else [None] * 4

@@ -90,6 +90,20 @@ def test_without_a_test_subset_every_file_is_there_and_empty(tmp_path):
         read_crops(tmp_path / "crops", labelled=True)
 
 
+OTHER_FORMATS = {
+    "corners": ([[20, 10, 38, 28], [25, 15, 39, 29], [22, 3, 30, 20], [1, 2, 9, 9]], "box_format: xyxy"),
+    "fractions": ([[0.2, 0.1, 0.3, 0.4], [0.5, 0.5, 0.2, 0.2], [0, 0, 1, 1]], "box_format: xywh_normalized"),
+}
+
+
+@pytest.mark.parametrize(("boxes", "remedy"), OTHER_FORMATS.values(), ids=OTHER_FORMATS)
+def test_boxes_in_another_format_stop_the_crop(raw, tmp_path, boxes, remedy):
+    folder = raw.write([box(place, 1 + place % 2, bbox) for place, bbox in enumerate(boxes)])
+    with pytest.raises(InputError, match=rf"raw/dataset\.json: the boxes do not look like .*`source\.{remedy}`"):
+        crop(folder, tmp_path / "crops", crop_config())
+    assert not list((tmp_path / "crops").glob("*.*"))
+
+
 def test_crops_json_lists_the_views_in_the_order_of_the_pixels(raw, tmp_path):
     folder = raw.write([box(5, 1, [8, 8, 16, 16])])
     crop(folder, tmp_path / "crops", crop_config(views=["frame", 1.0]))
@@ -232,7 +246,7 @@ def test_tiny_wide_and_animated_pictures_are_cut(raw, tmp_path):
     frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
     raw.frame(5, encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True))
     raw.frame(6, encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
-    folder = raw.write([box(image_id, image_id, [0, 0, 1, 1]) for image_id in (3, 4, 5, 6)])
+    folder = raw.write([box(image_id, image_id, [0, 0, 1, 2]) for image_id in (3, 4, 5, 6)])
     assert crop(folder, tmp_path / "crops", crop_config()).rois == 4
     assert (np.load(tmp_path / "crops/pixels.npy")[:, 0] == [255, 0, 0]).all()
 

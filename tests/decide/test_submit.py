@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fathomline.dataset.coco import Coco
 from fathomline.decide.rule import DecisionRule, read_rule
 from fathomline.decide.submit import ANSWER, AT_RANKS, asked_rois, described_rois, predictions, submission
 from fathomline.errors import InputError
@@ -153,16 +154,19 @@ ANNOTATIONS = [
 ]
 
 
-def tables(cut: list[int], reasons: dict[int, str], annotations: list[dict] | None = None):
+COCO = Coco(IMAGES, ANNOTATIONS, [])
+
+
+def tables(cut: list[int], reasons: dict[int, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """annotations.csv and quarantine.csv, as far as `asked_rois` needs them; frames are 320x180 pixels."""
-    images = {one["id"]: one["image_id"] for one in annotations or ANNOTATIONS}
+    images = {one["id"]: one["image_id"] for one in ANNOTATIONS}
     size = {"frame_w": 320, "frame_h": 180}
     crops = pd.DataFrame({"annotation_id": cut, "image_id": [images[one] for one in cut]}, dtype="int64").assign(**size)
     return crops, pd.DataFrame({"annotation_id": list(reasons), "reason": list(reasons.values())})
 
 
 def test_rois_have_the_users_ids_file_and_box():
-    rois = asked_rois(IMAGES, ANNOTATIONS, *tables([11, 12], {13: "zero bytes", 14: "box has three numbers"}))
+    rois = asked_rois(COCO, *tables([11, 12], {13: "zero bytes", 14: "box has three numbers"}))
     assert rois.to_numpy().tolist() == [
         ["=A1", "dive/a", "dive/a.jpg", 314, 22.5, 57, 49, ""],
         ["x-2", "dive/a", "dive/a.jpg", 0, 0, 320, 180, ""],
@@ -172,19 +176,20 @@ def test_rois_have_the_users_ids_file_and_box():
 
 
 def test_integer_ids_are_the_users_own():
-    rois = asked_rois([{"id": 3}], [{"id": 7, "image_id": 3, "bbox": "frame"}], *tables([], {7: "frame missing"}))
+    coco = Coco([{"id": 3}], [{"id": 7, "image_id": 3, "bbox": "frame"}], [])
+    rois = asked_rois(coco, *tables([], {7: "frame missing"}))
     assert rois.to_numpy().tolist() == [[7, 3, "", 0, 0, None, None, "frame missing"]]
 
 
 def test_an_annotation_that_crop_did_not_see_is_refused():
     with pytest.raises(InputError, match=r"2 test annotation\(s\) are neither in .*: 13, 14; run `dvc repro`"):
-        asked_rois(IMAGES, ANNOTATIONS, *tables([11], {12: "zero bytes"}))
+        asked_rois(COCO, *tables([11], {12: "zero bytes"}))
 
 
 @pytest.fixture
 def answered(taxonomy) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The answers for ANNOTATIONS, of which only the first two could be cut, and these as ROIs."""
-    rois = asked_rois(IMAGES, ANNOTATIONS, *tables([11, 12], {13: "zero bytes", 14: "box has three numbers"}))
+    rois = asked_rois(COCO, *tables([11, 12], {13: "zero bytes", 14: "box has three numbers"}))
     probabilities = np.array([SURE_OF_A_SPECIES, TORN_BETWEEN_SPECIES])
     return predictions([11, 12, 13, 14], [11, 12], probabilities, CLASSES, taxonomy, RULE), rois
 
@@ -209,14 +214,14 @@ def test_a_submission_answers_every_annotation_by_the_users_id(answered):
 
 
 def test_logits_of_other_crops_are_refused(taxonomy):
-    rois = asked_rois(IMAGES, ANNOTATIONS, *tables([11, 12, 13, 14], {}))
+    rois = asked_rois(COCO, *tables([11, 12, 13, 14], {}))
     table = predictions([11, 12, 13, 14], [11], np.array([SURE_OF_A_SPECIES]), CLASSES, taxonomy, RULE)
     with pytest.raises(InputError, match=r"differ in 3 annotation\(s\): x-2, x-3, x-4; run `dvc repro`"):
         described_rois(table, rois)
 
 
 def test_without_a_test_subset_the_tables_have_only_a_header(taxonomy, tmp_path):
-    rois = asked_rois([], [], *tables([], {}))
+    rois = asked_rois(Coco([], [], []), *tables([], {}))
     table = predictions([], [], np.zeros((0, len(CLASSES))), CLASSES, taxonomy, RULE)
     assert submission(table, rois).columns.tolist() == ["annotation_id", "concept_name"]
     write_report_csv(described_rois(table, rois), tmp_path / "predictions.csv")
