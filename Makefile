@@ -1,5 +1,6 @@
-# make demo · make test · make lint · make use PRESET=reef · make params
-# `make use` alone lists the presets; `make params` restores the comments of params.yaml, with its values.
+# make demo · make test · make lint · make use PRESET=reef · make check · make params
+# `make use` alone lists the presets; `make check` tells what will stop or surprise a run;
+# `make params` restores the comments of params.yaml, with its values.
 # Each sets up .venv first if it is missing. PYTHON chooses the interpreter: make demo PYTHON=python3.13
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 # DVC runs stages as `python -m stages.…`: the interpreter of .venv must come first in PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint use params
+.PHONY: demo test lint use check params
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.runtime
@@ -33,6 +34,9 @@ lint: $(VENV)/.development
 
 use: $(VENV)/.runtime
 	@python -m stages.params $(if $(PRESET),"presets/$(PRESET).yaml")
+
+check: $(VENV)/.runtime
+	@python -m stages.check
 
 params: $(VENV)/.runtime
 	@python -m stages.params --restore

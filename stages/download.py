@@ -7,6 +7,7 @@ from fathomline.download.download import DownloadConfig, download
 from fathomline.machine import MachineConfig
 from fathomline.progress import summary
 from stages import params_section, run
+from stages.check import check_before_download
 from stages.source import SourceConfig, opened
 
 
@@ -15,6 +16,8 @@ def main() -> None:
     parser.add_argument("subset", choices=["train", "test"])
     parser.add_argument("raw", type=Path, help="folder for dataset.json, manifest.csv and images/")
     arguments = parser.parse_args()
+    if arguments.subset == "train":  # once, as it checks both subsets
+        check_before_download()
     config = params_section("download", DownloadConfig)
     machine = params_section("machine", MachineConfig)
     with opened(params_section("source", SourceConfig), arguments.subset) as source:

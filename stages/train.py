@@ -23,6 +23,7 @@ from fathomline.train.history import Diagnostics, Epoch
 from fathomline.train.resume import ResumePoint, resume_point
 from fathomline.train.train import OnEpoch, train
 from stages import PARAMS, checkout, params_section, run
+from stages.check import check_before_training
 from stages.summaries import train_summary
 
 
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("features", type=Path, help="folder with the features of frozen backbones")
     parser.add_argument("--fold", type=int, required=True, help="the held-out fold")
     arguments = parser.parse_args()
+    check_before_training()
     config = params_section("train", TrainConfig)
     taxonomy, crops = read_reference(arguments.taxonomy), read_crops(arguments.crops, labelled=True)
     rows = fold_rows(crops.annotations, read_split(arguments.split, crops.annotations), arguments.fold)

@@ -76,19 +76,16 @@ def resolve(
     Raises InputError that lists all names that cannot be resolved, with suggestions.
     """
     names = _checked(concepts)
-    rows = _table_rows(config.lineages)
-    bundled = {lineage.concept: lineage for lineage in fgvc2025.lineages()}
-    table, snapshot = matching(names, rows), matching(names, bundled)
-    cache = _from_cache(names, cached, snapshot)
-    local = ChainMap(table, cache, snapshot)  # the first source that has a name decides
-    answered = table if config.refresh else local
+    known = _known(names, config, cached)
+    local = known.findings
+    answered = known.table if config.refresh else local
     asked = [name for name in names if name not in answered]
-    answers = _ask(asked, config, worms_url, machine, {*rows, *bundled, *cached}, journal)
+    answers = _ask(asked, config, worms_url, machine, known.names, journal)
     unknown = {name: similar for name, similar in answers.suggestions.items() if name not in local}
     if unknown:
         raise InputError(_refusal(unknown, config, worms_url))
     # Without `refresh`, WoRMS was asked only for names that no other source has, so its place does not matter.
-    found = ChainMap(table, answers.findings, cache, snapshot)
+    found = ChainMap(known.table, answers.findings, known.cache, known.snapshot)
     taxonomy = _tree([found[name].lineage for name in names])
     notes = [
         *(note for name in names for note in found[name].notes),
@@ -98,6 +95,18 @@ def resolve(
     ]
     before = {name: finding.lineage for name, finding in local.items()}
     return Resolution(taxonomy, tuple(notes), tuple(differences(before, taxonomy) if config.refresh else ()))
+
+
+def names_for_worms(
+    concepts: Iterable[str], config: TaxonomyConfig, cached: Mapping[str, Lineage]
+) -> dict[str, list[str]]:
+    """The names that `resolve` would ask WoRMS for because no other source has them, each with similar known names.
+
+    Raises InputError for a CSV that cannot be read.
+    """
+    names = _checked(concepts)
+    known = _known(names, config, cached)
+    return {name: nearest(name, known.names) for name in names if name not in known.findings}
 
 
 def update_reference(
@@ -122,6 +131,30 @@ def update_reference(
         journal.close()
     journal.remove()
     return resolution
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What each source but WoRMS has on the requested names."""
+
+    table: dict[str, Finding]
+    cache: dict[str, Finding]
+    snapshot: dict[str, Finding]
+    names: frozenset[str]
+    """All names that any of them has."""
+
+    @property
+    def findings(self) -> ChainMap[str, Finding]:
+        """By name, from the first source that has it."""
+        return ChainMap(self.table, self.cache, self.snapshot)
+
+
+def _known(names: Sequence[str], config: TaxonomyConfig, cached: Mapping[str, Lineage]) -> _Known:
+    rows = _table_rows(config.lineages)
+    bundled = {lineage.concept: lineage for lineage in fgvc2025.lineages()}
+    snapshot = matching(names, bundled)
+    cache = _from_cache(names, cached, snapshot)
+    return _Known(matching(names, rows), cache, snapshot, frozenset({*rows, *bundled, *cached}))
 
 
 def _checked(concepts: Iterable[str]) -> list[str]:
