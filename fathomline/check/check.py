@@ -87,6 +87,6 @@ def _source_findings(requests: Mapping[SubsetName, SourceRequest], parameters: P
     elif test.annotations == train.annotations:
         yield Finding(
             "surprise",
-            f"source.test is {test.annotations}, as source.train is: the answers will be for boxes that the models have "
-            "seen in training",
+            f"source.test is {test.annotations}, as source.train is: the answers will be for boxes that the models "
+            "have seen in training",
         )

@@ -43,7 +43,7 @@ def name_findings(subset: Subset, config: TaxonomyConfig, reference: Path) -> It
     try:
         resolution = resolve(names, replace(config, offline=True, refresh=False), cached=cached, worms_url=None)
     except InputError as error:
-        yield from stopped(error)
+        yield Finding("stop", str(error))
     else:
         yield from (Finding("note", note) for note in resolution.notes)
 

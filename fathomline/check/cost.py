@@ -32,8 +32,8 @@ TRAINED_PER_SECOND = {"mobilenetv2_100": (96, 180.0), "test_convnext": (64, 1600
 222 to 442 s for the 24 epochs of docs/recipes.md, thus 124 to 247; test_convnext is the demo's."""
 
 SMALL_STAGES_GB, TRAINING_GB = 0.4, 1.7
-"""Memory: of benchmarks/scale.md and evaluate.md with 24,000 boxes; and of training mobilenetv2_100 on a CPU, at 96 px in
-batches of 32."""
+"""Memory: of benchmarks/scale.md and evaluate.md with 24,000 boxes; and of training mobilenetv2_100 on a CPU, at 96 px
+in batches of 32."""
 
 TWO_CORES = 2
 SLOW = 1.5
@@ -62,8 +62,8 @@ def cost_findings(sizes: Mapping[str, Size], parameters: Parameters, cores: int)
         yield from _disk(list(sizes.values()), crop)
     yield Finding(
         "expected",
-        f"memory: up to {SMALL_STAGES_GB} GB, but more to train and predict: {TRAINING_GB} GB with mobilenetv2_100 at 96 px "
-        "in batches of 32; it grows with the backbone, train.image_size and train.batch_size",
+        f"memory: up to {SMALL_STAGES_GB} GB, but more to train and predict: {TRAINING_GB} GB with mobilenetv2_100 at "
+        "96 px in batches of 32; it grows with the backbone, train.image_size and train.batch_size",
     )
     if sizes and crop:
         yield _preparation(list(sizes.values()), cores)

@@ -10,7 +10,8 @@ from pathlib import Path
 from fathomline.errors import InputError
 
 _MODEL = re.compile(rb"^@register_model\b.*\n(?:@.*\n)*def (\w+)\(", re.MULTILINE)
-_OPTIMIZER = re.compile(r"\bname='(\w+)'")
+_OPTIMIZER = re.compile(r"'([a-z][a-z0-9]*)'")
+"""Any word in quotes: timm's descriptions of optimizers have several forms."""
 _LOOKAHEAD = "lookahead_"
 """timm takes this before the name of any optimizer."""
 

@@ -1,0 +1,66 @@
+"""Which frames are there, before any is copied."""
+
+import pytest
+
+from fathomline.sources.read import SourceRequest
+from tests.check.world import texts
+
+
+def test_missing_frames_stop_with_the_first_path_that_was_tried(world):
+    (world.frames / "2.png").unlink()
+    (world.frames / "3.png").unlink()
+    (said,) = texts(world.check(), "stop")
+    assert said == (
+        "2 of 4 training frames are missing; download.allowed_missing is 0, and 0.5 of the frames are missing:\n"
+        f"2 × no such file in the folder of the frames (the first is '{world.frames}/2.png')"
+    )
+
+
+def test_as_many_missing_frames_as_are_allowed_surprise(world):
+    (world.frames / "2.png").unlink()
+    findings = world.check(download={"allowed_missing": 0.25})
+    assert texts(findings, "stop") == []
+    assert any(said.startswith("1 of 4 training frames are missing") for said in texts(findings, "surprise"))
+
+
+def test_frames_that_are_too_large_stop(world):
+    (said,) = texts(world.check(download={"max_megabytes": 1e-6}), "stop")
+    assert "4 × larger than 1e-06 MB; see `download.max_megabytes`" in said
+
+
+def test_frames_that_are_found_by_their_base_name_are_told(world):
+    def move(coco):
+        for image in coco["images"]:
+            image["file_name"] = f"/home/ana/{image['file_name']}"
+
+    findings = world.check(move)
+    assert texts(findings, "stop") == []
+    (said,) = texts(findings, "note")
+    assert said.startswith("training subset: 4 frame(s) are not where the annotations say; found by their base name")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("frames/1.png", "4 images have a relative `coco_url`, but a local JSON has no base URL"),
+        ("ftp://example.org/1.png", "4 × `coco_url` is neither http:// nor https://"),
+    ],
+)
+def test_urls_that_cannot_be_fetched_stop_without_being_fetched(world, url, says):
+    def give_urls(coco):
+        for image in coco["images"]:
+            image["coco_url"] = url
+
+    request = SourceRequest("coco", world.request("train", give_urls).annotations)
+    assert any(says in said for said in texts(world.check_requests({"train": request}), "stop"))
+
+
+def test_sizes_are_read_from_the_frames_if_the_annotations_lack_them(world):
+    def drop_sizes(coco):
+        for image in coco["images"]:
+            del image["width"], image["height"]
+        for annotation in coco["annotations"]:
+            annotation["bbox"] = [100, 100, 290, 190]  # corners, which would end beyond the frame
+
+    (said,) = texts(world.check(drop_sizes), "stop")
+    assert "the boxes do not look like `xywh`: 8 of 8 boxes would end beyond their frame" in said
