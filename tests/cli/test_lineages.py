@@ -96,3 +96,9 @@ def test_a_source_that_cannot_be_read_is_refused(tmp_path, capsys):
     assert "none.json: no such file; expected a COCO JSON" in err
     assert main(["lineages", "--offline", "https://x.org/train.json"]) == 1
     assert "https://x.org/train.json: expected a local file; download it" in capsys.readouterr().err
+
+
+def test_without_the_package_for_worms_the_extra_to_install_is_named(coco, monkeypatch, capsys):
+    monkeypatch.setattr("fathomline.cli.lineages.NEEDED", ("no_such_package",))
+    assert main(["lineages", coco("Caridea")]) == 1
+    assert "lineages needs no_such_package: `pip install 'fathomline[pipeline]'`" in capsys.readouterr().err
