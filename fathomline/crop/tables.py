@@ -10,7 +10,7 @@ from fathomline.crop.views import Rectangle
 from fathomline.dataset.coco import Coco
 from fathomline.dataset.manifest import Record, one_line
 from fathomline.errors import visible
-from fathomline.rois.annotations import COLUMNS, IMAGE_FIELD, roi_path
+from fathomline.rois.annotations import COLUMNS, IMAGE_FIELD, QUARANTINE_COLUMNS, roi_path
 
 OMITTED_FIELDS = {"id", "width", "height", "coco_url"}
 """Fields of a COCO image that annotations.csv omits: it has other columns for the first three, and a URL is unique."""
@@ -45,7 +45,7 @@ def quarantine_table(annotations: list[dict[str, Any]], reasons: dict[int, str])
         for annotation in annotations
         if annotation["id"] in reasons
     ]
-    return pd.DataFrame(rows, columns=["annotation_id", "image_id", "reason"])
+    return pd.DataFrame(rows, columns=QUARANTINE_COLUMNS)
 
 
 def _frame_ids(images: list[dict[str, Any]], manifest: dict[int, Record]) -> dict[int, int]:
