@@ -140,13 +140,13 @@ def asked_rois(coco: Coco, crops: pd.DataFrame, quarantine: pd.DataFrame) -> pd.
     rows, unknown = [], []
     for annotation in coco.annotations:
         image = images[annotation["image_id"]]
-        own_ids = (one.get("source_id", one["id"]) for one in (annotation, image))
+        own_ids = [one.get("source_id", one["id"]) for one in (annotation, image)]
         name = image.get("file_name")
         size = sizes.get(image["id"]) or described_size(image) or (None, None)
         box = _box_in_pixels(annotation["bbox"], size)
         rows.append((*own_ids, name if isinstance(name, str) else "", *box, reasons.get(annotation["id"], "")))
         if annotation["id"] not in reasons:
-            unknown.append(annotation["id"])
+            unknown.append(own_ids[0])
     if unknown:
         raise InputError(
             f"submit: {len(unknown)} test annotation(s) are neither in annotations.csv nor in quarantine.csv of the "
