@@ -1,12 +1,11 @@
 """Plan the cutting: which boxes to cut, and from which frames."""
 
-import math
 from pathlib import Path
 from typing import Any
 
 from fathomline.crop.cut import Box, FrameJob
 from fathomline.crop.views import Rectangle, parse_box
-from fathomline.dataset.coco import Coco
+from fathomline.dataset.coco import Coco, described_size
 from fathomline.dataset.manifest import Record
 from fathomline.errors import Unusable
 
@@ -50,18 +49,3 @@ def frame_jobs(coco: Coco, manifest: dict[int, Record], rectangles: dict[int, Re
         for image in coco.images
         if image["id"] in boxes
     ]
-
-
-def described_size(image: dict[str, Any]) -> tuple[int, int] | None:
-    """The width and height that the JSON gives for an image; None if either is missing or not a number of pixels."""
-    width, height = (_integer(image.get(side)) for side in ("width", "height"))
-    return (width, height) if width and height else None
-
-
-def _integer(value: object) -> int | None:
-    """The integer in 640, 640.0 or "640", all of which occur in JSON files; None for anything else."""
-    try:
-        number = float(value) if isinstance(value, int | float | str) else math.nan
-    except (ValueError, OverflowError):
-        return None
-    return int(number) if math.isfinite(number) and number.is_integer() else None

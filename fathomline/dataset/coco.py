@@ -1,14 +1,14 @@
-"""Read a COCO JSON, check all of it, and keep the fields that the pipeline uses."""
+"""The COCO JSON of the pipeline: check all of it, and keep the fields that are used."""
 
 import json
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fathomline.errors import InputError, listing, shown
+from fathomline.errors import InputError, listing, shown, visible
 
 JsonObject = dict[str, Any]
 
@@ -16,6 +16,12 @@ SECTIONS = ("images", "annotations", "categories")
 
 INTEGER_TEXT = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 """Decimal strings that can only mean one integer: "17" is accepted; "017" and "+17" might be distinct ids."""
+
+INFO_KEYS = ("description", "version", "year", "contributor", "date_created", "url")
+"""The keys of `info` in a COCO JSON, all optional."""
+
+WHOLE_FRAME = "frame"
+"""The `bbox` of an annotation of the whole frame."""
 
 MAX_ID = 2**63 - 1
 """Ids are stored as 64-bit integers in every table."""
@@ -26,55 +32,74 @@ class Coco:
     """A COCO dataset whose ids are unique integers and whose references all resolve. Boxes are unchecked."""
 
     images: list[JsonObject]
-    """All fields of the JSON; `id` is an int."""
+    """All fields of the JSON; `id` is an int. `source_id`, if there is one, is the id in the user's file."""
 
     annotations: list[JsonObject]
-    """`id`, `image_id`, `category_id` (an int, or None if the label is withheld), and `bbox` as in the JSON."""
+    """`id`, `image_id`, `category_id` (an int, or None if the label is withheld), `bbox` as in the JSON, and
+    `source_id` as for images."""
 
     categories: list[JsonObject]
     """`id` and `name`."""
 
-    def content(self) -> dict[str, list[JsonObject]]:
+    info: dict[str, str] = field(default_factory=dict)
+    """What the data set says about itself; see `INFO_KEYS`."""
+
+    def content(self) -> JsonObject:
         """The dataset in a form that strict JSON can represent."""
-        return {"images": self.images, "annotations": self.annotations, "categories": self.categories}
+        sections = {"images": self.images, "annotations": self.annotations, "categories": self.categories}
+        return {"info": self.info, **sections} if self.info else sections
 
 
 def read_coco(path: Path, *, labelled: bool) -> Coco:
     """Read and check the COCO JSON at `path`; see `parse_coco`."""
+    return parse_coco(_content(path), str(path), labelled=labelled)
+
+
+def _content(path: Path) -> bytes:
     try:
-        text = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a COCO JSON") from None
     except (OSError, ValueError) as error:  # a path that contains a NUL raises ValueError
         cause = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read ({cause}); expected a COCO JSON") from None
-    return parse_coco(text, str(path), labelled=labelled)
 
 
 def read_dataset(path: Path) -> Coco:
-    """Read the dataset.json written by the download stage, with or without labels."""
+    """Read the dataset.json written by the download stage, with or without labels.
+
+    Without a test subset, that of the test subset has no images and no annotations.
+    """
     try:
-        return read_coco(path, labelled=False)
+        return checked_coco(load_json(_content(path), str(path), "a COCO JSON"), str(path), may_be_empty=True)
     except InputError as error:
         remedy = "; run `dvc repro --force download` to write it again"
         raise InputError("\n".join(f"{line}{remedy}" for line in str(error).splitlines())) from None
 
 
 def parse_coco(text: bytes, where: str, *, labelled: bool) -> Coco:
-    """Check a COCO JSON and normalise its ids to integers.
+    """Parse a COCO JSON and check it as `checked_coco` does.
 
-    `where` names the JSON in messages. If `labelled`, an annotation without a category is an error.
     Numbers outside strict JSON (NaN, Infinity, 1e999) become strings, so that `bbox` can be written as strict JSON
     and the crop stage quarantines the annotation.
+    """
+    return checked_coco(load_json(text, where, "a COCO JSON"), where, labelled=labelled)
+
+
+def checked_coco(document: object, where: str, *, labelled: bool = False, may_be_empty: bool = False) -> Coco:
+    """Check the content of a COCO JSON and normalise its ids to integers.
+
+    `where` names the JSON in messages. If `labelled`, an annotation without a category is an error. Categories may be
+    empty unless `labelled`, and with `may_be_empty` all sections may.
 
     Raises InputError with one line per kind of problem, each with its count and first examples.
     """
-    document = load_json(text, where, "a COCO JSON")
     if not isinstance(document, dict):
         found = type(document).__name__
         raise InputError(f"{where}: expected an object with {', '.join(SECTIONS)}, found a {found}")
     problems: list[str] = []
-    sections = {name: section_entries(document, name, problems) for name in SECTIONS}
+    optional = SECTIONS if may_be_empty else () if labelled else ("categories",)
+    sections = {name: section_entries(document, name, problems, may_be_empty=name in optional) for name in SECTIONS}
     raise_if_any(problems, where)
 
     images = [dict(entry, id=integer_id(entry.get("id"))) for entry in sections["images"]]
@@ -93,7 +118,28 @@ def parse_coco(text: bytes, where: str, *, labelled: bool) -> Coco:
     check_references("image_id", annotations, images, problems)
     check_references("category_id", annotations, categories, problems)
     raise_if_any(problems, where)
-    return Coco(images, annotations, categories)
+    return Coco(images, annotations, categories, _info(document.get("info")))
+
+
+def described_size(image: JsonObject) -> tuple[int, int] | None:
+    """The width and height that the JSON gives for an image; None if either is missing or not a number of pixels."""
+    width, height = (_pixels(image.get(side)) for side in ("width", "height"))
+    return (width, height) if width and height else None
+
+
+def _pixels(value: object) -> int | None:
+    """The integer in 640, 640.0 or "640", all of which occur in JSON files; None for anything else."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return int(number) if math.isfinite(number) and number.is_integer() else None
+
+
+def _info(found: object) -> dict[str, str]:
+    values = found if isinstance(found, dict) else {}
+    texts = {key: " ".join(str(values[key]).split()) for key in INFO_KEYS if isinstance(values.get(key), str | int)}
+    return {key: visible(text) for key, text in texts.items() if text}
 
 
 def load_json(text: bytes, where: str, expected: str) -> Any:
@@ -116,7 +162,9 @@ def _finite_or_text(number: str) -> float | str:
     return value if math.isfinite(value) else number
 
 
-def section_entries(document: JsonObject, name: str, problems: list[str]) -> list[JsonObject]:
+def section_entries(
+    document: JsonObject, name: str, problems: list[str], *, may_be_empty: bool = False
+) -> list[JsonObject]:
     """The objects in the list `name` of a COCO JSON; what is wrong with it is appended to `problems`."""
     if name not in document:
         problems.append(f"`{name}` is missing; found only {listing(document) or 'an empty object'}")
@@ -125,7 +173,7 @@ def section_entries(document: JsonObject, name: str, problems: list[str]) -> lis
     if not isinstance(entries, list):
         problems.append(f"`{name}` is a {type(entries).__name__}, expected a list")
         return []
-    if not entries:
+    if not entries and not may_be_empty:
         problems.append(f"`{name}` is empty, expected at least one entry")
     not_objects = [f"{name}[{place}]" for place, entry in enumerate(entries) if not isinstance(entry, dict)]
     if not_objects:
@@ -153,7 +201,8 @@ def _name(category: JsonObject) -> str | None:
 
 def _annotation(entry: JsonObject) -> JsonObject:
     ids = {key: integer_id(entry.get(key)) for key in ("id", "image_id", "category_id")}
-    return {**ids, "bbox": entry.get("bbox")}
+    own = {"source_id": entry["source_id"]} if isinstance(entry.get("source_id"), str) else {}
+    return {**ids, "bbox": entry.get("bbox"), **own}
 
 
 def _check_integers(
