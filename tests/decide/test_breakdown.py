@@ -26,7 +26,7 @@ def test_a_concept_has_its_support_figures_and_most_frequent_mistakes(taxonomy):
     assert split_nose["accuracy"] == pytest.approx(1 / 3)
     assert split_nose["mistaken_for"] == "Porifera 1; Sebastes 1"
     assert table.loc["Porifera", "mistaken_for"] == ""
-    assert table.loc["Tunicata", "rank"] == "", "its own rank is not one of the seven"
+    assert table.loc["Tunicata", "rank"] == "subphylum", "between the seven ranks"
 
 
 def test_a_concept_without_rois_has_a_row_with_nan_figures(taxonomy):

@@ -22,16 +22,16 @@ pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
-def report(world, crops, tmp_path_factory) -> Path:
+def report(world, crops, raw, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("world") / "report.html"
-    write_report(path, world.results, crops)
+    write_report(path, world.results, crops, raw)
     return path
 
 
 @pytest.fixture(scope="module")
-def hostile_report(hostile, crops, tmp_path_factory) -> Path:
+def hostile_report(hostile, crops, raw, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("hostile") / "report.html"
-    write_report(path, hostile.results, crops)
+    write_report(path, hostile.results, crops, raw)
     return path
 
 
@@ -118,6 +118,12 @@ def test_the_gallery_is_filtered_by_clade_and_by_distance(page):
         assert cards.count() > 0, "the list offers only clades with a card"
 
 
+def expect_arrow(heading: Locator, arrow: str) -> None:
+    """The arrow is a part of the style, so that it is not read out: `aria-sort` says the same."""
+    content = heading.locator("button").evaluate("button => getComputedStyle(button, '::after').content")
+    assert content == f'" {arrow}"'
+
+
 def test_concepts_are_sorted_by_the_chosen_column(page, world):
     concepts = world.results.tables["concepts"]
     column = page.locator("#concept-table tbody tr td:nth-child(3)")
@@ -126,8 +132,72 @@ def test_concepts_are_sorted_by_the_chosen_column(page, world):
         heading.locator("button").click()
         expect(heading).to_have_attribute("aria-sort", order)
         assert list(map(int, column.all_text_contents())) == sorted(concepts["support"], reverse=descending)
+        expect_arrow(heading, {"ascending": "↑", "descending": "↓"}[order])
+        expect_arrow(page.locator("#concept-table thead th", has_text="accuracy"), "↕")
     page.locator("#concept-table thead button", has_text="MHD").click()
     assert page.locator("#concept-table tbody tr td:nth-child(5)").all_text_contents()[-1] == "no data"
+
+
+def test_decoders_can_be_sorted_but_not_by_their_interval(page, world):
+    headings = page.locator("#decoders thead th")
+    expect(headings.filter(has_text="interval").locator("button")).to_have_count(0)
+    headings.filter(has_text="MHD").locator("button").click()
+    shown = page.locator("#decoders tbody tr td:nth-child(6)").all_text_contents()
+    assert shown == sorted(f"{mhd:.3f}" for mhd in world.results.tables["decoders"]["mhd"])
+
+
+def test_a_click_on_a_picture_shows_the_frame_with_its_box(page):
+    card = page.locator("#gallery-worst .card").first
+    card.locator("img").click()
+    dialog = page.locator("dialog")
+    expect(dialog).to_be_visible()
+    for part in ("h3", ".about"):
+        expect(dialog.locator(part)).to_have_text(card.locator(part).text_content())
+    frame, box = dialog.locator("img").bounding_box(), dialog.locator(".box").bounding_box()
+    assert frame["width"] / frame["height"] == pytest.approx(80 / 60, rel=0.01)
+    share = [(box[at] - frame[at]) / frame[side] for at, side in (("x", "width"), ("y", "height"))]
+    share += [box[side] / frame[side] for side in ("width", "height")]
+    assert share == pytest.approx([0.1, 0.25, 0.5, 0.5], abs=0.01)
+    image = int(card.get_attribute("data-image"))
+    assert dialog.locator("img").evaluate(GREY) == pytest.approx(10 * image, abs=4)
+    page.mouse.click(5, 5)
+    expect(dialog).to_be_hidden()
+
+
+GREY = """(picture) => {
+  const context = Object.assign(document.createElement("canvas"), { width: 4, height: 4 }).getContext("2d");
+  context.drawImage(picture, 0, 0);
+  return context.getImageData(0, 0, 1, 1).data[0];
+}"""
+
+
+def test_frames_can_be_browsed_by_keyboard_and_the_focus_returns_to_the_card(page):
+    buttons, dialog = page.locator("#gallery-confident .open"), page.locator("dialog")
+    abouts = page.locator("#gallery-confident .about").all_text_contents()
+    buttons.first.focus()
+    page.keyboard.press("Enter")
+    expect(dialog.locator(".about")).to_have_text(abouts[0])
+    expect(page.locator("#frame-previous")).to_be_disabled()
+    page.keyboard.press("ArrowLeft")
+    expect(dialog.locator(".about")).to_have_text(abouts[0])
+    page.keyboard.press("ArrowRight")
+    expect(dialog.locator(".about")).to_have_text(abouts[1])
+    page.locator("#frame-next").press("Enter")
+    expect(dialog.locator(".about")).to_have_text(abouts[2])
+    assert page.evaluate("document.getElementById('frame').contains(document.activeElement)")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(buttons.nth(2)).to_be_focused()
+
+
+def test_only_the_shown_cards_are_browsed(page):
+    choose(page, "#gallery-clade", "Porifera")
+    shown = page.locator("#gallery-worst .card:visible .open")
+    shown.last.click()
+    expect(page.locator("#frame-next")).to_be_disabled()
+    page.locator("#frame-close").click()
+    expect(shown.last).to_be_focused()
+    page.locator("#gallery-clade").select_option("")
 
 
 def test_no_chart_has_a_button_that_uploads_its_data(page):
@@ -153,8 +223,70 @@ def test_the_page_fits_a_wide_window_in_light_and_dark(page):
 
 
 def test_the_page_fits_a_phone_in_light_and_dark(browser, report):
-    with opened(browser, report, viewport=NARROW, color_scheme="dark") as page:
+    with opened(browser, report, viewport=NARROW, color_scheme="dark", has_touch=True) as page:
         assert_fits_in_light_and_dark(page, NARROW["width"])
+        assert_scales_lie_above_the_charts(page)
+        assert_a_table_shows_where_it_scrolls(page)
+        assert_a_finger_on_a_chart_scrolls_the_page(page)
+        page.locator("#gallery-worst .open").first.tap()
+        frame = page.locator("dialog").bounding_box()
+        assert frame["x"] >= 0
+        assert frame["x"] + frame["width"] <= NARROW["width"]
+
+
+def assert_scales_lie_above_the_charts(page: Page) -> None:
+    for name, labels in (("tree", r"^MHD0\.0\d+\.\d\d+\.\d$"), ("confusion", "^share0%50%100%$")):
+        scale, chart = page.locator(f"#scale-{name}"), page.locator(f"#chart-{name}")
+        expect(scale).to_have_text(re.compile(labels))
+        above, below = scale.bounding_box(), chart.bounding_box()
+        assert above["y"] + above["height"] <= below["y"]
+        expect(chart.locator(".colorbar")).to_have_count(0)
+    bars = page.locator("#chart-tree .slice path.surface").evaluate_all("all => all.map(bar => bar.getBBox().width)")
+    assert max(bars) > NARROW["width"] / 4, "the scale takes no room from the bars"
+
+
+def assert_a_table_shows_where_it_scrolls(page: Page) -> None:
+    area = page.locator("#concepts .scroll")
+    for place, more in ((0, "right"), (20, "left right"), (9999, "left")):
+        area.evaluate("(area, place) => { area.scrollLeft = place; }", place)
+        expect(area).to_have_attribute("data-more", more)
+        faded = area.evaluate("area => getComputedStyle(area).maskImage") != "none"
+        assert faded == ("right" in more)
+    name = area.locator("tbody th").first
+    assert name.bounding_box()["x"] >= area.bounding_box()["x"], "the names stay in sight"
+    expect(area).to_have_attribute("tabindex", "0")
+
+
+def assert_a_finger_on_a_chart_scrolls_the_page(page: Page) -> None:
+    page.locator("#chart-ranks").scroll_into_view_if_needed()
+    chart, before = page.locator("#chart-ranks").bounding_box(), page.evaluate("scrollY")
+    page.context.new_cdp_session(page).send(
+        "Input.synthesizeScrollGesture",
+        {"x": 200, "y": round(chart["y"] + 100), "yDistance": -150, "gestureSourceType": "touch", "speed": 4000},
+    )
+    assert page.evaluate("scrollY") > before + 100
+
+
+def test_a_table_that_fits_shows_no_hint(page):
+    expect(page.locator("#concepts .scroll")).to_have_attribute("data-more", "")
+    expect(page.locator("#concepts .scroll")).not_to_have_attribute("tabindex", "0")
+    assert page.locator("#scale-tree").is_hidden()
+    expect(page.locator("#chart-tree .colorbar")).to_have_count(1)
+
+
+def test_names_that_charts_cut_or_hide_have_titles(hostile_page, hostile):
+    page = hostile_page
+    page.locator("#clade").select_option("")
+    page.locator("#rank").select_option("phylum")
+    long = next(name for name in HOSTILE_BELOW_ANIMALIA if name.startswith("Long"))
+    for axis in "xy":
+        titles = page.locator(f"#chart-confusion .{axis}tick title").all_text_contents()
+        assert visible(long) in titles
+        tick = page.locator(f"#chart-confusion .{axis}tick").filter(has_text=long[-30:]).first
+        expect(tick).to_have_css("pointer-events", "all")
+    bars = page.locator("#chart-tree .slice title").all_text_contents()
+    assert set(bars) <= {visible(name) for name in hostile.results.tables["clades"]["taxon"]}
+    assert visible(long) in bars
 
 
 @pytest.mark.parametrize("window", [WIDE, NARROW], ids=["wide", "narrow"])

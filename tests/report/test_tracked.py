@@ -8,12 +8,12 @@ from tests.test_tracking import RecordingRun
 
 
 @pytest.fixture
-def run(world, crops, tmp_path, monkeypatch) -> RecordingRun:
+def run(world, crops, raw, tmp_path, monkeypatch) -> RecordingRun:
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
-    write_report(tmp_path / "report.html", world.results, crops)
+    write_report(tmp_path / "report.html", world.results, crops, raw)
     run = RecordingRun()
-    track_evaluation(Tracker(run), world.results, crops, tmp_path / "report.html")
+    track_evaluation(Tracker(run), world.results, crops, raw, tmp_path / "report.html")
     return run
 
 

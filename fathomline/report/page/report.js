@@ -1,8 +1,9 @@
 "use strict";
-const { charts, clades, root } = JSON.parse(document.getElementById("data").textContent);
+const { charts, captions, clades, root } = JSON.parse(document.getElementById("data").textContent);
 const find = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 40rem)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
+const touched = matchMedia("(pointer: coarse)");
 
 // Charts take their colours from the page: the style sheet alone defines light and dark.
 function themed(layout) {
@@ -12,12 +13,14 @@ function themed(layout) {
   return {
     ...layout,
     autosize: true,
+    // On a touch screen a finger on a chart scrolls the page.
+    dragmode: touched.matches ? false : "zoom",
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colour("--ink"), family: "system-ui, sans-serif", size: 13 },
     margin: layout.margin ?? { t: 16, r: 8, b: 48, l: 56 },
-    xaxis: { ...axis, automargin: true, ...layout.xaxis },
-    yaxis: { ...axis, automargin: true, ...layout.yaxis },
+    xaxis: { ...axis, automargin: true, fixedrange: touched.matches, ...layout.xaxis },
+    yaxis: { ...axis, automargin: true, fixedrange: touched.matches, ...layout.yaxis },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
   };
 }
@@ -31,17 +34,48 @@ function confusionWidth({ xaxis, yaxis }) {
   return 120 + 6 * longest + 15 * xaxis.ticktext.length;
 }
 
+// On a phone, a colour scale at the side would squeeze the chart: it lies above, outside of what scrolls.
+function drawScale(name, { title, from, to, colorscale, show }) {
+  const colours = colorscale.map(([place, colour]) => `${colour} ${100 * place}%`).join(", ");
+  const bar = document.createElement("span");
+  bar.style.background = `linear-gradient(to right, ${colours})`;
+  const labels = document.createElement("span");
+  for (const value of [from, (from + to) / 2, to]) labels.append(Object.assign(document.createElement("span"), { textContent: show(value) }));
+  find(`scale-${name}`).replaceChildren(title, bar, labels);
+}
+
+// How many levels of the tree are shown at once, and the height at which its smallest bar has room for a name.
+const [LEVELS, LEVELS_ON_A_PHONE, LINE, LOWEST, HIGHEST] = [8, 3, 18, 260, 900];
+function treeShape() {
+  const limit = narrow.matches ? LEVELS_ON_A_PHONE : LEVELS;
+  const top = (clade) => (shownClade === "" ? clade.parent === "" : clade.id === shownClade);
+  let [shown, levels] = [clades.filter((clade) => top(clade) && clade.support > 0), 1];
+  if (shownClade === "" && shown.length > 1) levels += 1; // the bar of the whole tree
+  const total = shown.reduce((sum, clade) => sum + clade.support, 0);
+  let smallest = total;
+  for (; shown.length > 0; levels += 1) {
+    smallest = Math.min(smallest, ...shown.map((clade) => clade.support));
+    const ids = new Set(shown.map((clade) => clade.id));
+    shown = levels < limit ? clades.filter((clade) => ids.has(clade.parent) && clade.support > 0) : [];
+    if (shown.length === 0) break;
+  }
+  return { levels, height: Math.min(HIGHEST, Math.max(LOWEST, (LINE * total) / smallest)) };
+}
+
 function draw(element, name) {
   const { data, layout } = charts[name];
+  const shape = { width: undefined, height: layout.height };
   const traces = data.map((trace) => {
     if (trace.type === "icicle") {
       const line = { width: 1, color: getComputedStyle(document.body).backgroundColor };
-      return { ...trace, level: shownClade, marker: { ...trace.marker, line, showscale: !narrow.matches } };
+      const { levels, height } = treeShape();
+      shape.height = height;
+      return { ...trace, level: shownClade, maxdepth: levels, marker: { ...trace.marker, line, showscale: !narrow.matches } };
     }
     return trace.type === "heatmap" ? { ...trace, showscale: !narrow.matches } : trace;
   });
-  const width = name.startsWith("confusion") ? Math.max(element.parentElement.clientWidth, confusionWidth(layout)) : undefined;
-  return Plotly.react(element, traces, { ...themed(layout), width }, { ...CONFIG, responsive: !width });
+  if (name.startsWith("confusion")) shape.width = Math.max(element.parentElement.clientWidth, confusionWidth(layout));
+  return Plotly.react(element, traces, { ...themed(layout), ...shape }, { ...CONFIG, responsive: !shape.width });
 }
 
 // The tree shows one clade at a time, identified by its id, or "" for the whole tree. Names are only labels.
@@ -79,12 +113,11 @@ function describe(id) {
     }
     row.append(first);
     const leaving = clade.leaving === null ? "no data" : `${(100 * clade.leaving).toFixed(1)} %`;
-    const cells = [clade.rank ?? "", clade.support, formatted(clade.mhd, 3), formatted(clade.accuracy, 3), leaving, clade.mistaken_for ?? ""];
+    const cells = [clade.rank, clade.support, formatted(clade.mhd, 3), formatted(clade.accuracy, 3), leaving, clade.mistaken_for ?? ""];
     for (const value of cells) row.insertCell().textContent = value;
+    row.lastElementChild.className = "names";
   }
-  const scroll = Object.assign(document.createElement("div"), { className: "scroll" });
-  scroll.append(table);
-  find("clade-figures").replaceChildren(scroll);
+  find("clade-figures").replaceChildren(table);
 }
 
 function show(id) {
@@ -103,9 +136,9 @@ find("up").addEventListener("click", () => {
 
 // Confusion at the chosen rank.
 function drawConfusion() {
-  const rank = find("rank").value;
-  find("confusion-caption").textContent = `Truth against prediction by ${rank}`;
-  draw(find("chart-confusion"), `confusion_${rank}`);
+  const name = `confusion_${find("rank").value}`;
+  find("confusion-caption").textContent = captions[name];
+  draw(find("chart-confusion"), name);
 }
 find("rank").addEventListener("change", drawConfusion);
 
@@ -147,6 +180,63 @@ if (find("gallery-worst")) {
 }
 if (find("gallery-confident")) gallery(find("gallery-confident"), () => true);
 
+// A click on a picture shows its frame and box. The frames are parsed when the first one is shown.
+let frames = null;
+let shownCard = null;
+function cardsWithFrames() {
+  return [...shownCard.parentElement.children].filter((card) => !card.hidden && card.dataset.box);
+}
+function neighbour(step) {
+  const cards = cardsWithFrames();
+  return cards[cards.indexOf(shownCard) + step];
+}
+function showFrame(card) {
+  shownCard = card;
+  frames ??= JSON.parse(find("frames").textContent);
+  const [title, about] = ["h3", ".about"].map((part) => card.querySelector(part).cloneNode(true));
+  find("frame-title").replaceChildren(...title.childNodes);
+  find("frame-about").replaceChildren(...about.childNodes);
+  find("frame-picture").src = frames[card.dataset.image];
+  find("frame-picture").alt = `Frame with the box of ${card.querySelector("h3").textContent}`;
+  const [left, top, width, height] = card.dataset.box.split(" ");
+  Object.assign(find("frame-box").style, { left, top, width, height });
+  find("frame-previous").disabled = !neighbour(-1);
+  find("frame-next").disabled = !neighbour(1);
+  if (!find("frame").open) find("frame").showModal();
+}
+find("frame-picture").addEventListener("load", ({ target }) => {
+  find("frame-view").style.setProperty("--aspect", target.naturalWidth / target.naturalHeight);
+});
+for (const button of document.querySelectorAll(".open")) button.addEventListener("click", () => showFrame(button.closest(".card")));
+function step(by) {
+  const next = neighbour(by);
+  if (next) showFrame(next);
+}
+find("frame-previous").addEventListener("click", () => step(-1));
+find("frame-next").addEventListener("click", () => step(1));
+find("frame-close").addEventListener("click", () => find("frame").close());
+find("frame").addEventListener("click", (event) => event.target === find("frame") && find("frame").close());
+find("frame").addEventListener("keydown", (event) => {
+  if (event.key === "ArrowLeft") step(-1);
+  if (event.key === "ArrowRight") step(1);
+});
+find("frame").addEventListener("close", () => shownCard.querySelector(".open").focus());
+
+// Tables and charts that scroll sideways say on which side there is more.
+for (const area of document.querySelectorAll(".scroll")) {
+  const update = () => {
+    const { scrollLeft, clientWidth, scrollWidth } = area;
+    const sides = { left: scrollLeft > 1, right: scrollLeft + clientWidth < scrollWidth - 1 };
+    area.dataset.more = Object.keys(sides).filter((side) => sides[side]).join(" ");
+    area.toggleAttribute("tabindex", scrollWidth > clientWidth + 1); // so that arrow keys can scroll it
+    if (area.hasAttribute("tabindex")) area.tabIndex = 0;
+  };
+  area.addEventListener("scroll", update, { passive: true });
+  const sizes = new ResizeObserver(update);
+  sizes.observe(area);
+  sizes.observe(area.firstElementChild);
+}
+
 // A click on a column heading sorts the table; cells without data come last in either order.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells];
@@ -167,13 +257,27 @@ for (const table of document.querySelectorAll("table.sortable")) {
   }));
 }
 
+// A name that a chart cuts has its full text as a title.
+function titled(element, text) {
+  const title = element.querySelector(":scope > title") ?? element.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "title"));
+  title.textContent = text;
+}
+function nameTaxa() {
+  const { meta } = find("chart-confusion").layout;
+  for (const axis of ["x", "y"]) {
+    for (const tick of find("chart-confusion").querySelectorAll(`.${axis}tick`)) titled(tick, meta[axis][tick.__data__.x]);
+  }
+  for (const bar of find("chart-tree").querySelectorAll(".slice")) {
+    const { id } = bar.__data__.data.data;
+    if (byId.has(id)) titled(bar, byId.get(id).taxon);
+  }
+}
+
 function drawAll() {
   for (const element of document.querySelectorAll("[data-chart]")) draw(element, element.dataset.chart);
   drawConfusion();
 }
-drawAll();
-show("");
-find("chart-tree").on("plotly_icicleclick", (event) => {
+function open(event) {
   const clicked = event.points[0];
   if (clicked.id === shownClade) {
     show(byId.get(shownClade)?.parent ?? "");
@@ -181,6 +285,16 @@ find("chart-tree").on("plotly_icicleclick", (event) => {
     show(clicked.id === root ? "" : clicked.id);
   }
   return false; // `show` has drawn the clade
-});
+}
+const { marker } = charts.tree.data[0];
+drawScale("tree", { title: "MHD", from: marker.cmin, to: marker.cmax, colorscale: marker.colorscale, show: (value) => value.toFixed(1) });
+const { colorscale } = charts.confusion_phylum.data[0];
+drawScale("confusion", { title: "share", from: 0, to: 1, colorscale, show: (value) => `${100 * value}%` });
+
+drawAll();
+show("");
+find("chart-tree").on("plotly_icicleclick", open);
+for (const name of ["tree", "confusion"]) find(`chart-${name}`).on("plotly_afterplot", nameTaxa);
+nameTaxa();
 dark.addEventListener("change", drawAll);
 narrow.addEventListener("change", drawAll);
