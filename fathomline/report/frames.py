@@ -9,13 +9,16 @@ from PIL import Image
 
 from fathomline.dataset.image_file import decode_image, in_box_coordinates
 from fathomline.errors import Unusable
-from fathomline.progress import warning
+from fathomline.progress import progress, warning
 from fathomline.report.raw_subset import RawSubset
 
 FRAME_SIDE = 640
 """Pixels of the longer side; a larger frame is scaled down."""
 
-BUDGET = 6_000_000
+QUALITY = 60
+"""Of WebP. A photograph takes about 40 kB."""
+
+BUDGET = 8_000_000
 """Maximum number of characters of all embedded frames together, so that the report can still be sent by email."""
 
 Box = tuple[float, float, float, float]
@@ -26,6 +29,9 @@ Box = tuple[float, float, float, float]
 class EmbeddedFrame:
     picture: str
     """A data URI. The picture is upright."""
+
+    size: tuple[int, int]
+    """Width and height of the picture in pixels."""
 
     turned: Image.Transpose | None
     """The transpose from the coordinates of the boxes to the picture; None if they are the same."""
@@ -56,7 +62,7 @@ def embed_frames(image_ids: Iterable[int], raw: RawSubset) -> Frames:
     faults: dict[int, str] = {}
     left_out: set[int] = set()
     room = BUDGET
-    for image_id in dict.fromkeys(image_ids):
+    for image_id in progress(dict.fromkeys(image_ids), label="frames for the report", unit="frame"):
         if left_out:
             left_out.add(image_id)
             continue
@@ -85,7 +91,7 @@ def _embedded(image_id: int, raw: RawSubset) -> EmbeddedFrame:
     picture.thumbnail((FRAME_SIDE, FRAME_SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
     if to_upright is not None:
         picture = picture.transpose(to_upright)
-    return EmbeddedFrame(webp_uri(picture, quality=70), to_upright)
+    return EmbeddedFrame(webp_uri(picture, QUALITY), picture.size, to_upright)
 
 
 def _reason(error: Exception) -> str:

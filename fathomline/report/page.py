@@ -95,7 +95,9 @@ def _render(results: Results, crops: Path, raw: RawSubset) -> str:
                 "root": ROOT,
             }
         ),
-        frame_data=_script_json({image_id: frame.picture for image_id, frame in frames.embedded.items()}),
+        frame_data=_script_json(
+            {image_id: [frame.picture, *frame.size] for image_id, frame in frames.embedded.items()}
+        ),
     )
 
 

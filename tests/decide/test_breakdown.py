@@ -63,6 +63,7 @@ def test_a_clade_counts_everything_below_it_and_the_share_answered_outside_it(ta
     assert table.loc["Sebastes", "mhd"] == (0 + 1 + 7 + 0 + 1) / 5
     assert table.loc["Animalia", "parent"] == ""
     assert table.loc["Sebastes", "parent"] == "Sebastidae"
+    assert table.loc[["Sebastes", "Tunicata"], "rank"].tolist() == ["genus", "subphylum"]
     assert np.isnan(table.loc["Demospongiae", "mhd"])
     assert np.isnan(table.loc["Demospongiae", "leaving"])
 

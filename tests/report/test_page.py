@@ -238,12 +238,13 @@ def test_each_frame_is_embedded_once_for_all_cards_that_show_it(page, world):
     assert len(images) > len(set(images))
     assert set(page.frames) == set(images)
     assert len(images) == page.source.count('class="card"')
-    for picture in page.frames.values():
+    for picture, *size in page.frames.values():
         assert page.source.count(picture) == 1
+        assert size == [80, 60]
 
 
 def test_frames_beyond_the_budget_are_left_out_and_the_page_says_so(world, page, crops, raw, tmp_path, monkeypatch):
-    monkeypatch.setattr("fathomline.report.frames.BUDGET", 2 * len(page.frames["0"]) + 9)
+    monkeypatch.setattr("fathomline.report.frames.BUDGET", 2 * len(page.frames["0"][0]) + 9)
     short = written(world.results, crops, raw, tmp_path)
     assert len(short.frames) == 2
     first = [

@@ -196,7 +196,9 @@ function showFrame(card) {
   const [title, about] = ["h3", ".about"].map((part) => card.querySelector(part).cloneNode(true));
   find("frame-title").replaceChildren(...title.childNodes);
   find("frame-about").replaceChildren(...about.childNodes);
-  find("frame-picture").src = frames[card.dataset.image];
+  const [src, pixelsWide, pixelsHigh] = frames[card.dataset.image];
+  find("frame-picture").src = src;
+  find("frame-view").style.setProperty("--aspect", pixelsWide / pixelsHigh);
   find("frame-picture").alt = `Frame with the box of ${card.querySelector("h3").textContent}`;
   const [left, top, width, height] = card.dataset.box.split(" ");
   Object.assign(find("frame-box").style, { left, top, width, height });
@@ -204,9 +206,6 @@ function showFrame(card) {
   find("frame-next").disabled = !neighbour(1);
   if (!find("frame").open) find("frame").showModal();
 }
-find("frame-picture").addEventListener("load", ({ target }) => {
-  find("frame-view").style.setProperty("--aspect", target.naturalWidth / target.naturalHeight);
-});
 for (const button of document.querySelectorAll(".open")) button.addEventListener("click", () => showFrame(button.closest(".card")));
 function step(by) {
   const next = neighbour(by);
