@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fathomline.report.labels import ROOT, WHOLE_TREE, chart_label, node_id, visible
+from fathomline.report.labels import LONGEST_CHART_LABEL, ROOT, WHOLE_TREE, chart_label, node_id, visible
 from fathomline.taxonomy.tree import Taxonomy
 
 SCALE = "Cividis"
@@ -17,6 +17,15 @@ SCALE = "Cividis"
 
 MOST_NAMES_WITH_COUNTS = 15
 """A confusion chart with more columns has no room to print counts."""
+
+LINE = 17
+"""Pixels from one name on the confusion's vertical axis to the next: closer names would overlap."""
+
+AXIS_TITLE = 76
+"""Pixels for the title of the horizontal axis and the margins."""
+
+SLANTED = 4.8
+"""Pixels of height for each character of a name on the horizontal axis."""
 
 LEGIBLE = 10
 """Pixels; a name that would have to be smaller to fit its bar is not printed."""
@@ -73,6 +82,7 @@ def confusion(table: pd.DataFrame, rank: str) -> go.Figure:
     counts = pairs.pivot_table(index="truth_node", columns="prediction_node", values="rois", aggfunc="sum").reindex(
         index=sorted(set(pairs["truth_node"])), columns=columns
     )
+    longest = min(LONGEST_CHART_LABEL, max(len(visible(name)) for name in labels.values()))
     shares = counts.div(counts.sum(axis=1), axis=0)
     figure = go.Figure(
         go.Heatmap(
@@ -94,7 +104,7 @@ def confusion(table: pd.DataFrame, rank: str) -> go.Figure:
     )
     return figure.update_layout(
         meta={"x": _full_names(labels, columns), "y": _full_names(labels, counts.index)},
-        height=160 + max(180, 17 * len(counts)),
+        height=AXIS_TITLE + LINE * max(10, len(counts)) + round(SLANTED * longest),
         xaxis={"title": {"text": "prediction", "standoff": 12}, "tickangle": -60, **_names_on_axis(labels, columns)},
         yaxis={
             "title": {"text": "truth", "standoff": 12},

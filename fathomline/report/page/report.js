@@ -45,7 +45,7 @@ function drawScale(name, { title, from, to, colorscale, show }) {
 }
 
 // How many levels of the tree are shown at once, and the height at which its smallest bar has room for a name.
-const [LEVELS, LEVELS_ON_A_PHONE, LINE, LOWEST, HIGHEST] = [8, 3, 18, 260, 900];
+const [LEVELS, LEVELS_ON_A_PHONE, LINE, LOWEST, HIGHEST] = [8, 3, 20, 260, 900];
 function treeShape() {
   const limit = narrow.matches ? LEVELS_ON_A_PHONE : LEVELS;
   const top = (clade) => (shownClade === "" ? clade.parent === "" : clade.id === shownClade);
@@ -142,120 +142,6 @@ function drawConfusion() {
 }
 find("rank").addEventListener("change", drawConfusion);
 
-// Galleries show a few cards at first; the worst mistakes can also be filtered.
-const FEW = 12;
-function gallery(list, passes) {
-  const cards = [...list.children];
-  const more = Object.assign(document.createElement("button"), { type: "button" });
-  let limit = FEW;
-  list.after(more);
-  function filter() {
-    const passing = cards.filter(passes);
-    const shown = new Set(passing.slice(0, limit));
-    for (const card of cards) card.hidden = !shown.has(card);
-    more.hidden = passing.length <= limit;
-    more.textContent = `Show all ${passing.length}`;
-    return passing.length;
-  }
-  more.addEventListener("click", () => {
-    const next = cards.find((card) => card.hidden && passes(card));
-    limit = Infinity;
-    filter();
-    next.tabIndex = -1;
-    next.focus();
-  });
-  filter();
-  return () => { limit = FEW; return filter(); };
-}
-
-if (find("gallery-worst")) {
-  const [clade, distance] = [find("gallery-clade"), find("gallery-distance")];
-  const filter = gallery(find("gallery-worst"), (card) =>
-    (clade.value === "" || card.dataset.clades.split(" ").includes(clade.value)) && Number(card.dataset.distance) >= Number(distance.value));
-  const count = () => {
-    find("gallery-count").textContent = `${filter()} of ${find("gallery-worst").children.length} match`;
-  };
-  for (const control of [clade, distance]) control.addEventListener("change", count);
-  count();
-}
-if (find("gallery-confident")) gallery(find("gallery-confident"), () => true);
-
-// A click on a picture shows its frame and box. The frames are parsed when the first one is shown.
-let frames = null;
-let shownCard = null;
-function cardsWithFrames() {
-  return [...shownCard.parentElement.children].filter((card) => !card.hidden && card.dataset.box);
-}
-function neighbour(step) {
-  const cards = cardsWithFrames();
-  return cards[cards.indexOf(shownCard) + step];
-}
-function showFrame(card) {
-  shownCard = card;
-  frames ??= JSON.parse(find("frames").textContent);
-  const [title, about] = ["h3", ".about"].map((part) => card.querySelector(part).cloneNode(true));
-  find("frame-title").replaceChildren(...title.childNodes);
-  find("frame-about").replaceChildren(...about.childNodes);
-  const [src, pixelsWide, pixelsHigh] = frames[card.dataset.image];
-  find("frame-picture").src = src;
-  find("frame-view").style.setProperty("--aspect", pixelsWide / pixelsHigh);
-  find("frame-picture").alt = `Frame with the box of ${card.querySelector("h3").textContent}`;
-  const [left, top, width, height] = card.dataset.box.split(" ");
-  Object.assign(find("frame-box").style, { left, top, width, height });
-  find("frame-previous").disabled = !neighbour(-1);
-  find("frame-next").disabled = !neighbour(1);
-  if (!find("frame").open) find("frame").showModal();
-}
-for (const button of document.querySelectorAll(".open")) button.addEventListener("click", () => showFrame(button.closest(".card")));
-function step(by) {
-  const next = neighbour(by);
-  if (next) showFrame(next);
-}
-find("frame-previous").addEventListener("click", () => step(-1));
-find("frame-next").addEventListener("click", () => step(1));
-find("frame-close").addEventListener("click", () => find("frame").close());
-find("frame").addEventListener("click", (event) => event.target === find("frame") && find("frame").close());
-find("frame").addEventListener("keydown", (event) => {
-  if (event.key === "ArrowLeft") step(-1);
-  if (event.key === "ArrowRight") step(1);
-});
-find("frame").addEventListener("close", () => shownCard.querySelector(".open").focus());
-
-// Tables and charts that scroll sideways say on which side there is more.
-for (const area of document.querySelectorAll(".scroll")) {
-  const update = () => {
-    const { scrollLeft, clientWidth, scrollWidth } = area;
-    const sides = { left: scrollLeft > 1, right: scrollLeft + clientWidth < scrollWidth - 1 };
-    area.dataset.more = Object.keys(sides).filter((side) => sides[side]).join(" ");
-    area.toggleAttribute("tabindex", scrollWidth > clientWidth + 1); // so that arrow keys can scroll it
-    if (area.hasAttribute("tabindex")) area.tabIndex = 0;
-  };
-  area.addEventListener("scroll", update, { passive: true });
-  const sizes = new ResizeObserver(update);
-  sizes.observe(area);
-  sizes.observe(area.firstElementChild);
-}
-
-// A click on a column heading sorts the table; cells without data come last in either order.
-for (const table of document.querySelectorAll("table.sortable")) {
-  const headings = [...table.tHead.rows[0].cells];
-  headings.forEach((heading, column) => heading.querySelector("button")?.addEventListener("click", () => {
-    const order = heading.ariaSort === "ascending" ? "descending" : "ascending";
-    headings.forEach((other) => other.removeAttribute("aria-sort"));
-    heading.ariaSort = order;
-    const sign = order === "ascending" ? 1 : -1;
-    const key = (row) => row.cells[column].textContent.trim();
-    // A row heading is a name, and a taxon may be named "no data".
-    const missing = (row) => row.cells[column].tagName === "TD" && key(row) === "no data";
-    const compare = (left, right) => {
-      const [a, b] = [key(left), key(right)];
-      if (missing(left) || missing(right)) return missing(left) - missing(right);
-      return sign * a.localeCompare(b, "en", { numeric: true });
-    };
-    table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
-  }));
-}
-
 // A name that a chart cuts has its full text as a title.
 function titled(element, text) {
   const title = element.querySelector(":scope > title") ?? element.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "title"));
@@ -276,7 +162,7 @@ function drawAll() {
   for (const element of document.querySelectorAll("[data-chart]")) draw(element, element.dataset.chart);
   drawConfusion();
 }
-function open(event) {
+function openClade(event) {
   const clicked = event.points[0];
   if (clicked.id === shownClade) {
     show(byId.get(shownClade)?.parent ?? "");
@@ -292,7 +178,7 @@ drawScale("confusion", { title: "share", from: 0, to: 1, colorscale, show: (valu
 
 drawAll();
 show("");
-find("chart-tree").on("plotly_icicleclick", open);
+find("chart-tree").on("plotly_icicleclick", openClade);
 for (const name of ["tree", "confusion"]) find(`chart-${name}`).on("plotly_afterplot", nameTaxa);
 nameTaxa();
 dark.addEventListener("change", drawAll);
