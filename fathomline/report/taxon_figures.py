@@ -123,7 +123,6 @@ def _names_on_axis(labels: Mapping[int, str], nodes: Sequence[int]) -> dict[str,
         "showgrid": False,
         "zeroline": False,
         "automargin": True,
-        "fixedrange": True,  # a layer for zooming would lie over the names and hide their titles
         "tickfont": {"size": 10},
     }
 
