@@ -1,14 +1,15 @@
-# make demo · make test · make lint · make use PRESET=reef
+# make demo · make test · make lint · make use PRESET=reef · make params
+# `make use` alone lists the presets; `make params` restores the comments of params.yaml, with its values.
 # Each sets up .venv first if it is missing. PYTHON chooses the interpreter: make demo PYTHON=python3.13
 
 PYTHON ?= python3
-PRESET ?= reef
+PRESET ?=
 VENV := .venv
 BIN := $(VENV)/bin
 # DVC runs stages as `python -m stages.…`: the interpreter of .venv must come first in PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint use
+.PHONY: demo test lint use params
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.runtime
@@ -31,9 +32,10 @@ lint: $(VENV)/.development
 	mypy
 
 use: $(VENV)/.runtime
-	@test -f "presets/$(PRESET).yaml" || { \
-	  echo "there is no presets/$(PRESET).yaml; choose among: $(basename $(notdir $(wildcard presets/*.yaml)))" >&2; exit 1; }
-	@python -m stages.params "presets/$(PRESET).yaml"
+	@python -m stages.params $(if $(PRESET),"presets/$(PRESET).yaml")
+
+params: $(VENV)/.runtime
+	@python -m stages.params --restore
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \

@@ -18,6 +18,7 @@ from fathomline.download.download import DownloadConfig, download
 from fathomline.machine import MachineConfig
 from fathomline.model.degrade import view_spans
 from fathomline.rois.crops import Crops, batches, read_crops
+from fathomline.sources.read import SourceRequest
 from fathomline.train.augment import augmented
 from fathomline.train.config import TrainConfig
 
@@ -118,7 +119,8 @@ def main() -> None:
         frames, raw = Path(scratch) / "frames", Path(scratch) / "raw"
         dataset = write_dataset(frames, FRAMES, [(720, 486)], CONCEPTS, seed=0, distinct=100)
         images = str(frames / "images")
-        download(str(dataset), images, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
+        request = SourceRequest("coco", str(dataset), images)
+        download(request, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
         for size in sizes:
             out = Path(scratch) / f"crops-{size}"
             crop(raw, out, CropConfig(views=[1.0], size=size * 8 // 7, square=True, padding="edge"), workers=0)

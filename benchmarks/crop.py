@@ -12,6 +12,7 @@ from benchmarks.synthetic import write_dataset
 from fathomline.crop.crop import CropConfig, crop
 from fathomline.download.download import DownloadConfig, download
 from fathomline.machine import MachineConfig
+from fathomline.sources.read import SourceRequest
 
 FRAMES = 96
 SIZES = [(1920, 1080), (1920, 1080), (720, 486)]
@@ -35,7 +36,8 @@ def main() -> None:
         frames, raw, out = (Path(scratch) / name for name in ("frames", "raw", "out"))
         dataset = write_dataset(frames, FRAMES, SIZES, ["Porifera"], seed=0)
         images = str(frames / "images")
-        download(str(dataset), images, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
+        request = SourceRequest("coco", str(dataset), images)
+        download(request, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
 
         def ours(workers: int, views: list) -> int:
             shutil.rmtree(out, ignore_errors=True)

@@ -15,6 +15,7 @@ from benchmarks.side_by_side import Contender, time_alternately, timing_table, w
 from benchmarks.synthetic import write_dataset
 from fathomline.download.download import DownloadConfig, download
 from fathomline.machine import MachineConfig
+from fathomline.sources.read import SourceRequest
 
 FRAMES = 600
 LATENCY = 0.050
@@ -84,7 +85,8 @@ def main() -> None:
 
         def ours() -> int:
             shutil.rmtree(out, ignore_errors=True)
-            return download(str(dataset), None, out, settings, machine=machine, labelled=True).fetched
+            request = SourceRequest("coco", str(dataset))
+            return download(request, out, settings, machine=machine, labelled=True).fetched
 
         def official() -> int:
             shutil.rmtree(out, ignore_errors=True)

@@ -26,6 +26,7 @@ from fathomline.model.degrade import degraded_scale, view_spans
 from fathomline.model.inference import predict_logits
 from fathomline.model.orientations import ORIENTATIONS
 from fathomline.rois.crops import Crops, read_crops
+from fathomline.sources.read import SourceRequest
 from fathomline.split import SplitConfig, assign_folds
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.train.config import TrainConfig
@@ -71,7 +72,8 @@ def prepare(name: str, views: Sequence[float | str], square: bool = False) -> Sp
         sys.exit(f"{source}: no such folder; this benchmark needs its images")
     if not raw.exists():
         images = str(source / "images")
-        download(str(source / "train.json"), images, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
+        request = SourceRequest("coco", str(source / "train.json"), images)
+        download(request, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
     if not (out / "annotations.csv").exists():
         crop(raw, out, replace(load_section(PRESET, "crop", CropConfig), views=list(views), square=square), workers=0)
     crops = read_crops(out)

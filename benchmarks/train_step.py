@@ -27,6 +27,7 @@ from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import view_spans
 from fathomline.model.device import best_device, keep_freed_memory
 from fathomline.rois.crops import Crops, read_crops
+from fathomline.sources.read import SourceRequest
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.train.config import TrainConfig
 from fathomline.train.design import design
@@ -198,7 +199,8 @@ def main() -> None:
         concepts = list(taxonomy.concepts)
         dataset = write_dataset(frames, round(arguments.rois / 2.64), [(720, 486)], concepts, seed=0, distinct=100)
         images = str(frames / "images")
-        download(str(dataset), images, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
+        request = SourceRequest("coco", str(dataset), images)
+        download(request, raw, DownloadConfig(), machine=MachineConfig(), labelled=True)
         side = config.image_size * 8 // 7
         crop(raw, out, CropConfig(views=[1.0], size=side, square=True, padding="edge"), workers=0)
         timings, notes = measure(out, config, taxonomy)

@@ -19,8 +19,7 @@ def main() -> None:
     machine = params_section("machine", MachineConfig)
     with opened(params_section("source", SourceConfig), arguments.subset) as source:
         result = download(
-            source.annotations,
-            source.images,
+            source.request,
             arguments.raw,
             config,
             machine=machine,

@@ -8,23 +8,46 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 
 from fathomline.config import section
+from fathomline.dataset.box_format import BoxFormat
+from fathomline.sources.read import SourceRequest
 
 Subset = Literal["train", "test"]
+
+ANNOTATIONS = {
+    "coco": "a COCO JSON: a path, a URL, or a folder with one JSON",
+    "folder": "a folder of pictures",
+    "table": "a CSV",
+}
 
 
 @section
 class SourceConfig:
-    name: Literal["reef", "coco"] = "reef"
-    """reef: the embedded FathomNet, whose frames are drawn · coco: the COCO JSONs below."""
+    name: Literal["reef", "coco", "folder", "table"] = "reef"
+    """reef: the embedded FathomNet · coco: COCO JSONs · folder: one folder per concept · table: CSVs. `folder` takes
+    each picture for one ROI, and the name of its folder for the concept. `table` needs the columns `path`, `label`, and
+    `x`, `y`, `w`, `h` unless ROIs are whole pictures; it also reads the CSV exports of VIAME, BIIGLE, SQUIDLE+ and
+    Tator."""
 
     train: str | None = None
-    """COCO JSON of the training subset: a path or an http(s) URL. Required by `coco`."""
+    """Annotations of the training subset: a COCO JSON (path or URL), a folder, or a CSV, according to `name`. Required
+    unless `name` is `reef`."""
 
     test: str | None = None
-    """COCO JSON of the test subset: a path or an http(s) URL. Required by `coco`; its categories may be null."""
+    """Annotations of the test subset, which need no labels; null: no test subset. For `folder`, the pictures may lie in
+    any subfolders."""
 
     images: str | None = None
-    """Local folder that contains the frames by `file_name`; null: fetch each `coco_url`. Used by `coco`."""
+    """Local folder of the frames, found by `file_name`; null: each `coco_url`, or the place of the annotations. The
+    latter is used if no image has a `coco_url`. A frame that is not where its `file_name` says is found by its base
+    name, if only one file has that."""
+
+    test_images: str | None = None
+    """Local folder of the test frames; null: the same as `images`."""
+
+    box_format: BoxFormat = "xywh"
+    """What the four numbers of a box are. xywh: left, top, width, height in pixels, as in COCO; xyxy: left, top, right,
+    bottom; xywh_normalized: xywh as fractions of the frame; cxcywh_normalized: centre, width and height as fractions,
+    as in YOLO. Boxes that are evidently in another format stop the download."""
 
     reef_frames: Annotated[int, Interval(ge=8, le=99_999)] = 320
     """Training frames that `reef` draws; it draws a fifth as many test frames."""
@@ -33,27 +56,25 @@ class SourceConfig:
     """Seed of `reef`: a different seed draws different frames of the same taxa."""
 
     def __post_init__(self) -> None:
-        if self.name == "coco":
-            self.coco_location("train")
-            self.coco_location("test")
+        if self.name != "reef" and not self.train:
+            raise ValueError(f"`name: {self.name}` needs `train`: {ANNOTATIONS[self.name]}")
 
-    def coco_location(self, subset: Subset) -> str:
-        """Path or URL of the COCO JSON of a subset. ValueError if it is not set."""
-        location = self.train if subset == "train" else self.test
-        if not location:
-            raise ValueError("`name: coco` needs both `train` and `test`: the path or URL of a COCO JSON for each")
-        return location
+    def request(self, subset: Subset) -> SourceRequest | None:
+        """Where the annotations of a subset are, for any source but the reef; None if there is no test subset."""
+        if self.name == "reef":
+            raise ValueError("the reef has no files")
+        location, images = self.train, self.images
+        if subset == "test":
+            location, images = self.test, self.test_images or self.images
+        return SourceRequest(self.name, location, images, self.box_format) if location else None
 
 
 @dataclass(frozen=True)
 class Source:
     """Where to get one subset and its names while the source is open."""
 
-    annotations: str
-    """COCO JSON, a path or URL."""
-
-    images: str | None
-    """Local folder of the frames; None: fetch them by URL."""
+    request: SourceRequest | None
+    """None if there is no test subset."""
 
     worms: str | None
     """Base URL of the WoRMS service to query; None for FathomNet's."""
@@ -65,11 +86,11 @@ class Source:
 @contextmanager
 def opened(config: SourceConfig, subset: Subset) -> Iterator[Source]:
     """Open the source of a subset; the server of the reef runs as long as the context is open."""
-    if config.name == "coco":
-        yield Source(config.coco_location(subset), config.images, worms=None, allow_loopback=False)
+    if config.name != "reef":
+        yield Source(config.request(subset), worms=None, allow_loopback=False)
         return
     from reef.reef import Reef
     from reef.server import serve
 
     with serve(Reef(config.reef_frames, config.reef_seed)) as base:
-        yield Source(f"{base}/{subset}.json", images=None, worms=f"{base}/worms", allow_loopback=True)
+        yield Source(SourceRequest("coco", f"{base}/{subset}.json"), worms=f"{base}/worms", allow_loopback=True)

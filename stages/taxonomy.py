@@ -1,4 +1,4 @@
-"""Find the lineage of every concept of both subsets."""
+"""Find the lineage of every concept of the training subset."""
 
 import argparse
 from pathlib import Path
@@ -14,11 +14,11 @@ from stages.summaries import taxonomy_summary
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("datasets", type=Path, nargs=2, help="dataset.json of the two subsets: training, test")
+    parser.add_argument("dataset", type=Path, help="dataset.json of the training subset")
     parser.add_argument("reference", type=Path, help="taxonomy_reference.json, read if it exists, then written")
     arguments = parser.parse_args()
     config, machine = params_section("taxonomy", TaxonomyConfig), params_section("machine", MachineConfig)
-    concepts = {category["name"] for path in arguments.datasets for category in read_dataset(path).categories}
+    concepts = {category["name"] for category in read_dataset(arguments.dataset).categories}
     with opened(params_section("source", SourceConfig), "train") as source:
         resolution = update_reference(concepts, config, arguments.reference, worms_url=source.worms, machine=machine)
     for line in (*resolution.notes, *resolution.changes):

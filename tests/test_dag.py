@@ -93,7 +93,7 @@ def test_no_stage_depends_on_modules_that_change_no_output():
 
 
 LAYERS = ("stages", "cli", "serve", "answers", "report", "predictor", "inputs", "bundle", "predict", "train", "decide")
-LAYERS += ("model", "crop", "download", "split", "rois", "dataset", "lineages", "taxonomy")
+LAYERS += ("model", "crop", "download", "sources", "split", "rois", "dataset", "lineages", "taxonomy")
 """Rooms from top to bottom: each may import only those after it."""
 
 

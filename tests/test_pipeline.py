@@ -10,7 +10,7 @@ import pytest
 import fathomline
 from fathomline.cli import main
 from reef.reef import Reef
-from tests.checkout import FRAMES, Checkout, stages_run
+from tests.checkout import FRAMES, SMALL, Checkout, stages_run
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +49,13 @@ def test_the_first_run_runs_every_stage(repro):
     assert sorted(stages_run(repro[1])) == sorted(EVERY_STAGE)
 
 
-def test_each_stage_prints_one_line_and_no_warning(repro):
+def test_each_stage_prints_one_line_and_no_warning_and_training_one_per_epoch(repro):
     lines = repro[1].split("To track the changes")[0].splitlines()
     printed = [line for line in lines if line and not re.match(r"Running|> python|> sh|Updating|Generating", line)]
+    epochs = [line.split(":")[0] for line in printed if line.startswith("epoch ")]
+    printed = [line for line in printed if not line.startswith("epoch ")]
+    assert epochs == [f"epoch {number} of {SMALL['train']['epochs']}" for number in range(1, len(epochs) + 1)]
+    assert len(epochs) == SMALL["train"]["epochs"]
     assert [line.split(":")[0] for line in printed] == [
         "download train",
         "download test",
@@ -160,7 +164,24 @@ def test_an_experiment_with_another_decoder_runs_no_model_and_shows_the_mhd_befo
     difference = json.loads(checkout.dvc("metrics", "diff", "--json"))["metrics.json"]["mhd"]
     assert (difference["old"], difference["new"]) == (before, metrics["mhd"])
     assert checkout.json("bundle/bundle.json")["decision"]["decoder"] == "argmax"
+    checkout.run("python", "-m", "stages.params", "--restore")
+    assert "# How probabilities become an answer" in (checkout.folder / "params.yaml").read_text()
+    assert checkout.changed_stages() == [], "DVC compares parameters by value: writing their comments reruns nothing"
     checkout.restore()
+
+
+def test_the_submission_can_be_scored_against_the_truth_of_the_reef(repro, capsys):
+    checkout, _ = repro
+    checkout.run("python", "-m", "stages.truth", "truth.csv")
+    paths = {name: str(checkout.folder / name) for name in ("submission.csv", "truth.csv", "rows.csv")}
+    taxonomy = str(checkout.folder / "cache/taxonomy_reference.json")
+    scored = ["score", paths["submission.csv"], paths["truth.csv"], "--taxonomy", taxonomy]
+    assert main([*scored, "--details", paths["rows.csv"]]) == 0
+    rows = pd.read_csv(paths["rows.csv"])
+    assert float(capsys.readouterr().out) == pytest.approx(rows["distance"].mean(), abs=1e-6)
+    assert rows["truth"].to_dict() == dict(enumerate(Reef(FRAMES, seed=0).labels("test").values()))
+    assert rows["distance"].mean() < 5, "far better than names at random"
+    assert not checkout.git("status", "--porcelain"), "git ignores what the README's example writes"
 
 
 def test_repeated_predictions_are_identical_byte_for_byte(repro):

@@ -122,7 +122,7 @@ def stage(tmp_path):
 
 def test_a_damaged_dataset_stops_the_taxonomy_stage_without_a_traceback(stage, tmp_path):
     write_json({"images": [{"id": 1}], "annotations": [], "categories": [{"id": 1}]}, tmp_path / "dataset.json")
-    status, said = stage("stages.taxonomy", "dataset.json", "dataset.json", "reference.json")
+    status, said = stage("stages.taxonomy", "dataset.json", "reference.json")
     assert status == 1
     assert said.startswith("error: dataset.json: ")
     assert "Traceback" not in said

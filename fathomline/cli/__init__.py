@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from fathomline.cli import export, lineage, predict, score, serve
+from fathomline.cli import export, lineage, lineages, predict, score, serve
 from fathomline.errors import InputError
 from fathomline.progress import error
 from fathomline.version import __version__
@@ -54,6 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="fathomline", description="Hierarchical classification of marine animals.")
     parser.add_argument("--version", action="version", version=f"fathomline {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (predict, serve, export, lineage, score):
+    for command in (predict, serve, export, lineage, lineages, score):
         command.add_parser(commands)
     return parser

@@ -1,6 +1,7 @@
 """`fathomline lineage`: the path of a name, rank by rank."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from fathomline.cli.taxonomy_option import chosen_taxonomy, taxonomy_option
@@ -16,7 +17,8 @@ def add_parser(commands: Any) -> None:
         "lineage",
         parents=[taxonomy_option()],
         help="show the lineage of a name, rank by rank",
-        description="Print the lineage of each NAME from kingdom down, rank by rank.",
+        description="Print the lineage of each NAME from kingdom down, rank by rank, with its AphiaID where the "
+        "taxonomy has it. Exit status: 0, or 1 if a NAME is not in the taxonomy; the others are printed all the same.",
     )
     parser.add_argument(
         "names", nargs="+", metavar="NAME", help="a concept or any taxon above one; quote names with spaces"
@@ -28,14 +30,21 @@ def _show_lineages(parsed: argparse.Namespace) -> int:
     taxonomy = chosen_taxonomy(parsed.taxonomy)
     names = list(dict.fromkeys(parsed.names))
     nodes = {name: node for name in names if (node := _find(name, taxonomy)) is not None}
+    for name, node in nodes.items():
+        summary(_format_lineage(name, node, taxonomy))
     unknown = [name for name in names if name not in nodes]
     if unknown:
         known = [*taxonomy.concepts, *(node.name for node in taxonomy.nodes)]
         hints = [f"{name!r} (nearest: {', '.join(nearest(name, known)) or 'none'})" for name in unknown]
-        raise InputError(f"{len(unknown)} name(s) are not in the taxonomy: {listing(hints)}")
-    for name, node in nodes.items():
-        summary(_format_lineage(name, node, taxonomy))
+        where = "the taxonomy of FathomNet 2025" if parsed.taxonomy is None else parsed.taxonomy
+        raise InputError(f"{len(unknown)} name(s) are not in {where}: {listing(hints)}{_remedy(parsed.taxonomy)}")
     return 0
+
+
+def _remedy(taxonomy: Path | None) -> str:
+    if taxonomy is not None:
+        return ""
+    return "; for names of your own, add --taxonomy cache/taxonomy_reference.json, which the taxonomy stage writes"
 
 
 def _find(name: str, taxonomy: Taxonomy) -> int | None:
@@ -47,7 +56,10 @@ def _format_lineage(name: str, node: int, taxonomy: Taxonomy) -> str:
     """The name, then its lineage, one rank per line; a taxon between the seven ranks comes last with its own rank."""
     path = [taxonomy.nodes[ancestor] for ancestor in taxonomy.paths[node] if ancestor >= 0]
     own_ranks = {lineage.path[-1]: lineage.rank for lineage in taxonomy.lineages}
-    ranks = [str(step.rank or own_ranks[step]) for step in path]
+    own_ids = {lineage.path[-1]: lineage.aphia_id for lineage in taxonomy.lineages if lineage.aphia_id is not None}
     title = path[-1].name if name == path[-1].name else f"{name}: {path[-1].name}"
-    lines = [f"  {rank:<11} {step.name}" for rank, step in zip(ranks, path, strict=True)]
+    lines = [
+        f"  {step.rank or own_ranks[step]!s:<11} {step.name}{f' (AphiaID {own_ids[step]})' if step in own_ids else ''}"
+        for step in path
+    ]
     return "\n".join([title, *lines])

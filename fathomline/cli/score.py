@@ -17,7 +17,8 @@ def add_parser(commands: Any) -> None:
         parents=[taxonomy_option()],
         help="compute the mean hierarchical distance of a submission",
         description="Print the mean hierarchical distance (MHD) of SUBMISSION by the rules of FathomNet 2025: an "
-        "unknown or empty name costs 12. Both files need the columns annotation_id and concept_name.",
+        "unknown or empty name costs 12. Both files need the columns annotation_id, a number or any text, and "
+        "concept_name.",
     )
     parser.add_argument("submission", type=Path, metavar="SUBMISSION", help="CSV of answers")
     parser.add_argument("truth", type=Path, metavar="TRUTH", help="CSV of the true names of the same annotations")

@@ -52,10 +52,11 @@ class Coco:
 
 def read_coco(path: Path, *, labelled: bool) -> Coco:
     """Read and check the COCO JSON at `path`; see `parse_coco`."""
-    return parse_coco(_content(path), str(path), labelled=labelled)
+    return parse_coco(read_bytes(path), str(path), labelled=labelled)
 
 
-def _content(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The content of a file that should be a COCO JSON. Raises InputError if it cannot be read."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -71,7 +72,7 @@ def read_dataset(path: Path) -> Coco:
     Without a test subset, that of the test subset has no images and no annotations.
     """
     try:
-        return checked_coco(load_json(_content(path), str(path), "a COCO JSON"), str(path), may_be_empty=True)
+        return checked_coco(load_json(read_bytes(path), str(path), "a COCO JSON"), str(path), may_be_empty=True)
     except InputError as error:
         remedy = "; run `dvc repro --force download` to write it again"
         raise InputError("\n".join(f"{line}{remedy}" for line in str(error).splitlines())) from None

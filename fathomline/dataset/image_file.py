@@ -6,6 +6,7 @@ import struct
 import warnings
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -54,6 +55,8 @@ MALFORMED = (
 """What Pillow's readers raise for malformed files: nearly everything."""
 
 EXIF_ORIENTATION = 0x0112
+FIRST_SIDEWAYS = 5
+"""The EXIF orientations from this one on exchange width and height."""
 
 TO_UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -112,6 +115,21 @@ def decode_image(body: bytes) -> Frame:
         raise Unusable(f"not an image: begins with {body[:24]!r}") from None
     except MALFORMED as error:
         raise Unusable(f"broken image: {_one_line(error)}") from None
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture as a viewer shows it, upright, from the header of its file.
+
+    Raises Unusable if the file cannot be read or is not a picture.
+    """
+    try:
+        with Image.open(path, formats=list(EXTENSIONS)) as image:
+            width, height = image.size
+            return (height, width) if _orientation(image) >= FIRST_SIDEWAYS else (width, height)
+    except UnidentifiedImageError:
+        raise Unusable("not an image") from None
+    except (Image.DecompressionBombError, *MALFORMED) as error:
+        raise Unusable(f"cannot be read: {_one_line(error)}") from None
 
 
 def decode_pillow_image(image: Image.Image) -> Frame:

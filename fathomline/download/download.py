@@ -10,20 +10,25 @@ from typing import Annotated
 from annotated_types import Gt, Interval
 
 from fathomline.config import section
-from fathomline.dataset.coco import Coco, JsonObject, parse_coco, read_coco
+from fathomline.dataset.coco import Coco, JsonObject
 from fathomline.dataset.image_file import decode_image
 from fathomline.dataset.manifest import Record, one_line
 from fathomline.download.frame_sources import FolderSource, FrameSource, WebSource
 from fathomline.download.store import Store, write_again_if_removed
 from fathomline.download.transfer import Fetcher
 from fathomline.download.urls import UrlPolicy
-from fathomline.errors import InputError, Unusable, listing
+from fathomline.errors import InputError, Unusable, listing, shown
 from fathomline.files import write_json
 from fathomline.machine import MachineConfig
 from fathomline.progress import progress, warning
+from fathomline.sources.frame_names import FrameFolder
+from fathomline.sources.read import Fetch, SourceData, SourceRequest, read_source
 
 MAX_JSON_BYTES = 2 * 10**9
 """FathomNet's largest JSONs are a few tens of MB."""
+
+NO_SUBSET = SourceData(Coco([], [], []), base=None, frames=None, notes=())
+"""A test subset that the user does not have."""
 
 MAX_REASONS = 20
 """Reasons for failed images that a message lists."""
@@ -65,8 +70,7 @@ class DownloadSummary:
 
 
 def download(
-    location: str,
-    images: str | None,
+    request: SourceRequest | None,
     destination: Path,
     config: DownloadConfig,
     *,
@@ -74,26 +78,27 @@ def download(
     labelled: bool,
     allow_loopback: bool = False,
 ) -> DownloadSummary:
-    """Download the COCO JSON at `location`, a path or an http(s) URL, and its frames to `destination`.
+    """Download the annotations and the frames of a subset to `destination`. Without a `request`, the subset is empty.
 
-    Frames come from the folder `images`, by their `file_name`. If `images` is None, they come from their `coco_url`.
     Writes `dataset.json`, `images/<image_id>.<ext>` and `manifest.csv`. Frames of an earlier run are reused if they
     match its manifest or journal byte for byte; everything else in `images/` is removed. If `labelled`, each
     annotation must have a category. `allow_loopback` permits servers on this machine, whatever `config` says.
 
-    Raises InputError before anything is written if the JSON cannot be read or is not valid. Raises it after fetching
-    everything it can if more than `allowed_missing` of the images failed.
+    Raises InputError before anything is written if the annotations cannot be read or are not valid. Raises it after
+    fetching everything it can if more than `allowed_missing` of the images failed.
     """
     started = time.monotonic()
     policy = UrlPolicy(config.allow_private_hosts, allow_loopback)
     fetcher = Fetcher(policy, timeout=machine.timeout, retries=machine.retries, connections=machine.connections)
-    coco, base = _read_dataset(location, fetcher, labelled)
-    source = _frame_source(images, fetcher, base, coco, location)
+    data = NO_SUBSET if request is None else read_source(request, labelled=labelled, fetch=_annotations_by(fetcher))
+    for note in data.notes:
+        warning(f"download: {note}")
+    source = _frame_source(data, fetcher)
     max_bytes = int(config.max_megabytes * 1e6)
     try:
         with Store(destination) as store:
-            write_again_if_removed(lambda: write_json(coco.content(), destination / "dataset.json"))
-            tasks = [FetchTask(image, source, store, max_bytes) for image in coco.images]
+            write_again_if_removed(lambda: write_json(data.coco.content(), destination / "dataset.json"))
+            tasks = [FetchTask(image, source, store, max_bytes) for image in data.coco.images]
             results = _run(tasks, machine.connections, fetcher)
             records = store.finish([result.record for result in results])
     except OSError as error:
@@ -101,7 +106,9 @@ def download(
             f"{error.filename or destination}: {error.strerror or error}; download stopped. The frames fetched so far "
             "are kept: run the stage again"
         ) from error
-    _report_failures(records, config.allowed_missing, destination)
+    for note in data.frames.notes() if data.frames else ():
+        warning(f"download: {note}")
+    _report_failures(records, config.allowed_missing, destination, data.frames)
     return _summary(records, results, time.monotonic() - started)
 
 
@@ -147,30 +154,25 @@ class FetchTask:
         )
 
 
-def _read_dataset(location: str, fetcher: Fetcher, labelled: bool) -> tuple[Coco, str | None]:
-    """The checked COCO, and the base of its relative URLs, None for a local file."""
-    if "://" not in location:
-        return read_coco(Path(location), labelled=labelled), None
-    try:
-        text, url = fetcher.fetch(location, MAX_JSON_BYTES)
-    except Unusable as error:
-        raise InputError(
-            f"{location}: the COCO JSON could not be fetched: {error}. Check the URL and the network and run the "
-            "stage again, or give the path of a local copy"
-        ) from None
-    return parse_coco(text, location, labelled=labelled), url
+def _annotations_by(fetcher: Fetcher) -> Fetch:
+    def fetch(url: str) -> tuple[bytes, str]:
+        try:
+            return fetcher.fetch(url, MAX_JSON_BYTES)
+        except Unusable as error:
+            raise InputError(
+                f"{url}: the COCO JSON could not be fetched: {error}. Check the URL and the network and run the stage "
+                "again, or give the path of a local copy"
+            ) from None
+
+    return fetch
 
 
-def _frame_source(images: str | None, fetcher: Fetcher, base: str | None, coco: Coco, location: str) -> FrameSource:
-    if images is None:
-        web = WebSource(fetcher, base)
-        web.check(coco.images, location)
-        return web
-    if "://" in images:
-        raise InputError(f"`source.images` is {images!r}, expected a local folder, or null to fetch each `coco_url`")
-    folder = FolderSource(Path(images))
-    folder.check()
-    return folder
+def _frame_source(data: SourceData, fetcher: Fetcher) -> FrameSource:
+    if data.frames is not None:
+        return FolderSource(data.frames)
+    web = WebSource(fetcher, data.base)
+    web.check(data.coco.images)
+    return web
 
 
 def _run(tasks: list[FetchTask], connections: int, fetcher: Fetcher) -> list[FetchResult]:
@@ -187,15 +189,21 @@ def _run(tasks: list[FetchTask], connections: int, fetcher: Fetcher) -> list[Fet
         pool.shutdown(cancel_futures=True)
 
 
-def _report_failures(records: list[Record], allowed_missing: float, destination: Path) -> None:
+def _report_failures(
+    records: list[Record], allowed_missing: float, destination: Path, frames: FrameFolder | None
+) -> None:
     """Warn of failed images, or raise InputError if more failed than are allowed."""
     failed = [record for record in records if record.status != "ok"]
     if not failed:
         return
-    by_reason: dict[str, list[int]] = {}
+    by_reason: dict[str, list[Record]] = {}
     for record in failed:
-        by_reason.setdefault(record.error, []).append(record.image_id)
-    lines = [f"  {len(ids)} × {reason} (images {listing(ids)})" for reason, ids in by_reason.items()]
+        by_reason.setdefault(record.error, []).append(record)
+    lines = [
+        f"  {len(same)} × {reason} (images {listing(record.image_id for record in same)}; the first is "
+        f"{_place(same[0].url, frames)})"
+        for reason, same in by_reason.items()
+    ]
     if len(lines) > MAX_REASONS:
         lines[MAX_REASONS:] = [f"  and {len(lines) - MAX_REASONS} more reasons"]
     reasons = "\n".join(lines)
@@ -208,6 +216,13 @@ def _report_failures(records: list[Record], allowed_missing: float, destination:
         f"{message}\nRun the stage again to fetch only the missing images. To continue without them, raise "
         f"`download.allowed_missing`: it is {allowed_missing:g}, and {missing:.4g} of the images are missing"
     )
+
+
+def _place(location: str, frames: FrameFolder | None) -> str:
+    """Where a frame was looked for."""
+    if not location:
+        return "without a location"
+    return shown(str(frames.folder / location) if frames else location, 200)
 
 
 def _summary(records: list[Record], results: list[FetchResult], seconds: float) -> DownloadSummary:

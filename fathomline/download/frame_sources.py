@@ -3,15 +3,14 @@
 import hashlib
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 from urllib.parse import urljoin
 
 from fathomline.dataset.coco import JsonObject
 from fathomline.dataset.manifest import Record
-from fathomline.download.inside_folder import path_inside
 from fathomline.download.transfer import Fetcher
 from fathomline.errors import InputError, Unusable, listing
+from fathomline.sources.frame_names import FrameFolder
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
@@ -37,13 +36,13 @@ class WebSource:
     base: str | None
     """URL of the JSON, against which relative URLs are resolved; None for a local JSON."""
 
-    def check(self, images: list[JsonObject], where: str) -> None:
+    def check(self, images: list[JsonObject]) -> None:
         """Raise InputError if there are relative URLs and no base."""
         locations = {image["id"]: self.location(image) for image in images}
         relative = [image_id for image_id, url in locations.items() if url and not SCHEME.match(url)]
         if relative and self.base is None:
             raise InputError(
-                f"{where}: {len(relative)} images have a relative `coco_url`, but a local JSON has no base URL: "
+                f"{len(relative)} images have a relative `coco_url`, but a local JSON has no base URL: "
                 f"images {listing(relative)}; set `source.images` to the folder of the frames"
             )
 
@@ -66,24 +65,17 @@ class WebSource:
 
 @dataclass(frozen=True)
 class FolderSource:
-    """Frames by their `file_name` in a folder. A name that leads outside the folder is refused."""
+    """Frames by their `file_name` in a folder."""
 
-    folder: Path
-
-    def check(self) -> None:
-        """Raise InputError if the folder does not exist."""
-        if not self.folder.is_dir():
-            raise InputError(f"{self.folder}: no such folder; set `source.images` to the folder of the frames")
+    frames: FrameFolder
 
     def location(self, image: JsonObject) -> str:
         name = image.get("file_name")
         return name if isinstance(name, str) else ""
 
     def read(self, image: JsonObject, max_bytes: int) -> bytes:
-        path = path_inside(self.folder, self.location(image))
+        path = self.frames.find(self.location(image))
         try:
-            if not path.is_file():
-                raise Unusable("no such file under `source.images`")
             if path.stat().st_size > max_bytes:
                 raise Unusable(f"larger than {max_bytes / 1e6:g} MB; see `download.max_megabytes`")
             return path.read_bytes()

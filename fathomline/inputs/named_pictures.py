@@ -5,9 +5,9 @@ import re
 from functools import cached_property
 from pathlib import Path
 
-from fathomline.download.inside_folder import path_inside
+from fathomline.dataset.picture_files import is_picture
 from fathomline.errors import Unusable
-from fathomline.inputs.folders import is_picture
+from fathomline.sources.inside_folder import path_inside
 
 URL = re.compile(r"https?://", re.IGNORECASE)
 

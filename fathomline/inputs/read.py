@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from fathomline.dataset.picture_files import files_below, is_picture
 from fathomline.errors import InputError, listing
 from fathomline.inputs.csv_boxes import csv_rows
-from fathomline.inputs.folders import files_below, is_picture, whole_pictures
 from fathomline.inputs.json_boxes import json_rows
 from fathomline.inputs.named_pictures import URL
 from fathomline.inputs.requests import FrameRequest
@@ -70,8 +70,13 @@ def _folder_rows(folder: Path, images: Path | None) -> list[Row]:
         # Labels lie in the folder, or beside `images` above it. Most folders have none, and may be large.
         may_have_labels = texts or "images" in Path(os.path.abspath(folder)).parts
         labelled = labelled_rows(folder, pictures) if may_have_labels else None
-        return whole_pictures(folder, pictures) if labelled is None else labelled
+        return _whole_pictures(folder, pictures) if labelled is None else labelled
     if texts and images is not None:
         return labels_only_rows(folder, texts, images)
     hint = "; if it has YOLO labels, give the folder of their pictures with --images" if texts else ""
     raise InputError(f"{folder}: has no picture with one of the usual extensions (.jpg, .png, .tif, …){hint}")
+
+
+def _whole_pictures(folder: Path, pictures: Sequence[PurePosixPath]) -> list[Row]:
+    """A row for each picture. Args: pictures, relative to the folder."""
+    return [Row(Picture((folder / name).as_posix(), str(folder / name))) for name in pictures]

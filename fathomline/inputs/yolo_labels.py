@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from fathomline.dataset.picture_files import files_below, is_picture
 from fathomline.errors import InputError
-from fathomline.inputs.folders import files_below, is_picture
 from fathomline.inputs.rows import Picture, Row
 from fathomline.inputs.source_file import read_source
 from fathomline.inputs.yolo_lines import LabelLine, parse_line, tracks

@@ -18,6 +18,14 @@ _FRAGMENT = 4
 """Suggestions share this many characters at the start of the name, or one more at the end of its last word."""
 
 
+class WormsUnreachable(InputError):
+    """WoRMS gave no usable answer: `url` and `cause` say where and why."""
+
+    def __init__(self, message: str, url: str, cause: str) -> None:
+        super().__init__(message)
+        self.url, self.cause = url, cause
+
+
 @dataclass(frozen=True)
 class Answers:
     """The result of looking up some names."""
@@ -44,7 +52,8 @@ def ask_worms(
         known: further names that an unknown one may be a misspelling of.
         keep: called with each lineage as soon as it is known, from the thread that called this function.
 
-    Raises InputError if the service cannot be reached, or gives ancestors that do not form a lineage.
+    Raises WormsUnreachable if the service gives no usable answer, InputError if it gives ancestors that do not form a
+    lineage.
     """
     findings: dict[str, Finding] = {}
 
@@ -56,10 +65,12 @@ def ask_worms(
         try:
             _look_up_all(concepts, worms, machine.connections, take)
         except Unreachable as error:
-            raise InputError(
+            raise WormsUnreachable(
                 f"WoRMS at {error.url} gave no usable answer: {error.cause}. {len(findings)} of {len(concepts)} names "
                 "are looked up and saved: run again to resume. Without a network connection, set taxonomy.offline: "
-                "true and give the lineages in the CSV of taxonomy.lineages"
+                "true and give the lineages in the CSV of taxonomy.lineages",
+                error.url,
+                error.cause,
             ) from None
         unknown = [concept for concept in concepts if concept not in findings]
         suggestions = {name: _suggestions(name, worms, known) for name in unknown[:_SUGGESTIONS_LIMIT]}

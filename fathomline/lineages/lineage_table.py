@@ -1,12 +1,15 @@
 """The user's own lineages: the CSV given by `taxonomy.lineages`."""
 
+import csv
 import difflib
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fathomline.errors import InputError
-from fathomline.files import read_csv
+from fathomline.errors import InputError, listing, shown
+from fathomline.files import without_formula
+from fathomline.spreadsheet import read_table
 from fathomline.taxonomy.lineage import Lineage, Node
 from fathomline.taxonomy.ranks import RANKS, rank_or_none
 
@@ -15,21 +18,30 @@ COLUMNS = ["concept_name", "aphia_id", "rank", *(rank.value for rank in RANKS)]
 _SHOWN_FAULTS = 10
 
 
-def read_lineage_table(path: Path) -> dict[str, Lineage]:
+def read_lineage_table(path: Path, *, skip_unfilled: bool = False) -> dict[str, Lineage]:
     """Read the CSV, by concept. An empty cell means that the path skips the rank, or that the AphiaID is unknown.
+
+    It may be as a spreadsheet saves it: see `read_table`; columns that are not in COLUMNS are ignored.
 
     If the rank of a concept is one of the seven, and the column of that rank has another name, then the concept is a
     synonym of that name.
 
+    Args: skip_unfilled: ignore rows in which only the name is filled in, as `lineage_table_text` writes them.
     Raises InputError with file and row of each error, up to ten.
     """
-    # Cells are read as text: pandas would take a genus "Nan" for a missing value, and an AphiaID for a float.
-    table = read_csv(path, COLUMNS, dtype=str, keep_default_na=False, na_filter=False)
+    table = read_table(path, f"a CSV with the columns {', '.join(COLUMNS)}", known=COLUMNS)
+    missing = table.lacking(COLUMNS)
+    if missing:
+        raise InputError(f"{path}: lacks the column(s) {', '.join(missing)}; the file has {listing(table.columns, 30)}")
     faults: list[str] = []
     lineages: dict[str, Lineage] = {}
     rows: dict[str, int] = {}
-    for row, record in enumerate(table[COLUMNS].to_dict("records"), start=2):
-        cells = {column: str(text).strip() for column, text in record.items()}
+    for row, cells, extra in table.rows(COLUMNS):
+        if extra:
+            faults.append(f"row {row}: more cells than the header, such as {shown(extra[0])}; quote cells with commas")
+            continue
+        if skip_unfilled and not any(text for name, text in cells.items() if name != "concept_name"):
+            continue
         try:
             lineage = _lineage(cells)
         except InputError as error:
@@ -41,11 +53,25 @@ def read_lineage_table(path: Path) -> dict[str, Lineage]:
             )
             continue
         lineages[lineage.concept], rows[lineage.concept] = lineage, row
-    faults.extend(_contradictions(lineages, rows))
+    faults.extend(contradictions(lineages, rows))
     if faults:
         more = [f"and {len(faults) - _SHOWN_FAULTS} more"] if len(faults) > _SHOWN_FAULTS else []
         raise InputError("\n".join(f"{path}: {fault}" for fault in [*faults[:_SHOWN_FAULTS], *more]))
     return lineages
+
+
+def lineage_table_text(lineages: Mapping[str, Lineage | None]) -> str:
+    """The CSV with a row per concept, as `read_lineage_table` reads it; without a lineage, a row has only the name."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for concept, lineage in lineages.items():
+        cells = ["", ""] + [""] * len(RANKS)
+        if lineage is not None:
+            names = [lineage.names.get(rank, "") for rank in RANKS]
+            cells = ["" if lineage.aphia_id is None else str(lineage.aphia_id), lineage.rank, *names]
+        writer.writerow([without_formula(cell) for cell in (concept, *cells)])
+    return stream.getvalue()
 
 
 def _lineage(cells: dict[str, str]) -> Lineage:
@@ -74,8 +100,8 @@ def _refuse_misspelt_rank(concept: str, text: str) -> None:
         raise InputError(f"the rank of {concept!r} is {text!r}; did you mean {close[0]}?")
 
 
-def _contradictions(lineages: dict[str, Lineage], rows: dict[str, int]) -> Iterator[str]:
-    """Names with different paths in two rows, which do not form a tree."""
+def contradictions(lineages: dict[str, Lineage], rows: dict[str, int]) -> Iterator[str]:
+    """Names with different paths in two rows, which do not form a tree. Args: rows, by concept, their numbers."""
     seen: dict[str, tuple[tuple[Node, ...], int]] = {}
     for concept, lineage in lineages.items():
         for length in range(1, len(lineage.path) + 1):

@@ -78,7 +78,7 @@ def resolve(
     names = _checked(concepts)
     rows = lineage_table.read_lineage_table(Path(config.lineages)) if config.lineages is not None else {}
     bundled = {lineage.concept: lineage for lineage in fgvc2025.lineages()}
-    table, snapshot = _matching(names, rows), _matching(names, bundled)
+    table, snapshot = matching(names, rows), matching(names, bundled)
     cache = _from_cache(names, cached, snapshot)
     local = ChainMap(table, cache, snapshot)  # the first source that has a name decides
     answered = table if config.refresh else local
@@ -136,7 +136,7 @@ def _checked(concepts: Iterable[str]) -> list[str]:
     return names
 
 
-def _matching(names: Sequence[str], lineages: Mapping[str, Lineage]) -> dict[str, Finding]:
+def matching(names: Sequence[str], lineages: Mapping[str, Lineage]) -> dict[str, Finding]:
     """What a table of lineages has under these names, in the same or another spelling."""
     by_key = {key(concept): lineage for concept, lineage in lineages.items()}
     found = {}

@@ -15,7 +15,7 @@ from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import degraded_scale, view_spans
 from fathomline.model.device import prepare_device, seed_everything
 from fathomline.model.model_json import held_out_digest
-from fathomline.progress import progress, warning
+from fathomline.progress import Steps, warning
 from fathomline.rois.crops import Crops
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.train.adapters import add_adapters, count_weights, merge_adapters
@@ -29,6 +29,11 @@ from fathomline.train.resume import ResumePoint, load_point, save_point
 from fathomline.train.trainer import DivergedError, Trainer
 
 OnEpoch = Callable[[Epoch, Diagnostics], None]
+
+FROZEN_AND_RANDOM = (
+    "train: train.frozen is true and train.pretrained is false, so the head learns from the features of random "
+    "weights; set train.pretrained: true, or the path of a weights file, for features that tell animals apart"
+)
 
 
 def train(
@@ -46,7 +51,8 @@ def train(
     """Train on `rows[0]` of `crops`, and select the epoch on `rows[1]`, which training never sees.
 
     On a CPU, the same seed gives the same weights on the same machine. Training ends early when `patience` runs out,
-    and, with a warning, when the loss or its gradient is no longer finite after the first epoch.
+    and, with a warning, when the loss or its gradient is no longer finite after the first epoch. A frozen backbone with
+    random weights is warned of. In a log, each epoch gets a line with its loss, its MHD and the time left.
 
     Args:
         on_epoch: called in the main process after each epoch.
@@ -60,6 +66,8 @@ def train(
     epoch.
     """
     _check_sizes(crops, len(rows[0]), config, processes)
+    if config.frozen and config.pretrained is False and processes.is_main:
+        warning(FROZEN_AND_RANDOM)
     seed_everything(config.seed)
     architecture = design(config, views=crops.pixels.shape[1], classes=len(classes))
     drop_path = 0.0 if config.frozen else config.drop_path
@@ -137,26 +145,34 @@ def _prepare(classifier: Classifier, config: TrainConfig, processes: Processes) 
 
 
 def _run_epochs(trainer: Trainer, on_epoch: OnEpoch, resume: ResumePoint | None) -> None:
-    config = trainer.config
     if resume is not None:
         _restore(trainer, resume)
-    done = len(trainer.history)
-    numbers = range(done + 1, config.epochs + 1)
-    for number in progress(numbers, label="train", unit="epoch", total=config.epochs, initial=done):
-        if 0 < config.validation.patience <= trainer.epochs_without_improvement:
-            break
-        try:
-            epoch, diagnostics = trainer.epoch(number)
-        except DivergedError as error:
-            if not trainer.history:
-                raise InputError(f"{error}; {error.remedy}") from None
-            best = trainer.best.epoch.epoch
-            warning(f"train: {error}; keeping the model of epoch {best}. For a better model, {error.remedy}")
-            break
-        if trainer.processes.is_main:
-            if resume is not None:
-                save_point(trainer.state(), resume.path)
-            on_epoch(epoch, diagnostics)
+    config, done = trainer.config, len(trainer.history)
+    reports = trainer.processes.is_main
+    with Steps(label="train", unit="epoch", total=config.epochs, initial=done, silent=not reports) as steps:
+        for number in range(done + 1, config.epochs + 1):
+            if 0 < config.validation.patience <= trainer.epochs_without_improvement:
+                break
+            try:
+                epoch, diagnostics = trainer.epoch(number)
+            except DivergedError as error:
+                if not trainer.history:
+                    raise InputError(f"{error}; {error.remedy}") from None
+                best = trainer.best.epoch.epoch
+                warning(f"train: {error}; keeping the model of epoch {best}. For a better model, {error.remedy}")
+                break
+            if reports:
+                if resume is not None:
+                    save_point(trainer.state(), resume.path)
+                on_epoch(epoch, diagnostics)
+            steps.finished(_figures(epoch, config))
+
+
+def _figures(epoch: Epoch, config: TrainConfig) -> str:
+    """The loss and the MHD that chooses the epoch, for a line of the log."""
+    select_on = config.validation.select_on
+    view = "" if select_on == "plain" else f" ({select_on} view)"
+    return f"loss {epoch.train_loss:.3f}, validation MHD {epoch.selected_mhd(select_on):.3f}{view}"
 
 
 def _restore(trainer: Trainer, resume: ResumePoint) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from fathomline.dataset.coco import parse_coco
 from fathomline.download.download import DownloadConfig, download
+from fathomline.sources.read import SourceRequest
 from tests.answers.world import boxed, row, table, written
 from tests.frames import MACHINE, png
 
@@ -73,5 +74,6 @@ def test_the_pipeline_reads_the_coco_as_a_source_with_labels(tmp_path):
     (tmp_path / "frames" / "a.png").write_bytes(png(width=20, height=16))
     (tmp_path / "answers.json").write_bytes(written("coco", tmp_path, table(row(), boxed(1, concept_name="Cnidaria"))))
     location, folder = str(tmp_path / "answers.json"), str(tmp_path / "frames")
-    summary = download(location, folder, tmp_path / "raw", DownloadConfig(), machine=MACHINE, labelled=True)
+    request = SourceRequest("coco", location, folder)
+    summary = download(request, tmp_path / "raw", DownloadConfig(), machine=MACHINE, labelled=True)
     assert (summary.images, summary.failed) == (1, 0)

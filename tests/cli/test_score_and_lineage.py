@@ -5,8 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import fathomline
 from fathomline.cli import main
 from fathomline.lineages import fgvc2025
+from fathomline.taxonomy.lineage import Lineage
+from fathomline.taxonomy.ranks import Rank
 from fathomline.taxonomy.reference import write_reference
 from fathomline.taxonomy.tree import Taxonomy
 
@@ -60,14 +63,8 @@ def test_a_name_outside_the_reference_costs_twelve_and_is_reported(file, truth, 
         (TRUTH[:2], "submission: 2 row(s) are missing: 3, 4; expected one row for each of the 4 ROIs"),
         ([*TRUTH, (9, "Porifera")], "submission: 1 row(s) match no ROI: 9"),
         ([*TRUTH, (4, "Porifera")], "1 annotation_id(s) appear more than once, expected one row each: 4"),
-        (
-            [("x", "Porifera"), *TRUTH],
-            "annotation_id is not a whole number of up to 18 digits in 1 row(s): line 2 ('x')",
-        ),
-        (
-            [("1.5", "Porifera"), *TRUTH],
-            "annotation_id is not a whole number of up to 18 digits in 1 row(s): line 2 ('1.5')",
-        ),
+        ([("x", "Porifera"), *TRUTH], "submission: 1 row(s) match no ROI: x (ids are compared as text"),
+        ([("", "Porifera"), *TRUTH], "answers.csv: annotation_id is empty in 1 row(s): line 2"),
     ],
 )
 def test_missing_extra_repeated_and_malformed_rows_are_refused(file, truth, capsys, rows, says):
@@ -75,6 +72,14 @@ def test_missing_extra_repeated_and_malformed_rows_are_refused(file, truth, caps
     out, err = capsys.readouterr()
     assert out == ""
     assert says in err
+
+
+def test_ids_of_ones_own_such_as_uuids_are_accepted(file, capsys, tmp_path):
+    rows = [("6f1c-02", "Porifera"), ("6f1c-01", "Sebastes")]
+    details = tmp_path / "details.csv"
+    assert main(["score", file(rows[::-1]), file(rows, "truth.csv"), "--details", str(details)]) == 0
+    assert capsys.readouterr().out == "0.000000\n"
+    assert pd.read_csv(details)["annotation_id"].tolist() == ["6f1c-02", "6f1c-01"]
 
 
 def test_a_truth_outside_the_taxonomy_is_refused_with_the_nearest_name(file, capsys):
@@ -142,11 +147,50 @@ def test_a_taxon_above_the_concepts_has_a_lineage_too(capsys):
     assert capsys.readouterr().out.split()[-2:] == ["order", "Decapoda"]
 
 
-def test_an_unknown_name_is_refused_with_the_nearest_names(capsys):
-    assert main(["lineage", "Porifera", "Sebastess"]) == 1
+def test_a_lineage_has_the_aphia_ids_that_the_taxonomy_knows(tmp_path, capsys):
+    names = {Rank.KINGDOM: "Animalia", Rank.PHYLUM: "Cnidaria"}
+    lineages = [
+        Lineage("moon jelly", "Cnidaria", "phylum", names, aphia_id=1267),
+        Lineage("Anthozoa", "Anthozoa", "subphylum", names, aphia_id=1292),
+        Lineage("Chordata", "Chordata", "phylum", {Rank.KINGDOM: "Animalia", Rank.PHYLUM: "Chordata"}),
+    ]
+    write_reference(Taxonomy(lineages), tmp_path / "reference.json")
+    assert main(["lineage", "Anthozoa", "Chordata", "--taxonomy", str(tmp_path / "reference.json")]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "Anthozoa",
+        "  kingdom     Animalia",
+        "  phylum      Cnidaria (AphiaID 1267)",
+        "  subphylum   Anthozoa (AphiaID 1292)",
+        "Chordata",
+        "  kingdom     Animalia",
+        "  phylum      Chordata",
+    ]
+
+
+def test_known_names_are_printed_before_unknown_ones_are_refused_with_the_nearest(capsys):
+    assert main(["lineage", "Sebastess", "Porifera", "Xyz"]) == 1
     out, err = capsys.readouterr()
-    assert out == ""
-    assert "'Sebastess' (nearest: Sebastes, Sebastidae, Sebastolobus)" in err
+    assert out.splitlines() == ["Porifera", "  kingdom     Animalia", "  phylum      Porifera"]
+    assert err.startswith(
+        "error: 2 name(s) are not in the taxonomy of FathomNet 2025: 'Sebastess' (nearest: Sebastes, Sebastidae, "
+        "Sebastolobus), 'Xyz' (nearest: none); for names of your own, add --taxonomy cache/taxonomy_reference.json"
+    )
+
+
+def test_an_unknown_name_is_refused_with_the_file_of_the_taxonomy(tmp_path, capsys):
+    write_reference(Taxonomy(fgvc2025.lineages()), tmp_path / "reference.json")
+    assert main(["lineage", "Sebastess", "--taxonomy", str(tmp_path / "reference.json")]) == 1
+    assert capsys.readouterr().err == (
+        f"error: 1 name(s) are not in {tmp_path}/reference.json: 'Sebastess' (nearest: Sebastes, Sebastidae, "
+        "Sebastolobus)\n"
+    )
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"fathomline {fathomline.__version__}\n"
 
 
 @pytest.mark.parametrize("command", [["lineage", "Porifera"], ["score", "{answers}", "{answers}"]])

@@ -14,6 +14,7 @@ from fathomline.download.download import DownloadConfig, download
 from fathomline.errors import InputError, visible
 from fathomline.rois.annotations import read_annotations
 from fathomline.rois.crops import read_crops
+from fathomline.sources.read import SourceRequest
 from tests.frames import MACHINE, box, crop_config, encoded, picture, tree
 
 
@@ -267,7 +268,8 @@ def test_every_box_of_the_aquarium_is_cut_or_quarantined(shared, tmp_path, name,
     source = shared / "aquarium"
     labelled = name == "train"
     annotations, images = str(source / f"{name}.json"), str(source / "images")
-    download(annotations, images, tmp_path / "raw", DownloadConfig(), machine=MACHINE, labelled=labelled)
+    request = SourceRequest("coco", annotations, images)
+    download(request, tmp_path / "raw", DownloadConfig(), machine=MACHINE, labelled=labelled)
     done = crop(tmp_path / "raw", tmp_path / "crops", crop_config(), workers=0)
     table = read_annotations(tmp_path / "crops/annotations.csv")
     left_out = quarantine(tmp_path / "crops")

@@ -9,6 +9,7 @@ from fathomline.dataset.manifest import read_manifest
 from fathomline.download.download import DownloadConfig, DownloadSummary, download
 from fathomline.errors import InputError
 from fathomline.machine import MachineConfig
+from fathomline.sources.read import SourceRequest
 from tests.frames import (
     MACHINE,
     as_json,
@@ -27,12 +28,14 @@ from tests.frames import (
 
 def fetch(server, folder: Path, machine: MachineConfig = MACHINE, allowed_missing: float = 0.0) -> DownloadSummary:
     config = DownloadConfig(allowed_missing=allowed_missing, max_megabytes=1.0)
-    return download(server.url("/data.json"), None, folder, config, machine=machine, labelled=True, allow_loopback=True)
+    request = SourceRequest("coco", server.url("/data.json"))
+    return download(request, folder, config, machine=machine, labelled=True, allow_loopback=True)
 
 
 def copy(location: Path, frames: Path, folder: Path, allowed_missing: float = 0.0) -> DownloadSummary:
     config = DownloadConfig(allowed_missing=allowed_missing)
-    return download(str(location), str(frames), folder, config, machine=MACHINE, labelled=True)
+    request = SourceRequest("coco", str(location), str(frames))
+    return download(request, folder, config, machine=MACHINE, labelled=True)
 
 
 def errors(folder: Path) -> dict[int, str]:
@@ -117,7 +120,7 @@ def test_failed_images_are_recorded_and_raise_an_error_after_the_others_are_fetc
         fetch(served, tmp_path / "raw")
     message = str(caught.value)
     assert message.startswith("download: 3 of 4 images failed")
-    assert "  1 × status 404 (images 3)" in message
+    assert "  1 × status 404 (images 3; the first is 'frames/3')" in message
     assert "to fetch only the missing images" in message
     assert "`download.allowed_missing`: it is 0, and 0.75 of the images are missing" in message
     assert errors(tmp_path / "raw") == {
@@ -177,10 +180,10 @@ def test_every_kind_of_failure_is_explained_in_the_manifest(served, tmp_path):
 def test_private_hosts_need_permission_and_the_error_says_how(served, tmp_path):
     url = served.url("/data.json")
     with pytest.raises(InputError, match=r"could not be fetched: refused: .*allow_private_hosts: true"):
-        download(url, None, tmp_path / "raw", DownloadConfig(), machine=MACHINE, labelled=True)
+        download(SourceRequest("coco", url), tmp_path / "raw", DownloadConfig(), machine=MACHINE, labelled=True)
     assert not (tmp_path / "raw").exists()
     config = DownloadConfig(allow_private_hosts=True)
-    assert download(url, None, tmp_path / "raw", config, machine=MACHINE, labelled=True).fetched == 4
+    assert download(SourceRequest("coco", url), tmp_path / "raw", config, machine=MACHINE, labelled=True).fetched == 4
 
 
 def test_nothing_is_written_without_a_valid_json(server, tmp_path):
@@ -199,18 +202,20 @@ def test_nothing_is_written_without_a_valid_json(server, tmp_path):
 def test_frames_of_a_local_folder_are_checked_and_copied(tmp_path):
     frames = tmp_path / "frames"
     frames.mkdir()
-    names = {1: "good.png", 2: "../good.png", 3: "truncated.png", 4: "none.png"}
+    (tmp_path / "secret.png").write_bytes(png(1))
+    names = {1: "good.png", 2: "../secret.png", 3: "truncated.png", 4: "none.png"}
     (frames / "good.png").write_bytes(png(1))
     (frames / "truncated.png").write_bytes(png(3)[:99])
     images = [{"id": number, "file_name": name, "coco_url": "x"} for number, name in names.items()]
     (tmp_path / "data.json").write_bytes(as_json(dataset(images)))
     arguments = tmp_path / "data.json", frames, tmp_path / "raw"
-    with pytest.raises(InputError, match="3 of 4 images failed"):
+    with pytest.raises(InputError, match="3 of 4 images failed") as caught:
         copy(*arguments)
+    assert f"no such file in the folder of the frames (images 4; the first is '{frames}/none.png')" in str(caught.value)
     found = errors(tmp_path / "raw")
     assert "leads outside the folder" in found[2]
     assert found[3].startswith("broken image")
-    assert found[4] == "no such file under `source.images`"
+    assert found[4] == "no such file in the folder of the frames"
     assert copy(*arguments, allowed_missing=0.75).reused == 1
     (frames / "good.png").write_bytes(png(7))
     assert copy(*arguments, allowed_missing=0.75).fetched == 1
@@ -229,8 +234,9 @@ def test_unusable_sources_are_reported_before_anything_is_written(tmp_path):
         ("ftp://x/data.json", None, "could not be fetched"),
         ("file:///etc/passwd", None, "could not be fetched"),
     ):
+        request = SourceRequest("coco", annotations, images)
         with pytest.raises(InputError, match=reason):
-            download(annotations, images, tmp_path / "raw", DownloadConfig(), machine=MACHINE, labelled=True)
+            download(request, tmp_path / "raw", DownloadConfig(), machine=MACHINE, labelled=True)
     assert not (tmp_path / "raw").exists()
 
 
@@ -254,13 +260,6 @@ def test_only_a_test_subset_may_lack_labels(served, tmp_path):
     served.routes["/data.json"] = as_json(content)
     with pytest.raises(InputError, match="4 of 4 annotations have no `category_id`"):
         fetch(served, tmp_path)
-    summary = download(
-        served.url("/data.json"),
-        None,
-        tmp_path,
-        DownloadConfig(),
-        machine=MACHINE,
-        labelled=False,
-        allow_loopback=True,
-    )
+    request = SourceRequest("coco", served.url("/data.json"))
+    summary = download(request, tmp_path, DownloadConfig(), machine=MACHINE, labelled=False, allow_loopback=True)
     assert summary.fetched == 4

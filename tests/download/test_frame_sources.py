@@ -4,6 +4,7 @@ import pytest
 
 from fathomline.download.frame_sources import FolderSource, WebSource
 from fathomline.errors import InputError, Unusable
+from fathomline.sources.frame_names import FrameFolder
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def folder(tmp_path):
     (frames / "outer.png").symlink_to(tmp_path / "secret.png")
     (frames / "up").symlink_to(tmp_path)
     (frames / "loop.png").symlink_to(frames / "loop.png")
-    return FolderSource(frames)
+    return FolderSource(FrameFolder(frames))
 
 
 def test_frames_are_read_from_subfolders_and_through_links_inside_the_folder(folder):
@@ -53,27 +54,22 @@ def test_a_name_that_is_not_a_file_is_unusable(folder, name):
 
 
 def test_a_pipe_is_not_read(folder):
-    os.mkfifo(folder.folder / "pipe.png")
+    os.mkfifo(folder.frames.folder / "pipe.png")
     with pytest.raises(Unusable, match="no such file"):
         folder.read({"file_name": "pipe.png"}, 10)
 
 
 def test_a_file_that_is_too_large_is_not_read(folder):
-    (folder.folder / "a.png").write_bytes(b"four")
+    (folder.frames.folder / "a.png").write_bytes(b"four")
     with pytest.raises(Unusable, match="larger than 2e-06 MB"):
         folder.read({"file_name": "a.png"}, 2)
-
-
-def test_a_missing_folder_is_an_input_error(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere: no such folder; set `source.images`"):
-        FolderSource(tmp_path / "nowhere").check()
 
 
 def test_relative_urls_in_a_local_json_are_an_input_error():
     source = WebSource(fetcher=None, base=None)
     images = [{"id": 1, "coco_url": "http://x/1.png"}, {"id": 2, "coco_url": "frames/2.png"}, {"id": 3}]
     with pytest.raises(InputError, match=r"1 images have a relative `coco_url`.*images 2; set `source.images`"):
-        source.check(images, "data.json")
+        source.check(images)
 
 
 def test_an_image_without_a_url_is_unusable():

@@ -13,6 +13,7 @@ import pytest
 from fathomline.download.download import DownloadConfig, download
 from fathomline.errors import InputError
 from fathomline.machine import MachineConfig
+from fathomline.sources.read import SourceRequest
 from tests.frames import MACHINE, as_json, dataset, png, tree
 
 FRAMES = 60
@@ -23,7 +24,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has nei
 
 def fetch(url: str, folder: Path) -> None:
     machine = MachineConfig(connections=CONNECTIONS, timeout=10.0, retries=3)
-    download(url, None, folder, DownloadConfig(), machine=machine, labelled=True, allow_loopback=True)
+    request = SourceRequest("coco", url)
+    download(request, folder, DownloadConfig(), machine=machine, labelled=True, allow_loopback=True)
 
 
 def copy_with_limit(location: str, frames: str, folder: Path, file_size: int, errors) -> None:
@@ -32,7 +34,8 @@ def copy_with_limit(location: str, frames: str, folder: Path, file_size: int, er
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
     try:
-        download(location, frames, folder, DownloadConfig(), machine=MACHINE, labelled=True)
+        request = SourceRequest("coco", location, frames)
+        download(request, folder, DownloadConfig(), machine=MACHINE, labelled=True)
     except InputError as error:
         errors.send(str(error))
 
@@ -115,8 +118,9 @@ def test_a_full_disk_stops_the_run_and_the_rerun_completes_it(processes, tmp_pat
     process.join()
     assert f"{stopped_at}: File too large; download stopped. The frames fetched so far are kept" in message
     assert not list(tmp_path.rglob("*.part"))
+    request = SourceRequest("coco", location, str(frames))
     rerun, _ = (
-        download(location, str(frames), folder, DownloadConfig(), machine=MACHINE, labelled=True)
+        download(request, folder, DownloadConfig(), machine=MACHINE, labelled=True)
         for folder in (tmp_path / "raw", tmp_path / "undisturbed")
     )
     assert rerun.reused >= (4 if stopped_at == "images/5.png" else 0)

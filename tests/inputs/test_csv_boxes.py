@@ -27,6 +27,13 @@ def test_separators_and_line_ends_of_spreadsheets_are_read(tmp_path, separator, 
     assert [frame.location for frame in frames] == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+def test_other_encodings_of_spreadsheets_are_read(tmp_path, encoding, capsys):
+    path = written(tmp_path / "boxes.csv", "path;x;y;w;h\nærø.png;1,5;2;3;4\n".encode(encoding))
+    assert boxes(read(path)) == [("ærø.png", [1.5, 2, 3, 4])]
+    assert ("read as Windows-1252, such as 'ærø.png'" in capsys.readouterr().err) == (encoding == "cp1252")
+
+
 def test_paths_are_relative_to_the_folder_given_or_that_of_the_csv_or_absolute_or_urls(tmp_path):
     path = written(tmp_path / "deep/boxes.csv", "path\na.png\n../b.png\n/c/d.png\nhttps://x.org/e.png\n")
     kept = ["/c/d.png", "https://x.org/e.png"]
@@ -90,11 +97,10 @@ def test_rows_are_numbered_as_in_a_spreadsheet_and_empty_ones_ignored(tmp_path):
         ("file\n", r"lacks the column\(s\) path; it has file; expected path, x, y, w, h, or path alone"),
         ("path,x,X,y,w,h\n", r"the header repeats the column\(s\) x"),
         ("path,x,y,w,h\n,,,,\n", "no rows below the header"),
-        ("", "the file is empty; expected a CSV in UTF-8 with the columns path, x, y, w, h"),
+        ("", "the file is empty; expected a CSV with the columns path, x, y, w, h"),
         ("path,annotation_id\na,1\nb,2\nc,1\n", r"several boxes have the same id: 1 \(2 times\)"),
-        ("path\n'é'\n".encode("cp1252"), "not in UTF-8; save it as CSV UTF-8"),
-        ("path\na\n".encode("utf-16"), "not in UTF-8; save it as CSV UTF-8"),
-        ("path\na\n".encode("utf-16-le"), "not in UTF-8; save it as CSV UTF-8"),
+        (b"path\n\x81\n", "not in UTF-8, UTF-16 or Windows-1252; save it as CSV UTF-8"),
+        (b"PK\x03\x04\x14\x00", r"a workbook \(.xlsx, .ods, .numbers\) or a .zip, expected a CSV with the columns"),
         ('path\n"a.png\nb.png\n', "not a CSV"),
     ],
 )

@@ -88,3 +88,18 @@ def test_up_to_ten_errors_are_reported_together(write_table):
 def test_an_error_names_the_missing_columns(write_table):
     with pytest.raises(InputError, match=r"lineages.csv: lacks the column\(s\) rank, species"):
         read_lineage_table(write_table(header="concept_name,aphia_id,kingdom,phylum,class,order,family,genus"))
+
+
+@pytest.mark.parametrize("name", ["AphiaID", "aphiaid", "APHIA_ID", " Aphia ID "])
+def test_a_table_that_a_spreadsheet_saved_is_read(tmp_path, name):
+    header = f"Concept_Name;{name};Rank;Kingdom;Phylum;Class;Order;Family;Genus;Species;;"
+    path = tmp_path / "lineages.csv"
+    path.write_bytes(f"{header}\r\n\r\nÆgla;1836;Class;Animalia;Chordata;Ægla;;;;;;\r\n;;;\r\n".encode("utf-16"))
+    assert read_lineage_table(path)["Ægla"].aphia_id == 1836
+
+
+def test_rows_are_numbered_as_in_a_spreadsheet(write_table):
+    with pytest.raises(InputError) as raised:
+        read_lineage_table(write_table("", "Aves,,class,Animalia,Chordata,,,,,", ",,,", f"{SELACHII},x"))
+    assert "row 3: the rank of 'Aves' is class" in str(raised.value)
+    assert "row 5: more cells than the header, such as 'x'" in str(raised.value)

@@ -78,7 +78,9 @@ def test_torchrun_resumes_after_a_kill_and_only_the_main_process_prints_and_writ
 
     printed, warned = torchrun(project, "-m", *STAGE).communicate(timeout=120)
     assert [line.split(":")[0] for line in printed.splitlines()] == ["train fold 3"]
-    assert warned.splitlines() == [f"warning: train: resuming after epoch {done}"]
+    resumed, *lines = warned.splitlines()
+    assert resumed == f"warning: train: resuming after epoch {done}"
+    assert [line.split(":")[0] for line in lines] == [f"epoch {n} of {EPOCHS}" for n in range(done + 1, EPOCHS + 1)]
     history = pd.read_csv(project / "model/history.csv")
     assert history["epoch"].tolist() == list(range(1, EPOCHS + 1))
     assert {path.name for path in (project / "model").iterdir()} == {"history.csv", "model.json", "model.safetensors"}

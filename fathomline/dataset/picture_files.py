@@ -1,11 +1,10 @@
-"""Pictures in folders."""
+"""Which files of a folder are pictures."""
 
 import os
 from pathlib import Path, PurePosixPath
 
 from fathomline.dataset.image_file import EXTENSIONS
 from fathomline.errors import InputError
-from fathomline.inputs.rows import Picture, Row
 
 PICTURE_SUFFIXES = frozenset(f".{extension}" for extension in (*EXTENSIONS.values(), "jpeg", "tiff"))
 
@@ -30,8 +29,3 @@ def files_below(folder: Path) -> list[PurePosixPath]:
         relative = PurePosixPath(Path(place).relative_to(folder).as_posix())
         found += [relative / name for name in names if not name.startswith(".")]
     return sorted(found)
-
-
-def whole_pictures(folder: Path, pictures: list[PurePosixPath]) -> list[Row]:
-    """A row for each picture. Args: pictures, relative to the folder."""
-    return [Row(Picture((folder / name).as_posix(), str(folder / name))) for name in pictures]

@@ -1,0 +1,78 @@
+"""`fathomline lineages`: a table of lineages for the user to complete."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from fathomline.errors import InputError, listing
+from fathomline.progress import warning
+
+NEEDED = ("fathomnet",)
+
+RETRIES = 3
+"""Fewer than the taxonomy stage: without WoRMS, the table only has more left to fill in."""
+
+
+def add_parser(commands: Any) -> None:
+    """Args: commands, what `add_subparsers` returned."""
+    parser = commands.add_parser(
+        "lineages",
+        help="write a table of lineages to complete, for taxonomy.lineages",
+        description="Write a CSV with the lineage of every concept in SOURCE to standard output, as far as it is known "
+        "from your own CSV, the bundled FathomNet 2025 or WoRMS. Fill in the rows of the other concepts, and set "
+        "taxonomy.lineages to the file. Example: fathomline lineages train.json > lineages.csv",
+    )
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="SOURCE",
+        help="what source.train is: a COCO JSON, a CSV of ROIs, or a folder with a folder of pictures per concept",
+    )
+    parser.add_argument(
+        "--lineages", type=Path, metavar="CSV", help="lineages of your own, which take precedence; not the file written"
+    )
+    parser.add_argument("--offline", action="store_true", help="do not ask WoRMS")
+    parser.set_defaults(run=_write_lineages)
+
+
+def _write_lineages(parsed: argparse.Namespace) -> int:
+    from fathomline.predictor.engine import missing_packages
+
+    missing = missing_packages(NEEDED)
+    if missing:
+        raise InputError(f"lineages needs {', '.join(missing)}: `pip install 'fathomline[pipeline]'`")
+    from fathomline.lineages.fill_table import fill
+    from fathomline.lineages.lineage_table import lineage_table_text
+    from fathomline.machine import MachineConfig
+
+    machine = MachineConfig(retries=RETRIES)
+    filled = fill(_concepts(parsed.source), parsed.lineages, offline=parsed.offline, machine=machine)
+    text = lineage_table_text(filled.lineages)
+    # Excel needs the mark to read UTF-8; other programs do better without it.
+    sys.stdout.buffer.write(text.encode("utf-8" if text.isascii() else "utf-8-sig"))
+    sys.stdout.buffer.flush()
+    for note in filled.notes:
+        warning(note)
+    if filled.suggestions:
+        hints = [
+            f"{name!r} (nearest: {', '.join(similar)})" if similar else repr(name)
+            for name, similar in filled.suggestions.items()
+        ]
+        warning(
+            f"{len(hints)} of {len(filled.lineages)} concepts are unknown, and their rows are left to fill in: "
+            f"{listing(hints, 50)}"
+        )
+    return 0
+
+
+def _concepts(source: Path) -> set[str]:
+    """The names of the categories that have annotations."""
+    from fathomline.dataset.coco import read_coco
+    from fathomline.sources.roi_table import read_roi_table
+
+    if source.suffix.lower() == ".json":
+        coco = read_coco(source, labelled=True)
+        used = {annotation["category_id"] for annotation in coco.annotations}
+        return {category["name"] for category in coco.categories if category["id"] in used}
+    return {category["name"] for category in read_roi_table(source, labelled=True).content["categories"]}

@@ -1,0 +1,123 @@
+"""The formats in which programs write boxes, and how to tell that boxes are in another one."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from fathomline.dataset.coco import WHOLE_FRAME
+from fathomline.errors import InputError
+
+BoxFormat = Literal["xywh", "xyxy", "xywh_normalized", "cxcywh_normalized"]
+"""xywh: left, top, width, height in pixels, as in COCO. xyxy: left, top, right, bottom in pixels. xywh_normalized: xywh
+as fractions of the frame's width and height. cxcywh_normalized: centre, width and height as such fractions, as in
+YOLO."""
+
+Size = tuple[int, int]
+"""Width and height of a frame, in pixels."""
+
+SUSPICIOUS = 1 / 3
+"""Stop if more than this share of the boxes makes no sense in the given format, but all do in another one."""
+
+ROUNDING = 1.02
+"""A box may exceed its frame by 2 % before it counts as outside: annotation tools let boxes cross the edge a little."""
+
+FLAWED = 0.05
+"""At most this share of corners may be in the wrong order: every data set has a few flawed boxes."""
+
+FEWEST_BOXES = 3
+"""With fewer boxes, corners cannot be told from a width and a height."""
+
+
+def in_pixels(box: object, box_format: BoxFormat, size: Size | None) -> object:
+    """Convert a box to [x, y, width, height] in pixels; anything but four finite numbers is returned as it is.
+
+    Args: size, of the frame; only the normalized formats need it.
+    Raises ValueError if a normalized format has no size.
+    """
+    numbers = _numbers(box)
+    if numbers is None or box_format == "xywh":
+        return box
+    x, y, w, h = numbers
+    if box_format == "xyxy":
+        return [x, y, w - x, h - y]
+    if size is None:
+        raise ValueError("a normalized box needs the size of its frame")
+    width, height = size
+    if box_format == "cxcywh_normalized":
+        x, y = x - w / 2, y - h / 2
+    return [x * width, y * height, w * width, h * height]
+
+
+def refuse_other_format(
+    boxes: Sequence[object], sizes: Sequence[Size | None], box_format: BoxFormat, where: str
+) -> None:
+    """Raise InputError if the boxes are evidently not in the format that the user gave.
+
+    Args:
+        boxes: as in the user's file; those that are not four finite numbers do not count.
+        sizes: of the frame of each box; None if unknown.
+        where: the file, for the message.
+    """
+    known = [(numbers, size) for box, size in zip(boxes, sizes, strict=True) if (numbers := _numbers(box)) is not None]
+    suspected = _suspected([numbers for numbers, _ in known], known, box_format)
+    if suspected is None:
+        return
+    found, other = suspected
+    example = ", ".join(f"{number:g}" for number in known[0][0])
+    raise InputError(
+        f"{where}: the boxes do not look like `{box_format}`: {found}, such as [{example}]. Set `source.box_format: "
+        f"{other}` if that is how they were written (`xywh`: left, top, width, height in pixels; `xyxy`: left, top, "
+        "right, bottom; `_normalized`: fractions of the frame; `cxcywh`: x and y are the centre)"
+    )
+
+
+def _suspected(
+    boxes: Sequence[tuple[float, ...]], known: Sequence[tuple[tuple[float, ...], Size | None]], box_format: BoxFormat
+) -> tuple[str, BoxFormat] | None:
+    """What is odd about the boxes, and the format that they seem to have; None if nothing is odd."""
+    if not boxes:
+        return None
+    normalized = all(0 <= number <= 1 for box in boxes for number in box) and any(box[2] * box[3] > 0 for box in boxes)
+    if box_format in ("xywh", "xyxy") and normalized:
+        return f"all numbers of {len(boxes)} box(es) are between 0 and 1", _normalized_format(boxes)
+    if box_format.endswith("_normalized"):
+        pixels = sum(max(box) > 2 for box in boxes)
+        if pixels > SUSPICIOUS * len(boxes):
+            return f"{pixels} of {len(boxes)} boxes have numbers above 2, and fractions are at most 1", "xywh"
+        return None
+    sized = [(box, size) for box, size in known if size is not None]
+    if box_format == "xyxy":
+        reversed_ = sum(right <= left or bottom <= top for left, top, right, bottom in boxes)
+        if reversed_ > SUSPICIOUS * len(boxes):
+            return f"{reversed_} of {len(boxes)} boxes would end before they begin", "xywh"
+        return None
+    unordered = sum(right <= left or bottom <= top for (left, top, right, bottom), _ in sized)
+    if len(sized) < FEWEST_BOXES or unordered > FLAWED * len(sized):
+        return None
+    beyond = sum(_ends_beyond(left + w, top + h, size) for (left, top, w, h), size in sized)
+    if beyond > SUSPICIOUS * len(sized) and not any(_ends_beyond(box[2], box[3], size) for box, size in sized):
+        return f"{beyond} of {len(sized)} boxes would end beyond their frame, and none would as corners", "xyxy"
+    return None
+
+
+def _normalized_format(boxes: Sequence[tuple[float, ...]]) -> BoxFormat:
+    """The normalized format that keeps the boxes within their frames."""
+    fits = all(x + w <= ROUNDING and y + h <= ROUNDING for x, y, w, h in boxes)
+    return "xywh_normalized" if fits else "cxcywh_normalized"
+
+
+def _ends_beyond(right: float, bottom: float, size: Size) -> bool:
+    return right > size[0] * ROUNDING or bottom > size[1] * ROUNDING
+
+
+def _numbers(box: object) -> tuple[float, ...] | None:
+    """The four numbers of a box; None for anything else, such as the whole frame."""
+    if box == WHOLE_FRAME or not isinstance(box, list | tuple) or len(box) != 4:
+        return None
+    if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in box):
+        return None
+    try:
+        numbers = tuple(float(number) for number in box)
+    except OverflowError:  # an integer beyond the largest float
+        return None
+    return numbers if all(math.isfinite(number) for number in numbers) else None

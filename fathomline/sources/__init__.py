@@ -1,0 +1,1 @@
+"""Read annotations in whatever form users have them, as the COCO dataset of the pipeline."""

@@ -1,0 +1,189 @@
+"""Bring the COCO JSON of an annotation tool to the form that `checked_coco` accepts, as far as that is unambiguous."""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+from fathomline.dataset.coco import JsonObject, check_repeats, integer_id, raise_if_any
+from fathomline.errors import listing, shown
+
+ROBOFLOW = re.compile(r"(?P<original>.+)\.rf\.[0-9A-Za-z]{8,}\.\w+")
+"""The file names of Roboflow: name, `.rf.`, a hash, extension. Augmented copies of a picture differ in the hash."""
+
+ORIGINAL = "roboflow_original"
+"""Field of an image with the part of its name that its augmented copies share."""
+
+
+class ExportReader:
+    """Adapts one COCO JSON; `notes` then says what was changed or left out, one line each."""
+
+    def __init__(self, where: str, *, labelled: bool) -> None:
+        self.notes: list[str] = []
+        self._where = where
+        self._labelled = labelled
+
+    def adapted(self, document: object) -> object:
+        """The document with integer ids, boxes, and the categories in use. What cannot be adapted stays as it is, for
+        `checked_coco` to report.
+
+        - Ids that are no integers, such as file names and UUIDs, are numbered from 1 in the order of the file, and
+          kept as `source_id`.
+        - Annotations without a `bbox` get the one around their `segmentation` polygons.
+        - In a training subset, categories without annotations are dropped. In a test subset, categories are needed
+          only where annotations have labels: undefined ones are ignored.
+
+        Raises InputError for ids that cannot be told apart and for references to none of them.
+        """
+        sections = _sections(document, ("images", "annotations", *["categories"] * self._labelled))
+        if sections is None or not isinstance(document, dict):
+            return document
+        images, annotations = sections["images"], sections["annotations"]
+        categories = sections.get("categories") or list(map(dict, _objects(document.get("categories"))))
+        problems: list[str] = []
+        image_ids = _numbered("images", images, problems)
+        if annotations and all(annotation.get("id") is None for annotation in annotations):
+            for number, annotation in enumerate(annotations, start=1):
+                annotation["id"] = number
+            self.notes.append(f"the {len(annotations)} annotations have no `id`; numbered in the order of the file")
+        _numbered("annotations", annotations, problems)
+        category_ids = _numbered("categories", categories, problems)
+        _refer(annotations, "image_id", image_ids, problems)
+        _refer(annotations, "category_id", category_ids, problems if self._labelled else [])
+        raise_if_any(problems, self._where)
+        self._add_missing_boxes(annotations)
+        self._group_roboflow_copies(images)
+        categories = self._categories_in_use(categories, annotations)
+        return {**document, "images": images, "annotations": annotations, "categories": categories}
+
+    def _add_missing_boxes(self, annotations: list[JsonObject]) -> None:
+        added = 0
+        for annotation in annotations:
+            if annotation.get("bbox") in (None, []):
+                box = _box_around(annotation.get("segmentation"))
+                annotation["bbox"] = box
+                added += box is not None
+        if added:
+            self.notes.append(f"{added} annotation(s) have no `bbox`; using the box around their `segmentation`")
+
+    def _group_roboflow_copies(self, images: list[JsonObject]) -> None:
+        matches = [ROBOFLOW.fullmatch(PurePosixPath(str(image.get("file_name"))).name) for image in images]
+        if not images or not all(matches):
+            return
+        originals = [match["original"] for match in matches if match]
+        for image, original in zip(images, originals, strict=True):
+            image[ORIGINAL] = original
+        if self._labelled and len(set(originals)) < len(originals):
+            self.notes.append(
+                f"{len(originals)} images are copies of {len(set(originals))} pictures, augmented by Roboflow; set "
+                f"`split.group: {ORIGINAL}`, or copies of a picture will be in training and validation at once"
+            )
+
+    def _categories_in_use(self, categories: list[JsonObject], annotations: list[JsonObject]) -> list[JsonObject]:
+        used = {_key(annotation.get("category_id")) for annotation in annotations}
+        kept = [category for category in categories if _key(category.get("id")) in used]
+        unused = [shown(category.get("name"), 40) for category in categories if _key(category.get("id")) not in used]
+        if self._labelled:
+            if unused and kept:
+                self.notes.append(f"{len(unused)} categories have no annotations and are ignored: {listing(unused)}")
+            return kept or categories
+        defined = {_key(category["id"]) for category in kept if isinstance(category.get("name"), str)}
+        ignored = [entry for entry in annotations if _key(entry.get("category_id")) not in defined | {_key(None)}]
+        for annotation in ignored:
+            annotation["category_id"] = None
+        if ignored:
+            self.notes.append(
+                f"{len(ignored)} annotation(s) have a `category_id` that the JSON does not define; this is fine in a "
+                "test subset, and their labels are ignored"
+            )
+        return [category for category in kept if _key(category["id"]) in defined]
+
+
+def _sections(document: object, names: Iterable[str]) -> dict[str, list[JsonObject]] | None:
+    """Copies of the entries of these sections; None unless each is a list of objects."""
+    if not isinstance(document, dict):
+        return None
+    found = {name: document.get(name) for name in names}
+    if not all(
+        isinstance(entries, list) and len(list(_objects(entries))) == len(entries) for entries in found.values()
+    ):
+        return None
+    # A field `source_id` of the user's file would be taken for ours.
+    return {
+        name: [{key: value for key, value in entry.items() if key != "source_id"} for entry in _objects(entries)]
+        for name, entries in found.items()
+    }
+
+
+def _objects(entries: object) -> Iterator[JsonObject]:
+    return (entry for entry in entries if isinstance(entry, dict)) if isinstance(entries, list) else iter(())
+
+
+def _numbered(section: str, entries: list[JsonObject], problems: list[str]) -> dict[str, int]:
+    """If any id is a text that is no integer, number all entries. Returns the numbers by the texts of the ids."""
+    if not any(_is_text(entry.get("id")) for entry in entries):
+        return {}
+    texts = [_text_id(entry.get("id")) for entry in entries]
+    absent = [f"{section}[{place}]" for place, text in enumerate(texts) if text is None]
+    if absent:
+        problems.append(f"{len(absent)} `id` values in `{section}` are missing or not usable: {listing(absent)}")
+    check_repeats(section, "id", [{"id": text} for text in texts if text is not None], problems)
+    for number, (entry, text) in enumerate(zip(entries, texts, strict=True), start=1):
+        entry["id"] = number
+        if section != "categories":
+            entry["source_id"] = text
+    return {text: number for number, text in enumerate(texts, start=1) if text is not None}
+
+
+def _refer(annotations: list[JsonObject], key: str, numbers: dict[str, int], problems: list[str]) -> None:
+    """Replace references to numbered entries by their numbers."""
+    undefined = []
+    for place, annotation in enumerate(annotations):
+        text = _text_id(annotation.get(key))
+        if text is not None and (text in numbers):
+            annotation[key] = numbers[text]
+        elif text is not None and (numbers or _is_text(annotation[key])):
+            undefined.append(f"annotations[{place}] has {shown(annotation[key], 40)}")
+    if undefined:
+        problems.append(
+            f"{len(undefined)} annotations have `{key}` values that the JSON does not define: {listing(undefined)}"
+        )
+
+
+def _is_text(identity: object) -> bool:
+    return isinstance(identity, str) and bool(identity.strip()) and integer_id(identity) is None
+
+
+def _text_id(value: object) -> str | None:
+    """The text by which references find an id; None for a value that is no id."""
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    return str(value) if integer_id(value) is not None else None
+
+
+def _key(identity: object) -> object:
+    """Equal for ids that `checked_coco` takes for the same."""
+    integer = integer_id(identity)
+    return repr(identity) if integer is None else integer
+
+
+def _box_around(segmentation: object) -> list[float] | None:
+    """The box [x, y, width, height] around polygons, each a list x, y, x, y …; None for anything else."""
+    if not isinstance(segmentation, list) or not segmentation:
+        return None
+    polygons = segmentation if isinstance(segmentation[0], list) else [segmentation]
+    numbers = [list(_finite(polygon)) for polygon in polygons]
+    xs, ys = [x for each in numbers for x in each[::2]], [y for each in numbers for y in each[1::2]]
+    if (
+        not xs
+        or not ys
+        or any(len(each) % 2 or len(each) != len(raw) for each, raw in zip(numbers, polygons, strict=True))
+    ):
+        return None
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+
+
+def _finite(polygon: Iterable[object]) -> Iterator[float]:
+    for number in polygon:
+        if isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number):
+            yield float(number)

@@ -1,0 +1,108 @@
+"""Find the frames that an annotation file names, although programs write paths differently."""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from threading import Lock
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from fathomline.dataset.picture_files import files_below
+from fathomline.errors import Unusable, listing, shown
+from fathomline.sources.inside_folder import path_inside
+
+UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")
+"""What Label Studio puts before the name of an uploaded file."""
+
+
+class FrameFolder:
+    """The frames in a folder, by the names that an annotation file gives them. Threads may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.renamed: dict[str, Path] = {}
+        """Names that were found only by a part of them, with the file found."""
+        self._lock = Lock()
+
+    def find(self, name: str) -> Path:
+        """The file `name` of the folder. If there is none, the one file that has the same path in other letter case,
+        or else the same base name, whatever folder the name gives.
+
+        No file outside the folder is ever found. Raises Unusable if there is no such file, or several.
+        """
+        refusal = Unusable("no such file in the folder of the frames")
+        try:
+            path = path_inside(self.folder, name)
+            if path.is_file():
+                return path
+        except Unusable as error:
+            refusal = error
+        except OSError as error:  # a name that is too long
+            refusal = Unusable(f"cannot be read: {error.strerror}")
+        found = self._similar(name)
+        if not found:
+            raise refusal
+        if len(found) > 1:
+            raise Unusable(
+                f"{len(found)} files in the folder of the frames have this base name: {listing(found, 2)}; write "
+                "the path of the right one in the annotations"
+            )
+        path = path_inside(self.folder, found[0].as_posix())
+        with self._lock:
+            self.renamed[name] = path
+        return path
+
+    def notes(self) -> Iterator[str]:
+        """One line on the files that were found only by a part of their names, if there are any."""
+        if self.renamed:
+            name, path = min(self.renamed.items())
+            yield (
+                f"{len(self.renamed)} frame(s) are not where the annotations say; found by their base name, such as "
+                f"{shown(str(self.folder / name), 200)} as {path.relative_to(self.folder.resolve()).as_posix()}"
+            )
+
+    def _similar(self, name: str) -> list[PurePosixPath]:
+        """Files whose path, or else base name, differs only in what programs change."""
+        for candidate in _readings(name):
+            for files, wanted in ((self._by_path, candidate), (self._by_base_name, PurePosixPath(candidate).name)):
+                found = [path for path in files.get(wanted.casefold(), []) if (self.folder / path).is_file()]
+                if found:
+                    return found
+        return []
+
+    @cached_property
+    def _files(self) -> list[PurePosixPath]:
+        return files_below(self.folder)
+
+    @cached_property
+    def _by_path(self) -> dict[str, list[PurePosixPath]]:
+        return _grouped((path.as_posix(), path) for path in self._files)
+
+    @cached_property
+    def _by_base_name(self) -> dict[str, list[PurePosixPath]]:
+        return _grouped((path.name, path) for path in self._files)
+
+
+def _grouped(named: Iterable[tuple[str, PurePosixPath]]) -> dict[str, list[PurePosixPath]]:
+    groups: dict[str, list[PurePosixPath]] = {}
+    for name, path in named:
+        groups.setdefault(name.casefold(), []).append(path)
+    return groups
+
+
+def _readings(name: str) -> Iterator[str]:
+    """The paths that `name` may stand for: as it is, with a URL's escapes decoded, without Label Studio's prefix."""
+    plain = name.replace("\\", "/")
+    try:
+        local_file = parse_qs(urlsplit(plain).query).get("d", [""])[
+            0
+        ]  # Label Studio: /data/local-files/?d=folder/a.jpg
+        path = urlsplit(plain).path if "://" in plain else plain
+    except ValueError:
+        local_file, path = "", plain
+    readings = [reading for reading in (local_file, path, unquote(path)) if reading]
+    yield from readings
+    for reading in readings:
+        place = PurePosixPath(reading)
+        if UPLOAD_PREFIX.match(place.name):
+            yield (place.parent / UPLOAD_PREFIX.sub("", place.name, count=1)).as_posix()

@@ -1,0 +1,75 @@
+"""`fathomline lineages`."""
+
+import json
+
+import pytest
+
+from fathomline.cli import main
+from fathomline.lineages.lineage_table import read_lineage_table
+from tests.lineages.conftest import stand_in  # noqa: F401
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """Write a COCO JSON with an annotation of each name, and one category without annotations."""
+
+    def write(*names: str) -> str:
+        categories = [{"id": number, "name": name} for number, name in enumerate(["creatures", *names])]
+        annotations = [
+            {"id": number, "image_id": 1, "category_id": number, "bbox": [1, 2, 3, 4]}
+            for number, _ in enumerate(names, start=1)
+        ]
+        path = tmp_path / "train.json"
+        content = {"images": [{"id": 1, "file_name": "a.png"}], "annotations": annotations, "categories": categories}
+        path.write_text(json.dumps(content))
+        return str(path)
+
+    return write
+
+
+def test_the_categories_with_annotations_are_written_as_taxonomy_lineages_reads_them(
+    coco, capfdbinary, tmp_path, stand_in, monkeypatch
+):
+    monkeypatch.setattr("fathomnet.api.worms.Worms.ROOT", stand_in.url)
+    assert main(["lineages", coco("Gastropoda", "Sebastes ruberrimus")]) == 0
+    out, err = capfdbinary.readouterr()
+    assert out.decode("ascii").splitlines() == [
+        "concept_name,aphia_id,rank,kingdom,phylum,class,order,family,genus,species",
+        "Gastropoda,,class,Animalia,Mollusca,Gastropoda,,,,",
+        f"Sebastes ruberrimus,{stand_in.nodes['Sebastes ruberrimus']['aphiaId']},species,Animalia,Chordata,Teleostei,"
+        "Perciformes,Sebastidae,Sebastes,Sebastes ruberrimus",
+    ]
+    assert err == b""
+    path = tmp_path / "lineages.csv"
+    path.write_bytes(out)
+    assert list(read_lineage_table(path)) == ["Gastropoda", "Sebastes ruberrimus"]
+
+
+def test_unknown_concepts_have_a_row_to_fill_in_and_are_listed_with_suggestions(coco, capsys):
+    assert main(["lineages", "--offline", coco("Gastropoda", "Pandalus amplu", "Qwxyz")]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[2:] == ["Pandalus amplu,,,,,,,,,", "Qwxyz,,,,,,,,,"]
+    assert "2 of 3 concepts are unknown, and their rows are left to fill in: 'Pandalus amplu' (nearest: Pandalus" in err
+    assert err.rstrip().endswith("'Qwxyz'")
+
+
+def test_a_table_with_other_letters_is_marked_for_excel_and_can_be_read_and_used_again(tmp_path, capfdbinary):
+    rois = tmp_path / "rois.csv"
+    rois.write_text("path;label\na.png;Ægla\nb.png;Gastropoda\n", encoding="utf-8")
+    lineages = tmp_path / "mine.csv"
+    main(["lineages", "--offline", str(rois)])
+    lineages.write_bytes(capfdbinary.readouterr().out)
+    assert lineages.read_bytes().startswith("\ufeffconcept_name".encode())
+    filled = lineages.read_text("utf-8-sig").replace("Ægla,,,,,", "Ægla,7,genus,Animalia,Arthropoda,", 1)
+    lineages.write_text(filled.replace("Arthropoda,,,,", "Arthropoda,,,,Ægla,"), encoding="utf-8")
+    assert main(["lineages", "--offline", "--lineages", str(lineages), str(rois)]) == 0
+    out, err = capfdbinary.readouterr()
+    assert "Ægla,7,genus,Animalia,Arthropoda,,,,Ægla," in out.decode("utf-8-sig").splitlines()
+    assert err == b""
+
+
+def test_a_source_that_cannot_be_read_is_refused(tmp_path, capsys):
+    assert main(["lineages", "--offline", str(tmp_path / "none.json")]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "none.json: no such file; expected a COCO JSON" in err

@@ -1,0 +1,43 @@
+import pytest
+
+from fathomline.errors import InputError
+from fathomline.sources.class_folders import read_class_folders
+
+
+def photos(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+def test_each_picture_is_one_roi_with_the_topmost_folder_as_its_concept(tmp_path):
+    photos(tmp_path, "Octopoda/b.jpg", "Aurelia aurita/dive1/a.JPG", "Aurelia aurita/notes.txt", ".cache/x.jpg")
+    document = read_class_folders(tmp_path, labelled=True)
+    assert document.content == {
+        "images": [{"id": 1, "file_name": "Aurelia aurita/dive1/a.JPG"}, {"id": 2, "file_name": "Octopoda/b.jpg"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 1, "bbox": "frame"},
+            {"id": 2, "image_id": 2, "category_id": 2, "bbox": "frame"},
+        ],
+        "categories": [{"id": 1, "name": "Aurelia aurita"}, {"id": 2, "name": "Octopoda"}],
+    }
+    assert document.notes == ("1 file(s) are not pictures and are ignored: Aurelia aurita/notes.txt",)
+
+
+def test_pictures_of_the_test_subset_need_no_class_folder_and_get_no_label(tmp_path):
+    document = read_class_folders(photos(tmp_path, "a.jpg", "Octopoda/b.jpg"), labelled=False)
+    assert [annotation["category_id"] for annotation in document.content["annotations"]] == [None, None]
+    assert document.content["categories"] == []
+
+
+def test_a_training_picture_outside_a_class_folder_is_reported(tmp_path):
+    with pytest.raises(InputError, match=r"1 of 2 pictures are in no class folder: a.jpg; move each into a folder"):
+        read_class_folders(photos(tmp_path, "a.jpg", "Octopoda/b.jpg"), labelled=True)
+
+
+def test_a_folder_without_pictures_says_what_it_has(tmp_path):
+    with pytest.raises(InputError, match=r"has no picture .* only \.heic, \.mov"):
+        read_class_folders(photos(tmp_path, "x/a.HEIC", "x/b.mov"), labelled=True)
+    with pytest.raises(InputError, match="no such folder"):
+        read_class_folders(tmp_path / "none", labelled=True)

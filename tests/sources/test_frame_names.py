@@ -1,0 +1,58 @@
+import pytest
+
+from fathomline.errors import Unusable
+from fathomline.sources.frame_names import FrameFolder
+
+
+@pytest.fixture
+def frames(tmp_path):
+    """Frames in folders of two dives, one name in both; and a file outside."""
+    for name in ("dive1/a.JPG", "dive1/same.jpg", "dive2/same.jpg", "dive2/b c.png", "top.jpg"):
+        path = tmp_path / "frames" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    (tmp_path / "outside.jpg").write_bytes(b"outside")
+    return FrameFolder(tmp_path / "frames")
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("top.jpg", "top.jpg"),
+        ("dive1/a.jpg", "dive1/a.JPG"),
+        ("DIVE2/Same.jpg", "dive2/same.jpg"),
+        ("a.jpg", "dive1/a.JPG"),
+        ("/home/ana/cruise/top.jpg", "top.jpg"),
+        ("C:\\cruise\\images\\top.jpg", "top.jpg"),
+        ("../elsewhere/top.jpg", "top.jpg"),
+        ("/data/upload/3/0a1b2c3d-top.jpg", "top.jpg"),
+        ("/data/local-files/?d=dive2/b%20c.png", "dive2/b c.png"),
+        ("dive9/b%20c.png", "dive2/b c.png"),
+        ("https://host/files/a.jpg?token=x", "dive1/a.JPG"),
+    ],
+)
+def test_frames_are_found_however_a_program_writes_their_path(frames, name, file):
+    assert frames.find(name).read_bytes() == file.encode()
+    expected = 0 if name == file else 1
+    assert len(frames.renamed) == expected
+    assert len(list(frames.notes())) == expected
+
+
+def test_a_note_counts_the_frames_found_by_base_name_and_shows_the_path_tried(frames):
+    for name in ("x/top.jpg", "y/a.jpg"):
+        frames.find(name)
+    [note] = frames.notes()
+    assert note.startswith("2 frame(s) are not where the annotations say; found by their base name, such as ")
+    assert f"{frames.folder}/x/top.jpg' as top.jpg" in note
+
+
+def test_a_base_name_that_several_files_have_is_not_guessed(frames):
+    with pytest.raises(Unusable, match=r"2 files .*: dive1/same.jpg, dive2/same.jpg; write the path"):
+        frames.find("/old/place/same.jpg")
+    assert frames.find("dive2/same.jpg").read_bytes() == b"dive2/same.jpg"
+
+
+@pytest.mark.parametrize("name", ["none.jpg", "", "..", "/", "dive1", "?d=", "http://[", "../outside.jpg", "x" * 3000])
+def test_no_other_file_is_found(frames, name):
+    with pytest.raises(Unusable):
+        frames.find(name)
