@@ -283,3 +283,11 @@ def test_the_page_of_one_correct_roi_says_what_is_missing(world, taxonomy, histo
     assert page.rows["decoders"][1][6] == "no data"
     assert "mistakes" not in page.data["charts"]
     assert "No data." in page.text
+
+
+def test_a_card_shows_only_the_last_part_of_an_absolute_path(world, crops, raw, tmp_path):
+    tables = {**world.results.tables}
+    tables["validation"] = tables["validation"].assign(**{"image.file_name": "/home/ann/dive-7/a.jpg"})
+    page = written(replace(world.results, tables=tables), crops, raw, tmp_path)
+    assert "…/a.jpg · image" in page.text
+    assert "/home/ann" not in page.source
