@@ -47,6 +47,15 @@ def test_a_click_on_a_bar_opens_its_clade_and_a_click_on_the_top_bar_goes_back_u
     expect(bar(page, "Porifera")).to_have_count(1)
 
 
+def test_a_click_on_a_bar_of_the_path_above_an_opened_clade_opens_that_one(page):
+    choose(page, "#clade", "Sebastes")
+    above = page.locator("#chart-tree .pathbar").filter(has_text="Chordata")
+    chart, box = page.locator("#chart-tree").bounding_box(), above.bounding_box()
+    assert box["y"] >= chart["y"], "the path is not cut"
+    above.click()
+    expect(selected(page)).to_have_text(option_of("Chordata"))
+
+
 def test_the_tree_can_be_explored_by_keyboard(page):
     page.locator("#clade").select_option("")
     page.locator("#clade").focus()
@@ -104,7 +113,7 @@ def test_the_gallery_is_filtered_by_clade_and_by_distance(page):
 def expect_arrow(heading: Locator, arrow: str) -> None:
     """The arrow is a part of the style, so that it is not read out: `aria-sort` says the same."""
     content = heading.locator("button").evaluate("button => getComputedStyle(button, '::after').content")
-    assert content == f'" {arrow}"'
+    assert content == f'"\u00a0{arrow}"'
 
 
 def test_concepts_are_sorted_by_the_chosen_column(page, world):
@@ -256,6 +265,7 @@ def assert_a_finger_on_a_chart_scrolls_the_page(page: Page) -> None:
 
 
 def test_a_table_that_fits_shows_no_hint(page):
+    expect(page.locator("#decoders .scroll")).to_have_attribute("data-more", "")
     expect(page.locator("#concepts .scroll")).to_have_attribute("data-more", "")
     expect(page.locator("#concepts .scroll")).not_to_have_attribute("tabindex", "0")
     assert page.locator("#scale-tree").is_hidden()

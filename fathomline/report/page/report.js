@@ -13,7 +13,7 @@ function themed(layout) {
   return {
     ...layout,
     autosize: true,
-    // On a touch screen a finger on a chart scrolls the page.
+    // On a touch screen, a finger on a chart scrolls the page, and buttons would always cover a corner.
     dragmode: touched.matches ? false : "zoom",
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
@@ -46,6 +46,7 @@ function drawScale(name, { title, from, to, colorscale, show }) {
 
 // How many levels of the tree are shown at once, and the height at which its smallest bar has room for a name.
 const [LEVELS, LEVELS_ON_A_PHONE, LINE, LOWEST, HIGHEST] = [8, 3, 20, 260, 900];
+const PATH_BAR = 30; // pixels for the bars of the clades above an opened one
 function treeShape() {
   const limit = narrow.matches ? LEVELS_ON_A_PHONE : LEVELS;
   const top = (clade) => (shownClade === "" ? clade.parent === "" : clade.id === shownClade);
@@ -70,12 +71,13 @@ function draw(element, name) {
       const line = { width: 1, color: getComputedStyle(document.body).backgroundColor };
       const { levels, height } = treeShape();
       shape.height = height;
+      if (shownClade !== "") shape.margin = { ...layout.margin, t: PATH_BAR };
       return { ...trace, level: shownClade, maxdepth: levels, marker: { ...trace.marker, line, showscale: !narrow.matches } };
     }
     return trace.type === "heatmap" ? { ...trace, showscale: !narrow.matches } : trace;
   });
   if (name.startsWith("confusion")) shape.width = Math.max(element.parentElement.clientWidth, confusionWidth(layout));
-  return Plotly.react(element, traces, { ...themed(layout), ...shape }, { ...CONFIG, responsive: !shape.width });
+  return Plotly.react(element, traces, { ...themed(layout), ...shape }, { ...CONFIG, responsive: !shape.width, displayModeBar: touched.matches ? false : "hover" });
 }
 
 // The tree shows one clade at a time, identified by its id, or "" for the whole tree. Names are only labels.
