@@ -193,6 +193,14 @@ def test_only_the_shown_cards_are_browsed(page):
     expect(page.locator("#frame-next")).to_be_disabled()
     page.locator("#frame-close").click()
     expect(shown.last).to_be_focused()
+    shown.nth(-2).click()
+    page.locator("#frame-next").press("Enter")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("dialog .about")).to_have_text(
+        page.locator("#gallery-worst .card:visible .about").nth(-2).text_content()
+    )
+    page.keyboard.press("Escape")
+    expect(shown.nth(-2)).to_be_focused()
     page.locator("#gallery-clade").select_option("")
 
 

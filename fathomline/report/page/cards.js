@@ -59,8 +59,11 @@ function showFrame(card) {
   find("frame-picture").alt = `Frame with the box of ${card.querySelector("h3").textContent}`;
   const [left, top, width, height] = card.dataset.box.split(" ");
   Object.assign(find("frame-box").style, { left, top, width, height });
-  find("frame-previous").disabled = !neighbour(-1);
-  find("frame-next").disabled = !neighbour(1);
+  for (const [button, by] of [[find("frame-previous"), -1], [find("frame-next"), 1]]) {
+    // A disabled button loses the focus, and the dialog would hear no keys.
+    if (!neighbour(by) && document.activeElement === button) find("frame-close").focus();
+    button.disabled = !neighbour(by);
+  }
   if (!find("frame").open) find("frame").showModal();
 }
 for (const button of document.querySelectorAll(".open")) button.addEventListener("click", () => showFrame(button.closest(".card")));

@@ -49,16 +49,16 @@ const [LEVELS, LEVELS_ON_A_PHONE, LINE, LOWEST, HIGHEST] = [8, 3, 20, 260, 900];
 const PATH_BAR = 30; // pixels for the bars of the clades above an opened one
 function treeShape() {
   const limit = narrow.matches ? LEVELS_ON_A_PHONE : LEVELS;
-  const top = (clade) => (shownClade === "" ? clade.parent === "" : clade.id === shownClade);
-  let [shown, levels] = [clades.filter((clade) => top(clade) && clade.support > 0), 1];
-  if (shownClade === "" && shown.length > 1) levels += 1; // the bar of the whole tree
+  const supported = clades.filter((clade) => clade.support > 0);
+  let shown = supported.filter((clade) => (shownClade === "" ? clade.parent === "" : clade.id === shownClade));
+  let levels = shown.length > 1 ? 1 : 0; // several kingdoms have a bar of the whole tree before them
   const total = shown.reduce((sum, clade) => sum + clade.support, 0);
   let smallest = total;
-  for (; shown.length > 0; levels += 1) {
+  while (shown.length > 0 && levels < limit) {
+    levels += 1;
     smallest = Math.min(smallest, ...shown.map((clade) => clade.support));
     const ids = new Set(shown.map((clade) => clade.id));
-    shown = levels < limit ? clades.filter((clade) => ids.has(clade.parent) && clade.support > 0) : [];
-    if (shown.length === 0) break;
+    shown = supported.filter((clade) => ids.has(clade.parent));
   }
   return { levels, height: Math.min(HIGHEST, Math.max(LOWEST, (LINE * total) / smallest)) };
 }
