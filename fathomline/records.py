@@ -68,17 +68,17 @@ Name = Annotated[Text, AfterValidator(_filled)]
 """A cell with text that prints on one line and is not empty."""
 
 
-def read_table(path: Path, schema: Mapping[str, Any], remedy: str) -> pd.DataFrame:
+def read_table(path: Path, schema: Mapping[str, Any], remedy: str, *, may_be_empty: bool = False) -> pd.DataFrame:
     """Read a CSV and convert the columns that `schema` names to the types it gives; other columns stay text.
 
     `remedy` says what to do about a damaged file. Raises InputError in one line, with rows numbered as in a
-    spreadsheet, when the file cannot be read, has no rows, or has a cell of the wrong type.
+    spreadsheet, when the file cannot be read, has no rows unless it `may_be_empty`, or has a cell of the wrong type.
     """
     try:
         table = read_csv(path, list(schema), dtype=str, keep_default_na=False, na_filter=False)
     except InputError as error:
         raise InputError(f"{error}; {remedy}") from None
-    if table.empty:
+    if table.empty and not may_be_empty:
         raise InputError(f"{path}: no rows, expected at least one; {remedy}")
     check_columns(path, table, schema, remedy)
     return table

@@ -17,7 +17,7 @@ def main() -> None:
     arguments = parser.parse_args()
     workers = params_section("machine", MachineConfig).workers
     done = crop(arguments.raw, arguments.crops, params_section("crop", CropConfig), workers=workers)
-    summary(f"crop {arguments.subset}: {done}")
+    summary(f"crop {arguments.subset}: {done if done.rois else f'no {arguments.subset} subset'}")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,8 @@ def train_summary(fold: int, trained: Trained, config: TrainConfig, training_roi
 
 
 def predict_summary(subset: str, rois: int, models: int, orientations: int) -> str:
+    if not rois:
+        return f"predict {subset}: no {subset} subset"
     return f"predict {subset}: {rois} ROIs by {models} model(s) in {orientations} orientation(s)"
 
 
@@ -56,6 +58,8 @@ def evaluate_summary(result: Evaluation, decoder: str, view: str) -> str:
 
 
 def submit_summary(submission: Path, answers: int, unseen: int, rule: DecisionRule) -> str:
+    if not answers:
+        return f"submit: no test subset; {submission} has only a header"
     note = f"; {unseen} ROI(s) could not be cropped and got the fallback answer {rule.fallback}" if unseen else ""
     return f"submit: {answers} answers by {rule.decoder} in {submission}{note}"
 

@@ -204,10 +204,14 @@ def test_the_bundle_gives_the_answers_of_the_submission(repro, tmp_path):
     model = fathomline.load(tmp_path / "bundle")
     predicted = model.predict(frames, [[annotation["bbox"] for annotation in of_frame] for of_frame in boxes.values()])
     ids = [annotation["id"] for of_frame in boxes.values() for annotation in of_frame]
+    octopoda = model.taxonomy.lineage("Octopoda")
+    assert octopoda.ancestor_ids == {"Animalia": 2, "Mollusca": 51, "Cephalopoda": 11707}, "the reef's WoRMS was asked"
     answers = pd.read_csv(checkout.folder / "submission.csv").set_index("annotation_id")["concept_name"]
     assert {number: one.name for number, one in zip(ids, predicted, strict=True)} == answers.to_dict()
     assert answers.nunique() > 3
     details = pd.read_csv(checkout.folder / "reports/predictions.csv").set_index("annotation_id").loc[ids]
+    given = [annotation["bbox"] for of_frame in boxes.values() for annotation in of_frame]
+    assert details[["x", "y", "w", "h"]].to_numpy().tolist() == given
     assert [one.confidence for one in predicted] == pytest.approx(details["confidence"].tolist(), abs=1e-4)
 
     test, output = checkout.folder / "data/raw/test", tmp_path / "answers.csv"

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError
 from fathomline.files import write_csv, write_json
-from fathomline.rois.annotations import COLUMNS
+from fathomline.predict.logits import EnsembleLogits, write_ensemble_logits
+from fathomline.rois.annotations import COLUMNS, QUARANTINE_COLUMNS
 from fathomline.rois.crops import Crops
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import Rank
@@ -26,6 +29,8 @@ from stages import REPORT_DELAY, report_params, run
 from tests.crops import preprocessing_of, write_crops
 
 ROOT = Path(__file__).parents[1]
+
+SPONGES = Taxonomy([Lineage("Porifera", "Porifera", "phylum", {Rank.KINGDOM: "Animalia", Rank.PHYLUM: "Porifera"})])
 
 
 @pytest.fixture
@@ -107,14 +112,14 @@ def test_absolute_paths_in_a_report_are_cut_to_their_last_part(tmp_path, monkeyp
 
 @pytest.fixture
 def stage(tmp_path):
-    """Run a stage as DVC does, in `tmp_path`; return its exit status and its standard error."""
+    """Run a stage as DVC does, in `tmp_path`; return its exit status and its standard error. It must print `says`."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
-    def start(*arguments: str) -> tuple[int, str]:
+    def start(*arguments: str, says: str = "") -> tuple[int, str]:
         command = [sys.executable, "-m", *arguments]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert done.stdout == ""
+        assert done.stdout == says
         return done.returncode, done.stderr
 
     return start
@@ -150,8 +155,7 @@ def test_a_training_roi_without_a_label_stops_the_split_stage_with_its_row(stage
 def test_a_split_that_leaks_stops_the_train_stage(stage, tmp_path, table):
     pixels = np.zeros((4, 1, 16, 16, 3), dtype=np.uint8)
     write_crops(Crops(table, pixels, preprocessing_of(pixels)), tmp_path / "crops")
-    lineage = Lineage("Porifera", "Porifera", "phylum", {Rank.KINGDOM: "Animalia", Rank.PHYLUM: "Porifera"})
-    write_reference(Taxonomy([lineage]), tmp_path / "taxonomy.json")
+    write_reference(SPONGES, tmp_path / "taxonomy.json")
     write_csv(table[["annotation_id"]].assign(fold=[0, 0, 1, 1], group="1"), tmp_path / "split.csv")
     paths = ["crops", "taxonomy.json", "split.csv", "model", "training", "features"]
     status, said = stage("stages.train", *paths, "--fold", "0")
@@ -160,3 +164,28 @@ def test_a_split_that_leaks_stops_the_train_stage(stage, tmp_path, table):
         "error: split.csv: 1 group(s) are in more than one fold: 1; run `dvc repro --force split`, which writes it"
     ]
     assert not (tmp_path / "model").exists()
+
+
+def test_without_a_test_subset_the_submit_stage_writes_headers_and_says_so(stage, tmp_path):
+    write_json({"images": [], "annotations": [], "categories": []}, tmp_path / "dataset.json")
+    nothing = EnsembleLogits(
+        logits=np.zeros((1, 1, 0, 1), np.float32),
+        folds=(0,),
+        transforms=("identity",),
+        annotation_ids=np.zeros(0, np.int64),
+        classes=("Porifera",),
+        taxonomy_hash=SPONGES.hash,
+    )
+    write_ensemble_logits(nothing, tmp_path / "test.npz")
+    write_reference(SPONGES, tmp_path / "taxonomy.json")
+    rule = DecisionRule("risk", "labels", 1.0, dict.fromkeys(map(str, Rank), 0.5), "Porifera", ["identity"])
+    write_json(asdict(rule), tmp_path / "rule.json")
+    write_csv(pd.DataFrame(columns=COLUMNS), tmp_path / "crops/annotations.csv")
+    write_csv(pd.DataFrame(columns=QUARANTINE_COLUMNS), tmp_path / "crops/quarantine.csv")
+    paths = ["dataset.json", "test.npz", "taxonomy.json", "rule.json", "crops", "submission.csv", "predictions.csv"]
+    status, said = stage("stages.submit", *paths, says="submit: no test subset; submission.csv has only a header\n")
+    assert (status, said) == (0, "")
+    assert (tmp_path / "submission.csv").read_text() == "annotation_id,concept_name\n"
+    assert (
+        (tmp_path / "predictions.csv").read_text().startswith("annotation_id,image_id,file_name,x,y,w,h,concept_name")
+    )

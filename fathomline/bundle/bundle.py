@@ -21,8 +21,10 @@ from fathomline.taxonomy.reference import entry_lineage, lineage_entry
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.version import __version__
 
-FORMAT = 1
-"""Version of bundle.json. fathomline reads its own version and earlier ones."""
+FORMAT = 2
+"""Version of bundle.json. fathomline reads its own version and earlier ones.
+
+2: `lineages` may have `ancestor_ids`, the AphiaIDs of ancestors. Readers of version 1 refuse unknown keys."""
 
 REMEDY = "get the bundle again, or run `dvc repro --force bundle` where it was made"
 
@@ -47,7 +49,8 @@ class BundleConfig:
     """Credit in the model card for the pictures and labels that the model was trained on."""
 
     weights: WeightsType = "float32"
-    """Precision of the stored weights. A 16-bit one is used only if every answer for the test ROIs stays the same."""
+    """Precision of the stored weights. A 16-bit one is used only if every answer for the test ROIs stays the same, so
+    not without a test subset."""
 
     onnx: bool = True
     """Whether to add model.onnx, which predicts without PyTorch. It holds all models as float32, at most 2 GiB."""
@@ -62,7 +65,7 @@ class BundleConfig:
 class BundleContent:
     """The content of bundle.json."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     fathomline: str
     """Version of the package that wrote it."""
     name: str

@@ -34,7 +34,8 @@ def store_rounded_weights(
 ) -> StoredWeights:
     """Write each fold's weights to `folder` as `dtype` if no answer for `crops` changes.
 
-    Otherwise copy the weights unchanged, and warn with the number of answers that would change.
+    Otherwise copy the weights unchanged, and warn with the number of answers that would change. Without a test subset,
+    there is nothing to check the answers on, so the weights are copied, too.
 
     Args:
         crops: of the test subset.
@@ -42,6 +43,9 @@ def store_rounded_weights(
     Raises InputError when `test` belongs to other models or ROIs.
     """
     _refuse_other_logits(models, crops, test)
+    if not len(crops.annotations):
+        warning(f"bundle: weights stay float32: there is no test subset to check that {dtype} changes no answer")
+        return copy_weights(models, folder)
     sha256, rounded = {}, {}
     for model in progress(models, label="round weights", unit="fold"):
         classifier = rebuilt(model.description.architecture, model.weights.parent / "model.json", REMEDY)

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from fathomline.crop.cut import Box, FrameJob
-from fathomline.crop.views import Rectangle, parse_box
-from fathomline.dataset.coco import Coco, described_size
+from fathomline.crop.views import UNBOUNDED, Rectangle, parse_box
+from fathomline.dataset.coco import WHOLE_FRAME, Coco, described_size
 from fathomline.dataset.manifest import Record
 from fathomline.errors import Unusable
 
@@ -15,7 +15,8 @@ def valid_boxes(
 ) -> tuple[dict[int, Rectangle], dict[int, str]]:
     """Rectangles of the boxes to cut, and reasons to quarantine the others.
 
-    Returns: two mappings by annotation id, each in the order of `annotations`. A rectangle may lie outside its frame.
+    Returns: two mappings by annotation id, each in the order of `annotations`. A rectangle may lie outside its frame;
+        for the whole frame, it is UNBOUNDED.
     """
     rectangles: dict[int, Rectangle] = {}
     reasons: dict[int, str] = {}
@@ -23,8 +24,9 @@ def valid_boxes(
         record = manifest.get(annotation["image_id"])
         try:
             if record is None or record.status != "ok":
-                raise Unusable(f"frame not downloaded: {record.error if record else 'not in manifest.csv'}")
-            rectangles[annotation["id"]] = parse_box(annotation["bbox"])
+                raise Unusable(f"frame not downloaded: {record.error if record else 'it was not tried'}")
+            bbox = annotation["bbox"]
+            rectangles[annotation["id"]] = UNBOUNDED if bbox == WHOLE_FRAME else parse_box(bbox)
         except Unusable as error:
             reasons[annotation["id"]] = str(error)
     return rectangles, reasons

@@ -10,7 +10,7 @@ from fathomline.crop.views import Rectangle
 from fathomline.dataset.coco import Coco
 from fathomline.dataset.manifest import Record, one_line
 from fathomline.errors import visible
-from fathomline.rois.annotations import COLUMNS, IMAGE_FIELD, roi_path
+from fathomline.rois.annotations import COLUMNS, IMAGE_FIELD, QUARANTINE_COLUMNS, roi_path
 
 OMITTED_FIELDS = {"id", "width", "height", "coco_url"}
 """Fields of a COCO image that annotations.csv omits: it has other columns for the first three, and a URL is unique."""
@@ -39,13 +39,16 @@ def annotations_table(
 
 
 def quarantine_table(annotations: list[dict[str, Any]], reasons: dict[int, str]) -> pd.DataFrame:
-    """The rows of quarantine.csv, in the order of the JSON. Args: reasons, by annotation id."""
-    rows = [
-        (annotation["id"], annotation["image_id"], reasons[annotation["id"]])
-        for annotation in annotations
-        if annotation["id"] in reasons
-    ]
-    return pd.DataFrame(rows, columns=["annotation_id", "image_id", "reason"])
+    """The rows of quarantine.csv, in the order of the JSON. Args: reasons, by annotation id.
+
+    If the user's file has other ids than integers, a further column `source_id` has that of each annotation.
+    """
+    quarantined = [annotation for annotation in annotations if annotation["id"] in reasons]
+    rows = [(annotation["id"], annotation["image_id"], reasons[annotation["id"]]) for annotation in quarantined]
+    table = pd.DataFrame(rows, columns=QUARANTINE_COLUMNS)
+    if any("source_id" in annotation for annotation in quarantined):
+        table["source_id"] = [annotation.get("source_id", annotation["id"]) for annotation in quarantined]
+    return table
 
 
 def _frame_ids(images: list[dict[str, Any]], manifest: dict[int, Record]) -> dict[int, int]:

@@ -11,6 +11,9 @@ from fathomline.errors import Unusable
 Rectangle = tuple[float, float, float, float]
 """(left, top, right, bottom)."""
 
+UNBOUNDED: Rectangle = (-math.inf, -math.inf, math.inf, math.inf)
+"""A rectangle around any frame: clipped, it is the whole frame, whatever size that turns out to have."""
+
 SHARPNESS = 3.0
 """Pillow's `reducing_gap`: it averages blocks of pixels before it resizes, but leaves at least this many times the
 target size. At 3, the result looks the same as without it."""
@@ -19,13 +22,13 @@ target size. At 3, the result looks the same as without it."""
 def parse_box(bbox: object) -> Rectangle:
     """A COCO box [x, y, width, height] as a rectangle; raises Unusable if it is not valid."""
     if not isinstance(bbox, list) or len(bbox) != 4:
-        raise Unusable(f"bbox is {_quoted(bbox)}, expected [x, y, width, height]")
+        raise Unusable(f"box is {_quoted(bbox)}, expected [x, y, width, height]")
     for number in bbox:
         if isinstance(number, bool) or not isinstance(number, int | float) or not _is_finite(number):
-            raise Unusable(f"bbox has {_quoted(number)}, expected four finite numbers")
+            raise Unusable(f"box has {_quoted(number)}, expected four finite numbers")
     x, y, width, height = map(float, bbox)
     if width <= 0 or height <= 0:
-        raise Unusable(f"bbox has width {width:g} and height {height:g}, expected both above 0")
+        raise Unusable(f"box has width {width:g} and height {height:g}, expected both above 0")
     return x, y, x + width, y + height
 
 
@@ -37,7 +40,7 @@ def clip(rectangle: Rectangle, frame: tuple[int, int]) -> Rectangle:
     left, top, right, bottom = rectangle
     width, height = frame
     if left >= width or top >= height or right <= 0 or bottom <= 0:
-        raise Unusable(f"bbox lies outside the frame of {width}x{height} pixels")
+        raise Unusable(f"box lies outside the frame of {width}x{height} pixels")
     left, right = _at_least_a_pixel(max(left, 0.0), min(right, float(width)), width)
     top, bottom = _at_least_a_pixel(max(top, 0.0), min(bottom, float(height)), height)
     return left, top, right, bottom

@@ -1,4 +1,4 @@
-"""Answers for the test ROIs, with their probabilities and their names at all ranks."""
+"""Answers for the test ROIs, with their probabilities and their names at all ranks, as tables to hand on."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fathomline.config import section
+from fathomline.dataset.coco import WHOLE_FRAME, Coco, described_size
 from fathomline.decide.decode import CandidateSet, Decoder, DecoderName
 from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError, listing
@@ -23,6 +24,8 @@ class SubmitConfig:
 ANSWER = ("concept_name", "accepted_name", "rank", "aphia_id", "confidence")
 AT_RANKS = tuple(column for rank in RANKS for column in (str(rank), f"{rank}_probability"))
 """Columns that describe an answer."""
+ROI = ("annotation_id", "image_id", "file_name", "x", "y", "w", "h")
+"""Columns that describe an ROI as the user's own file does: with the user's ids, and the box in pixels of the frame."""
 
 
 def predictions(
@@ -110,7 +113,7 @@ def described(decoder: Decoder, nodes: np.ndarray) -> pd.DataFrame:
                 lineage.rank if lineage else str(decoder.taxonomy.nodes[node].rank)
                 for lineage, node in zip(of_concept, nodes, strict=True)
             ],
-            "aphia_id": pd.array([lineage.aphia_id if lineage else None for lineage in of_concept], dtype="Int64"),
+            "aphia_id": pd.array([decoder.taxonomy.aphia_ids[node] for node in nodes], dtype="Int64"),
             **{str(rank): _ancestor_names(decoder.taxonomy, nodes, rank) for rank in RANKS},
         }
     )
@@ -120,3 +123,67 @@ def _ancestor_names(taxonomy: Taxonomy, nodes: np.ndarray, rank: Rank) -> list[s
     """The name of each node's ancestor, or of the node itself, at `rank`; empty if there is none."""
     ancestors = taxonomy.ranked_ancestors[nodes, rank.depth]
     return [taxonomy.nodes[ancestor].name if ancestor >= 0 else "" for ancestor in ancestors]
+
+
+def asked_rois(coco: Coco, crops: pd.DataFrame, quarantine: pd.DataFrame) -> pd.DataFrame:
+    """The ROIs to answer, one row for each annotation of `coco`, in its order.
+
+    Args: crops, quarantine: annotations.csv and quarantine.csv, as `rois.annotations` reads them.
+    Returns: the columns ROI, then `reason`: why the ROI could not be cut, empty if it was. A box has the numbers of
+        dataset.json, not clipped; None where it has none.
+    Raises InputError for an annotation that is neither in `crops` nor in `quarantine`.
+    """
+    images = {image["id"]: image for image in coco.images}
+    reasons = dict.fromkeys(crops["annotation_id"].tolist(), "")
+    reasons |= dict(zip(quarantine["annotation_id"].tolist(), quarantine["reason"].tolist(), strict=True))
+    sizes = dict(zip(crops["image_id"].tolist(), zip(crops["frame_w"], crops["frame_h"], strict=True), strict=True))
+    rows, unknown = [], []
+    for annotation in coco.annotations:
+        image = images[annotation["image_id"]]
+        own_ids = [one.get("source_id", one["id"]) for one in (annotation, image)]
+        name = image.get("file_name")
+        size = sizes.get(image["id"]) or described_size(image) or (None, None)
+        box = _box_in_pixels(annotation["bbox"], size)
+        rows.append((*own_ids, name if isinstance(name, str) else "", *box, reasons.get(annotation["id"], "")))
+        if annotation["id"] not in reasons:
+            unknown.append(own_ids[0])
+    if unknown:
+        raise InputError(
+            f"submit: {len(unknown)} test annotation(s) are neither in annotations.csv nor in quarantine.csv of the "
+            f"test crops: {listing(unknown)}; run `dvc repro` to crop again"
+        )
+    return pd.DataFrame(rows, columns=[*ROI, "reason"], dtype=object)
+
+
+def _box_in_pixels(bbox: object, frame: tuple[int | None, int | None]) -> list[int | float | None]:
+    """x, y, width and height as they are given, or of the whole frame; None for each that is not a number."""
+    given = (0, 0, *frame) if bbox == WHOLE_FRAME else bbox
+    numbers = given if isinstance(given, list | tuple) and len(given) == 4 else [None] * 4
+    return [one if isinstance(one, int | float) and not isinstance(one, bool) else None for one in numbers]
+
+
+def submission(answered: pd.DataFrame, rois: pd.DataFrame) -> pd.DataFrame:
+    """The user's annotation ids, and an answer for each.
+
+    Args: answered, as `predictions` returns it; rois, as `asked_rois` does, in the same order.
+    Returns: annotation_id, concept_name.
+    """
+    return pd.DataFrame({"annotation_id": rois["annotation_id"], "concept_name": answered["concept_name"]})
+
+
+def described_rois(answered: pd.DataFrame, rois: pd.DataFrame) -> pd.DataFrame:
+    """What predictions.csv holds: each ROI with its answer, or without one, but a reason, if it was not seen.
+
+    Args: as for `submission`.
+    Returns: the columns ROI, ANSWER, `reason` and AT_RANKS.
+    Raises InputError for an ROI that was cut but not predicted, or the reverse.
+    """
+    seen = answered["seen"].to_numpy(dtype=bool)
+    differing = rois.loc[(rois["reason"] == "").to_numpy(dtype=bool) != seen, "annotation_id"]
+    if len(differing):
+        raise InputError(
+            f"submit: the logits and the crops of the test subset differ in {len(differing)} annotation(s): "
+            f"{listing(differing)}; run `dvc repro` to predict again"
+        )
+    known = answered.loc[seen, [*ANSWER, *AT_RANKS]].reindex(answered.index)
+    return pd.concat([rois, known], axis=1)[[*ROI, *ANSWER, "reason", *AT_RANKS]]

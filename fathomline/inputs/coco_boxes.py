@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fathomline.dataset.coco import JsonObject, check_references, check_repeats, integer_id, raise_if_any
+from fathomline.dataset.coco import WHOLE_FRAME, JsonObject, check_references, check_repeats, integer_id, raise_if_any
 from fathomline.dataset.coco import section_entries as entries
 from fathomline.errors import Unusable, listing, shown
 from fathomline.inputs.named_pictures import URL, NamedPictures
@@ -19,9 +19,10 @@ def coco_rows(document: JsonObject, where: str, named: NamedPictures, use_urls: 
     Raises InputError if ids are missing or not unique, or if an annotation refers to no image.
     """
     problems: list[str] = []
-    images = [dict(entry, id=_id(entry.get("id"))) for entry in entries(document, "images", problems)]
+    pictured = entries(document, "images", problems)
     listed = entries(document, "annotations", problems) if document.get("annotations") else []
     raise_if_any(problems, where)
+    images = [dict(entry, id=_id(entry.get("id"))) for entry in pictured]
     annotations = [dict(entry, id=entry.get("id"), image_id=_id(entry.get("image_id"))) for entry in listed]
     problems += _without_id("images", "id", images) + _without_id("annotations", "image_id", annotations)
     wrong = [shown(entry["id"]) for entry in annotations if entry["id"] is not None and _id(entry["id"]) is None]
@@ -68,10 +69,11 @@ def _picture(image: JsonObject, named: NamedPictures, use_urls: bool) -> tuple[P
 
 
 def _row(annotation: JsonObject, picture: Picture, reason: str) -> Row:
-    box = annotation.get("bbox")
+    given = annotation.get("bbox")
     track = _track(annotation)
-    if box is None:
+    if given is None:
         reason = reason or "the annotation has no `bbox`"
+    box = None if given == WHOLE_FRAME else given  # a row without a box is the whole picture
     if track is not None and type(track) not in (int, str):
         track, reason = None, reason or f"`track_id` is {shown(track)}, expected an integer or text"
     return Row(picture, box, _id(annotation["id"]), None if track is None else str(track), reason)

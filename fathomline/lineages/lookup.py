@@ -103,6 +103,7 @@ def _paths(name: str, aphia_id: int | None, worms: WormsClient) -> list[tuple[Wo
 def _lineage(concept: str, path: Sequence[WormsRecord]) -> Lineage | None:
     """The lineage along a path from the root; None if no record has one of the seven ranks."""
     names: dict[Rank, str] = {}
+    aphia_ids: dict[str, int] = {}
     seen: set[str] = set()
     for record in path:
         if record.name in seen:
@@ -121,8 +122,10 @@ def _lineage(concept: str, path: Sequence[WormsRecord]) -> Lineage | None:
                 f"{names[above]}; give the lineage of {concept!r} in the CSV of taxonomy.lineages"
             )
         names[rank] = record.name
+        if record.aphia_id is not None and record is not path[-1]:
+            aphia_ids[record.name] = record.aphia_id
     leaf = path[-1]
-    return Lineage(concept, leaf.name, leaf.rank, names, leaf.aphia_id, ORIGIN) if names else None
+    return Lineage(concept, leaf.name, leaf.rank, names, leaf.aphia_id, ORIGIN, aphia_ids) if names else None
 
 
 def _notes(concept: str, best: _Candidate, others: list[_Candidate]) -> list[str]:

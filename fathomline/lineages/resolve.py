@@ -76,7 +76,7 @@ def resolve(
     Raises InputError that lists all names that cannot be resolved, with suggestions.
     """
     names = _checked(concepts)
-    rows = lineage_table.read_lineage_table(Path(config.lineages)) if config.lineages is not None else {}
+    rows = _table_rows(config.lineages)
     bundled = {lineage.concept: lineage for lineage in fgvc2025.lineages()}
     table, snapshot = matching(names, rows), matching(names, bundled)
     cache = _from_cache(names, cached, snapshot)
@@ -94,6 +94,7 @@ def resolve(
         *(note for name in names for note in found[name].notes),
         *(f"WoRMS does not know {name!r}; keeping its previous lineage" for name in answers.suggestions),
         *_shared_nodes(taxonomy),
+        *_disputed_aphia_ids(taxonomy),
     ]
     before = {name: finding.lineage for name, finding in local.items()}
     return Resolution(taxonomy, tuple(notes), tuple(differences(before, taxonomy) if config.refresh else ()))
@@ -134,6 +135,16 @@ def _checked(concepts: Iterable[str]) -> list[str]:
             "the datasets"
         )
     return names
+
+
+def _table_rows(path: str | None) -> dict[str, Lineage]:
+    """The user's CSV by concept, with the AphiaIDs of ancestors that have rows of their own."""
+    rows = lineage_table.read_lineage_table(Path(path)) if path is not None else {}
+    own = {row.accepted_name: row.aphia_id for row in rows.values() if row.aphia_id is not None}
+    return {
+        concept: replace(row, ancestor_ids={node.name: own[node.name] for node in row.path[:-1] if node.name in own})
+        for concept, row in rows.items()
+    }
 
 
 def matching(names: Sequence[str], lineages: Mapping[str, Lineage]) -> dict[str, Finding]:
@@ -211,6 +222,12 @@ def _tree(lineages: Collection[Lineage]) -> Taxonomy:
             f"{error}. The bundled lineages of FathomNet 2025 may disagree with today's WoRMS: with taxonomy.refresh: "
             "true, all lineages come from WoRMS"
         ) from None
+
+
+def _disputed_aphia_ids(taxonomy: Taxonomy) -> Iterator[str]:
+    for name, ids in taxonomy.disputed_aphia_ids.items():
+        given = listing(f"{aphia_id} in the lineage of {concept!r}" for aphia_id, concept in ids.items())
+        yield f"{name!r} has more than one AphiaID: {given}; answers will give none for it"
 
 
 def _shared_nodes(taxonomy: Taxonomy) -> Iterator[str]:

@@ -101,7 +101,10 @@ def ensemble_logits(
     transforms: Sequence[str],
     chunks: Chunks | None = None,
 ) -> EnsembleLogits:
-    """Compute the logits of every fold's model for all `crops`. Arguments and errors are those of `held_out_logits`."""
+    """Compute the logits of every fold's model for all `crops`, which may be none.
+
+    Arguments and errors are those of `held_out_logits`.
+    """
     rows = np.arange(len(crops.annotations))
     logits = []
     for fold, model in _models(models, folds, taxonomy, crops):
@@ -110,7 +113,7 @@ def ensemble_logits(
         logits=np.stack(logits),
         folds=tuple(folds),
         transforms=tuple(transforms),
-        annotation_ids=crops.annotations["annotation_id"].to_numpy(),
+        annotation_ids=crops.annotations["annotation_id"].to_numpy(dtype=np.int64),  # without rows, it has no type
         classes=model.classes,
         taxonomy_hash=taxonomy.hash,
     )

@@ -42,7 +42,7 @@ class Predictions(list[Prediction]):
     """The answers for all ROIs, in the order of pictures and boxes."""
 
     def to_pandas(self) -> "pd.DataFrame":
-        """One row per ROI, with the columns of reports/predictions.csv.
+        """One row per ROI.
 
         Returns: image, x, y, w and h (NaN for a whole picture), concept_name, accepted_name, rank, aphia_id,
             confidence, for each of the seven ranks its name and probability, concept_1, probability_1 … for the most

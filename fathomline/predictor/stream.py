@@ -88,7 +88,7 @@ class Cutter:
                 left, top, right, bottom = _in_pixels(parse_box(roi.box), size, frame.fractions)
                 width, height = right - left, bottom - top
                 if not all(map(math.isfinite, (left, top, width * height))):  # JSON cannot hold box or area
-                    raise Unusable(f"bbox is {shown(roi.box)}, which is too large")
+                    raise Unusable(f"box is {shown(roi.box)}, which is too large")
                 box = (left, top, width, height)
                 rectangle = clip((left, top, right, bottom), size)
             views = cut_views(opened, rectangle, self.preprocessing)

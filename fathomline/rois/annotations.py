@@ -1,4 +1,7 @@
-"""annotations.csv, the table of ROIs that passes between stages: one row per box that could be cropped."""
+"""The tables of a subset's ROIs that pass between stages.
+
+annotations.csv has one row per box that could be cropped, quarantine.csv one per box that could not.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +36,11 @@ that begin with `image.`."""
 
 COLUMNS = list(SCHEMA)
 
+QUARANTINE_SCHEMA = {"annotation_id": Whole, "image_id": Whole, "reason": Name}
+"""The columns of quarantine.csv, in order. `reason` is why the box could not be cropped."""
+
+QUARANTINE_COLUMNS = list(QUARANTINE_SCHEMA)
+
 IMAGE_FIELD = "image."
 """Prefix of the name of a column that holds a field of the COCO image."""
 
@@ -48,11 +56,11 @@ def roi_path(image_id: int, annotation_id: int) -> str:
 def read_annotations(path: Path, *, labelled: bool = False) -> pd.DataFrame:
     """Read an annotations.csv; a taxon called "NA" or "None" is read as that text.
 
-    Args: labelled, whether every row must have a label, as in the training subset.
+    Args: labelled, whether every row must have a label, as in the training subset. Only a test subset may be empty.
     Raises InputError if the file is not as the crop stage writes it: a cell of the wrong type, a repeated annotation, a
     box outside its frame, or a path that is not the ROI's own.
     """
-    table = read_table(path, SCHEMA, REMEDY)
+    table = read_table(path, SCHEMA, REMEDY, may_be_empty=not labelled)
     repeated = table.loc[table["annotation_id"].duplicated(), "annotation_id"]
     if len(repeated):
         raise InputError(
@@ -67,6 +75,11 @@ def read_annotations(path: Path, *, labelled: bool = False) -> pd.DataFrame:
     if labelled:
         refuse_rows(path, table["label"].str.strip() == "", "of the training subset have no label", REMEDY)
     return table
+
+
+def read_quarantine(path: Path) -> pd.DataFrame:
+    """Read a quarantine.csv, which may have no rows. InputError if it is not as the crop stage writes it."""
+    return read_table(path, QUARANTINE_SCHEMA, REMEDY, may_be_empty=True)
 
 
 def class_indices(labels: pd.Series, classes: Sequence[str]) -> np.ndarray:

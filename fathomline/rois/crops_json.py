@@ -22,8 +22,8 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 class CropsJson(Preprocessing):
     """The content of crops.json."""
 
-    rois: Annotated[int, Ge(1)]
-    """Rows of annotations.csv and of pixels.npy."""
+    rois: Annotated[int, Ge(0)]
+    """Rows of annotations.csv and of pixels.npy; 0 without a test subset."""
 
     annotations_sha256: Sha256
     pixels_sha256: Sha256

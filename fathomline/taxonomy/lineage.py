@@ -48,6 +48,10 @@ class Lineage:
     origin: str = "lineages"
     """The source: `fgvc2025` (the bundled snapshot), `lineages` (the user's CSV) or `worms`."""
 
+    ancestor_ids: dict[str, int] = field(default_factory=dict, hash=False)
+    """The AphiaIDs of its ancestors, by name, where the source knows them. By name and not by rank, so that the AphiaID
+    does not pass to another taxon if someone corrects the name."""
+
     def __post_init__(self) -> None:
         if not isinstance(self.concept, str) or not self.concept.strip():
             self._refuse("the name of the concept is empty")

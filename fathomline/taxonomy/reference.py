@@ -15,6 +15,8 @@ _STRING_KEYS = ("accepted_name", "rank", "origin")
 _APHIA_ID_LIMIT = 10**10
 _REMEDY = "correct it, or delete the file and run `dvc repro`"
 _KEYS = ("accepted_name", "rank", "aphia_id", *(rank.value for rank in RANKS), "origin")
+_ANCESTOR_IDS = "ancestor_ids"
+"""An optional key: files of earlier versions lack it, and so does an entry that knows none."""
 
 
 def write_reference(taxonomy: Taxonomy, path: Path) -> None:
@@ -45,10 +47,15 @@ def read_lineages(path: Path) -> dict[str, Lineage]:
 
 
 def lineage_entry(lineage: Lineage) -> dict[str, Any]:
-    """The JSON object of one lineage. It has every key, with null for each rank that the path skips."""
+    """The JSON object of one lineage, with null for each rank that the path skips.
+
+    It has `ancestor_ids`, AphiaIDs by the names of ancestors, only if it knows any.
+    """
     ranks = {rank.value: lineage.names.get(rank) for rank in RANKS}
     own = {"accepted_name": lineage.accepted_name, "rank": lineage.rank, "aphia_id": lineage.aphia_id}
-    return own | ranks | {"origin": lineage.origin}
+    known = lineage.ancestor_ids
+    ids = {name: known[name] for name in lineage.names.values() if name in known and name != lineage.accepted_name}
+    return own | ranks | {"origin": lineage.origin} | ({_ANCESTOR_IDS: ids} if ids else {})
 
 
 def entry_lineage(concept: str, entry: object, place: str) -> Lineage:
@@ -61,7 +68,7 @@ def entry_lineage(concept: str, entry: object, place: str) -> Lineage:
     if not isinstance(entry, Mapping):
         raise InputError(f"{where} is {shown(entry)}, expected the keys {', '.join(_KEYS)}; {_REMEDY}")
     missing = [key for key in _KEYS if key not in entry]
-    unexpected = [key for key in entry if key not in _KEYS]
+    unexpected = [key for key in entry if key not in (*_KEYS, _ANCESTOR_IDS)]
     if missing or unexpected:
         fault = f"lacks {listing(missing)}" if missing else f"has the unknown key(s) {listing(unexpected)}"
         raise InputError(f"{where} {fault}; expected the keys {', '.join(_KEYS)}; {_REMEDY}")
@@ -70,8 +77,9 @@ def entry_lineage(concept: str, entry: object, place: str) -> Lineage:
         key, expected = invalid
         raise InputError(f"{where}: `{key}` is {shown(entry[key])}, expected {expected}; {_REMEDY}")
     names = {rank: entry[rank.value] for rank in RANKS if entry[rank.value] is not None}
+    ids = dict(entry.get(_ANCESTOR_IDS, {}))
     try:
-        return Lineage(concept, entry["accepted_name"], entry["rank"], names, entry["aphia_id"], entry["origin"])
+        return Lineage(concept, entry["accepted_name"], entry["rank"], names, entry["aphia_id"], entry["origin"], ids)
     except InputError as error:
         raise InputError(f"{place}: {error}") from None
 
@@ -86,9 +94,15 @@ def _invalid_values(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield rank.value, "a name or null"
     if entry["origin"] not in ORIGINS:
         yield "origin", f"one of {', '.join(ORIGINS)}"
-    aphia_id = entry["aphia_id"]
-    if aphia_id is not None and (type(aphia_id) is not int or not 1 <= aphia_id < _APHIA_ID_LIMIT):
+    if entry["aphia_id"] is not None and not _is_aphia_id(entry["aphia_id"]):
         yield "aphia_id", "a positive integer of at most 10 digits, or null"
+    ids = entry.get(_ANCESTOR_IDS, {})
+    if not isinstance(ids, Mapping) or not all(map(_is_aphia_id, ids.values())):
+        yield _ANCESTOR_IDS, "an object that gives the AphiaID, a positive integer, of each of some ancestors"
+
+
+def _is_aphia_id(value: object) -> bool:
+    return type(value) is int and 1 <= value < _APHIA_ID_LIMIT
 
 
 def _content(path: Path) -> dict[str, Any]:

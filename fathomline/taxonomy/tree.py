@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from fathomline.errors import InputError, listing
+from fathomline.taxonomy.aphia_ids import gather_aphia_ids
 from fathomline.taxonomy.lineage import Lineage, Node
 from fathomline.taxonomy.ranks import RANKS, Rank
 
@@ -41,6 +42,11 @@ class Taxonomy:
         self.concept_nodes = np.array([self._index[lineage.path[-1].name] for lineage in self.lineages], dtype=np.int64)
         """(concepts,) int64, the node of each concept, in the order of `concepts`."""
         self._refuse_ambiguous_synonyms()
+        ids = gather_aphia_ids(self.lineages)
+        self.aphia_ids: tuple[int | None, ...] = tuple(ids.known.get(node.name) for node in self.nodes)
+        """The AphiaID of each node; None if no lineage gives it, or if lineages contradict each other."""
+        self.disputed_aphia_ids: dict[str, dict[int, str]] = ids.disputed
+        """By the name of a node, the AphiaIDs that contradict each other, each with a concept whose lineage has it."""
         self._by_name = self._index | dict(zip(self.concepts, self.concept_nodes.tolist(), strict=True))
 
     def _refuse_repeated_concepts(self) -> None:

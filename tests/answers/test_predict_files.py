@@ -164,7 +164,7 @@ def test_rows_that_cannot_be_answered_are_named_with_a_reason(world, frames, tmp
     assert skipped["reason"].tolist() == [
         "cannot be read: No such file or directory",
         "cannot be read: No such file or directory",
-        "bbox lies outside the frame of 40x10 pixels",
+        "box lies outside the frame of 40x10 pixels",
         "row 3 has no width",
     ]
     last = pd.read_csv(tmp_path / "out.csv").iloc[-1]
@@ -266,7 +266,7 @@ def test_a_box_whose_size_or_area_no_format_can_hold_is_skipped(world, tmp_path,
         world.job([replace(squares(path, {}), rois=rois, fractions=fractions)]), tmp_path / "out.csv", write_csv_answers
     )
     assert counts == Counts(1, 1)
-    assert pd.read_csv(tmp_path / "out.csv.skipped.csv")["reason"][0] == f"bbox is {box}, which is too large"
+    assert pd.read_csv(tmp_path / "out.csv.skipped.csv")["reason"][0] == f"box is {box}, which is too large"
 
 
 def test_boxes_may_be_fractions_of_the_picture(world, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import fathomline
-from fathomline.bundle.bundle import BundleConfig, copy_weights, read_figures, write_bundle
+from fathomline.bundle.bundle import BundleConfig, copy_weights, read_bundle, read_figures, write_bundle
 from fathomline.bundle.model_card import model_card
 from fathomline.errors import InputError
 from fathomline.files import content_digest
@@ -56,11 +56,25 @@ def test_a_model_name_is_one_printable_line(name):
 
 
 def test_a_bundle_of_a_newer_format_is_refused(bundle):
-    change(bundle, format=2)
+    change(bundle, format=3)
     with pytest.raises(
-        InputError, match=r"bundle.json: has format version 2, but fathomline .* reads versions up to 1"
+        InputError, match=r"bundle.json: has format version 3, but fathomline .* reads versions up to 2"
     ):
         fathomline.load(bundle)
+
+
+def test_a_bundle_of_the_first_format_is_read(bundle):
+    change(bundle, format=1)
+    assert read_bundle(bundle)[0].format == 1
+
+
+def test_a_bundle_keeps_the_aphia_ids_of_ancestors(trained, bundle):
+    path = bundle / "bundle.json"
+    lineages = json.loads(path.read_text())["lineages"]
+    lineages["Redsponge"]["ancestor_ids"] = {"Animalia": 2}
+    change(bundle, lineages=lineages)
+    taxonomy = read_bundle(bundle)[1]
+    assert taxonomy.aphia_ids[taxonomy.node("Animalia")] == 2
 
 
 def change(bundle: Path, sealed: bool = True, **changes) -> None:

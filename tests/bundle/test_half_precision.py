@@ -36,6 +36,15 @@ def test_16_bit_weights_that_would_change_an_answer_are_not_stored(trained, caps
     assert "answers would change with float16" in " ".join(capsys.readouterr().err.split())
 
 
+def test_without_a_test_subset_the_weights_stay_float32(trained, capsys):
+    none = replace(trained.crops, annotations=trained.crops.annotations.head(0), pixels=trained.crops.pixels[:0])
+    logits = replace(trained.logits, logits=trained.logits.logits[:, :, :0], annotation_ids=np.zeros(0, np.int64))
+    folder = trained.folder / "half"
+    stored = store_rounded_weights(trained.models, folder, "float16", none, logits, trained.taxonomy, RULE)
+    assert stored == copy_weights(trained.models, folder)
+    assert "no test subset to check that float16 changes no answer" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

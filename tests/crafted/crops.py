@@ -92,7 +92,7 @@ CROPS_JSON = {
     "unknown padding": (key("none", "padding"), "`padding` is 'none', expected 'edge' or 'mean'"),
     "padding that is null": (key(None, "padding"), "`padding` is null"),
     "fewer rows": (key(11, "rois"), r"annotations.csv: has 12 row\(s\), but crops.json says 11"),
-    "no rows": (key(0, "rois"), "`rois` is 0"),
+    "no rows": (key(0, "rois"), r"has 12 row\(s\), but crops.json says 0"),
     "another sum": (key("0" * 64, "pixels_sha256"), "pixels.npy: changed since the crop stage wrote it"),
     "an edit under the old seal": (
         document(lambda content: content | {"square": False}, resealed=False),

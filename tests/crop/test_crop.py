@@ -10,9 +10,11 @@ from PIL import Image
 from fathomline.crop.crop import crop
 from fathomline.dataset.coco import read_coco
 from fathomline.dataset.image_file import TO_UPRIGHT, decode_image
+from fathomline.dataset.manifest import write_manifest
 from fathomline.download.download import DownloadConfig, download
 from fathomline.errors import InputError, visible
-from fathomline.rois.annotations import read_annotations
+from fathomline.files import write_json
+from fathomline.rois.annotations import COLUMNS, read_annotations, read_quarantine
 from fathomline.rois.crops import read_crops
 from fathomline.sources.read import SourceRequest
 from tests.frames import MACHINE, box, crop_config, encoded, picture, tree
@@ -57,6 +59,51 @@ def test_rows_follow_the_json_and_pixels_follow_the_rows(raw, tmp_path):
     assert (done.frames, done.rois, done.quarantined, done.clipped, done.resized) == (2, 4, 2, 1, 0)
 
 
+def test_a_box_may_be_the_whole_frame(raw, tmp_path):
+    folder = raw.write([box(5, 1, "frame"), box(6, 2, [30, 20, 16, 16])])
+    done = crop(folder, tmp_path / "crops", crop_config())
+    table = read_annotations(tmp_path / "crops/annotations.csv")
+    assert table.loc[0, ["x", "y", "w", "h"]].tolist() == [0, 0, 40, 30]
+    assert (done.rois, done.clipped, done.quarantined) == (2, 1, 0), "the whole frame is not clipped"
+    roi = Image.open(tmp_path / "crops/rois/1_5.png")
+    assert np.array_equal(np.asarray(roi), np.asarray(picture(40, 30, 1)))
+    first, _, frame = np.load(tmp_path / "crops/pixels.npy")[0]
+    assert np.array_equal(first, frame)
+
+
+def test_another_text_than_frame_is_no_box(raw, tmp_path):
+    crop(raw.write([box(5, 1, "frames"), box(6, 2, "frame")]), tmp_path / "crops", crop_config())
+    assert quarantine(tmp_path / "crops") == {5: "box is 'frames', expected [x, y, width, height]"}
+
+
+def test_without_a_test_subset_every_file_is_there_and_empty(tmp_path):
+    (tmp_path / "raw").mkdir()
+    write_json({"images": [], "annotations": [], "categories": []}, tmp_path / "raw/dataset.json")
+    write_manifest([], tmp_path / "raw/manifest.csv")
+    done = crop(tmp_path / "raw", tmp_path / "crops", crop_config())
+    assert (done.frames, done.rois, done.quarantined, done.median_size) == (0, 0, 0, 0.0)
+    read = read_crops(tmp_path / "crops")
+    assert read.pixels.shape == (0, 3, 16, 16, 3)
+    assert list(read.annotations.columns) == COLUMNS
+    assert len(read_quarantine(tmp_path / "crops/quarantine.csv")) == 0
+    with pytest.raises(InputError, match="no rows, expected at least one"):
+        read_crops(tmp_path / "crops", labelled=True)
+
+
+OTHER_FORMATS = {
+    "corners": ([[20, 10, 38, 28], [25, 15, 39, 29], [22, 3, 30, 20], [1, 2, 9, 9]], "box_format: xyxy"),
+    "fractions": ([[0.2, 0.1, 0.3, 0.4], [0.5, 0.5, 0.2, 0.2], [0, 0, 1, 1]], "box_format: xywh_normalized"),
+}
+
+
+@pytest.mark.parametrize(("boxes", "remedy"), OTHER_FORMATS.values(), ids=OTHER_FORMATS)
+def test_boxes_in_another_format_stop_the_crop(raw, tmp_path, boxes, remedy):
+    folder = raw.write([box(place, 1 + place % 2, bbox) for place, bbox in enumerate(boxes)])
+    with pytest.raises(InputError, match=rf"raw/dataset\.json: the boxes do not look like .*`source\.{remedy}`"):
+        crop(folder, tmp_path / "crops", crop_config())
+    assert not list((tmp_path / "crops").glob("*.*"))
+
+
 def test_crops_json_lists_the_views_in_the_order_of_the_pixels(raw, tmp_path):
     folder = raw.write([box(5, 1, [8, 8, 16, 16])])
     crop(folder, tmp_path / "crops", crop_config(views=["frame", 1.0]))
@@ -81,7 +128,7 @@ def test_invalid_boxes_are_quarantined_with_a_reason(raw, tmp_path, capsys):
     folder = raw.write([box(1, 1, [1, 1, 1, 1]), *(box(10 + place, 1, bbox) for place, bbox in enumerate(bad))])
     done = crop(folder, tmp_path / "crops", crop_config())
     assert (done.rois, done.quarantined) == (1, 7)
-    assert quarantine(tmp_path / "crops")[14] == "bbox has width -4 and height -4, expected both above 0"
+    assert quarantine(tmp_path / "crops")[14] == "box has width -4 and height -4, expected both above 0"
     assert "warning: crop: 7 annotation(s) quarantined" in capsys.readouterr().err
 
 
@@ -102,7 +149,15 @@ def test_annotations_of_unusable_frames_are_quarantined_with_the_reason(raw, tmp
     assert reasons[105].startswith("not an image")
     assert reasons[106] == "frame not downloaded: status 404"
     assert reasons[107] == "frame cannot be read: No such file or directory"
-    assert reasons[108] == "frame not downloaded: not in manifest.csv"
+    assert reasons[108] == "frame not downloaded: it was not tried"
+
+
+def test_quarantined_annotations_are_named_by_the_ids_of_the_users_file(raw, tmp_path, capsys):
+    named = [box(1, 1, [1, 1, 9, 9]), box(2, 2, [90, 1, 9, 9]) | {"source_id": "b-7f3"}]
+    crop(raw.write(named), tmp_path / "crops", crop_config())
+    assert "1 × box lies outside the frame of 40x30 pixels (annotation b-7f3)" in capsys.readouterr().err
+    assert pd.read_csv(tmp_path / "crops/quarantine.csv")["source_id"].tolist() == ["b-7f3"]
+    assert read_quarantine(tmp_path / "crops/quarantine.csv")["annotation_id"].tolist() == [2]
 
 
 def test_the_result_does_not_depend_on_the_number_of_processes(raw, tmp_path):
@@ -139,16 +194,18 @@ def test_the_table_has_the_scalar_fields_of_the_images(raw, tmp_path):
 
 def test_no_usable_box_is_an_error_that_gives_the_reasons(raw, tmp_path):
     for bbox, reason in (([0, 0, 0, 0], "width 0"), ([90, 0, 5, 5], "outside the frame")):
-        with pytest.raises(InputError, match=f"none of 1 annotations could be cut: 1 × bbox.*{reason}"):
+        with pytest.raises(InputError, match=f"none of 1 annotations could be cut: 1 × box.*{reason}"):
             crop(raw.write([box(5, 1, bbox)]), tmp_path / "crops", crop_config())
         assert not list((tmp_path / "crops").glob("*.*"))
 
 
 def test_a_frame_whose_size_differs_from_the_json_is_reported(raw, tmp_path, capsys):
-    raw.frame(3, width=80, height=60)
+    raw.frame(3, width=80, height=60, source_id="dive 3")
     done = crop(raw.write([box(5, 3, [30, 20, 20, 20])]), tmp_path / "crops", crop_config())
     assert done.resized == 1
-    assert "1 frame(s) differ in size from the JSON" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "1 frame(s) differ in size from the JSON" in said
+    assert "images dive 3" in said
     assert read_annotations(tmp_path / "crops/annotations.csv").loc[0, ["w", "frame_w"]].tolist() == [10, 40]
 
 
@@ -199,7 +256,7 @@ def test_tiny_wide_and_animated_pictures_are_cut(raw, tmp_path):
     frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
     raw.frame(5, encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True))
     raw.frame(6, encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
-    folder = raw.write([box(image_id, image_id, [0, 0, 1, 1]) for image_id in (3, 4, 5, 6)])
+    folder = raw.write([box(image_id, image_id, [0, 0, 1, 2]) for image_id in (3, 4, 5, 6)])
     assert crop(folder, tmp_path / "crops", crop_config()).rois == 4
     assert (np.load(tmp_path / "crops/pixels.npy")[:, 0] == [255, 0, 0]).all()
 

@@ -1,12 +1,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from fathomline.dataset.coco import Coco
 from fathomline.decide.rule import DecisionRule, read_rule
-from fathomline.decide.submit import predictions
+from fathomline.decide.submit import ANSWER, AT_RANKS, asked_rois, described_rois, predictions, submission
 from fathomline.errors import InputError
-from fathomline.files import write_json
+from fathomline.files import write_json, write_report_csv
 from fathomline.taxonomy.lineage import Lineage
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
@@ -126,3 +128,101 @@ def test_a_rule_is_read_as_it_was_written(tmp_path):
 def test_a_fallback_outside_the_taxonomy_is_refused(taxonomy):
     with pytest.raises(InputError, match="fallback 'Nemo' is not in the taxonomy"):
         predictions([1], [], np.zeros((0, 6)), CLASSES, taxonomy, replace(RULE, fallback="Nemo"))
+
+
+def test_an_answer_above_the_concepts_has_the_aphia_id_that_a_lineage_gives(taxonomy):
+    known = [
+        replace(lineage, ancestor_ids={"Chordata": 1821} if lineage.concept == "Sebastes" else {})
+        for lineage in taxonomy.lineages
+    ]
+    rule = replace(RULE, candidates="tree")
+    rows = np.array([UNSURE_OF_A_CHORDATE, SURE_OF_A_SPECIES])
+    table = predictions([1, 2], [1, 2], rows, CLASSES, Taxonomy(known), rule)
+    assert table["concept_name"].tolist() == ["Chordata", "Sebastes diploproa"]
+    assert [None if pd.isna(one) else one for one in table["aphia_id"]] == [1821, None]
+
+
+IMAGES = [
+    {"id": 1, "source_id": "dive/a", "file_name": "dive/a.jpg", "width": 640, "height": 360},
+    {"id": 2, "source_id": "b", "width": 64, "height": 36},
+]
+ANNOTATIONS = [
+    {"id": 11, "image_id": 1, "source_id": "=A1", "bbox": [314, 22.5, 57, 49]},
+    {"id": 12, "image_id": 1, "source_id": "x-2", "bbox": "frame"},
+    {"id": 13, "image_id": 2, "source_id": "x-3", "bbox": "frame"},
+    {"id": 14, "image_id": 2, "source_id": "x-4", "bbox": [1, "NaN", 3]},
+]
+
+
+COCO = Coco(IMAGES, ANNOTATIONS, [])
+
+
+def tables(cut: list[int], reasons: dict[int, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """annotations.csv and quarantine.csv, as far as `asked_rois` needs them; frames are 320x180 pixels."""
+    images = {one["id"]: one["image_id"] for one in ANNOTATIONS}
+    size = {"frame_w": 320, "frame_h": 180}
+    crops = pd.DataFrame({"annotation_id": cut, "image_id": [images[one] for one in cut]}, dtype="int64").assign(**size)
+    return crops, pd.DataFrame({"annotation_id": list(reasons), "reason": list(reasons.values())})
+
+
+def test_rois_have_the_users_ids_file_and_box():
+    rois = asked_rois(COCO, *tables([11, 12], {13: "zero bytes", 14: "box has three numbers"}))
+    assert rois.to_numpy().tolist() == [
+        ["=A1", "dive/a", "dive/a.jpg", 314, 22.5, 57, 49, ""],
+        ["x-2", "dive/a", "dive/a.jpg", 0, 0, 320, 180, ""],
+        ["x-3", "b", "", 0, 0, 64, 36, "zero bytes"],
+        ["x-4", "b", "", None, None, None, None, "box has three numbers"],
+    ]
+
+
+def test_integer_ids_are_the_users_own():
+    coco = Coco([{"id": 3}], [{"id": 7, "image_id": 3, "bbox": "frame"}], [])
+    rois = asked_rois(coco, *tables([], {7: "frame missing"}))
+    assert rois.to_numpy().tolist() == [[7, 3, "", 0, 0, None, None, "frame missing"]]
+
+
+def test_an_annotation_that_crop_did_not_see_is_refused():
+    with pytest.raises(InputError, match=r"2 test annotation\(s\) are neither in .*: x-3, x-4; run `dvc repro`"):
+        asked_rois(COCO, *tables([11], {12: "zero bytes"}))
+
+
+@pytest.fixture
+def answered(taxonomy) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The answers for ANNOTATIONS, of which only the first two could be cut, and these as ROIs."""
+    rois = asked_rois(COCO, *tables([11, 12], {13: "zero bytes", 14: "box has three numbers"}))
+    probabilities = np.array([SURE_OF_A_SPECIES, TORN_BETWEEN_SPECIES])
+    return predictions([11, 12, 13, 14], [11, 12], probabilities, CLASSES, taxonomy, RULE), rois
+
+
+def test_predictions_give_a_reason_instead_of_an_answer_where_nothing_was_seen(answered, tmp_path):
+    write_report_csv(described_rois(*answered), tmp_path / "predictions.csv")
+    table = pd.read_csv(tmp_path / "predictions.csv")
+    where = ["annotation_id", "image_id", "file_name", "x", "y", "w", "h"]
+    assert list(table.columns) == [*where, *ANSWER, "reason", *AT_RANKS]
+    assert table["annotation_id"].tolist() == ["'=A1", "x-2", "x-3", "x-4"], "safe to open in a spreadsheet"
+    assert table["x"].tolist()[:3] == [314, 0, 0]
+    assert table["concept_name"].tolist()[:2] == ["Sebastes diploproa", "Sebastes"]
+    assert table["reason"].tolist()[2:] == ["zero bytes", "box has three numbers"]
+    assert table.loc[2:, [*ANSWER, *AT_RANKS]].isna().all(axis=None)
+    assert table.loc[:1, "reason"].isna().all()
+
+
+def test_a_submission_answers_every_annotation_by_the_users_id(answered):
+    table = submission(*answered)
+    names = ["Sebastes diploproa", "Sebastes", RULE.fallback, RULE.fallback]
+    assert table.to_dict("list") == {"annotation_id": ["=A1", "x-2", "x-3", "x-4"], "concept_name": names}
+
+
+def test_logits_of_other_crops_are_refused(taxonomy):
+    rois = asked_rois(COCO, *tables([11, 12, 13, 14], {}))
+    table = predictions([11, 12, 13, 14], [11], np.array([SURE_OF_A_SPECIES]), CLASSES, taxonomy, RULE)
+    with pytest.raises(InputError, match=r"differ in 3 annotation\(s\): x-2, x-3, x-4; run `dvc repro`"):
+        described_rois(table, rois)
+
+
+def test_without_a_test_subset_the_tables_have_only_a_header(taxonomy, tmp_path):
+    rois = asked_rois(Coco([], [], []), *tables([], {}))
+    table = predictions([], [], np.zeros((0, len(CLASSES))), CLASSES, taxonomy, RULE)
+    assert submission(table, rois).columns.tolist() == ["annotation_id", "concept_name"]
+    write_report_csv(described_rois(table, rois), tmp_path / "predictions.csv")
+    assert (tmp_path / "predictions.csv").read_text().count("\n") == 1

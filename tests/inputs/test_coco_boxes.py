@@ -127,6 +127,11 @@ def test_a_box_is_not_checked_but_must_be_there(tmp_path, frames):
     assert [roi.reason for _, roi in rows] == ["", "the annotation has no `bbox`", ""]
 
 
+def test_a_whole_frame_of_the_download_stage_is_a_whole_picture(tmp_path, frames):
+    rows = by_row(read(coco(tmp_path, [image(1)], [box(5, 1, "frame"), box(6, 1)]), images=frames))
+    assert [(roi.annotation_id, roi.box, roi.reason) for _, roi in rows] == [(5, None, ""), (6, [1, 2, 3, 4], "")]
+
+
 @pytest.mark.parametrize(
     ("images", "annotations", "message"),
     [

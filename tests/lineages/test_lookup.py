@@ -28,6 +28,15 @@ def test_the_path_of_a_species_has_the_seven_ranks_only(looked_up, stand_in):
     assert lineage.aphia_id == stand_in.nodes["Sebastes ruberrimus"]["aphiaId"]
 
 
+def test_the_aphia_ids_of_ancestors_at_the_seven_ranks_are_kept(looked_up, stand_in):
+    stand_in.nodes["Chordata"]["aphiaId"] = -3  # FathomNet's own, not an AphiaID
+    taxonomy = looked_up("Sebastes ruberrimus", "Scorpaenoidei").taxonomy
+    names = ["Animalia", "Teleostei", "Perciformes"]
+    assert taxonomy.lineage("Scorpaenoidei").ancestor_ids == {name: stand_in.nodes[name]["aphiaId"] for name in names}
+    assert taxonomy.aphia_ids[taxonomy.node("Sebastidae")] == stand_in.nodes["Sebastidae"]["aphiaId"]
+    assert taxonomy.aphia_ids[taxonomy.node("Chordata")] is None
+
+
 def test_a_taxon_of_an_intermediate_rank_is_a_leaf(looked_up):
     taxonomy = looked_up("Scorpaenoidei", "Pandalus borealis", "Pleocyemata", "Sebastes ruberrimus minor").taxonomy
     assert (

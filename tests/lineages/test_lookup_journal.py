@@ -5,7 +5,8 @@ from fathomline.lineages.lookup_journal import LookupJournal
 
 @pytest.fixture
 def lineages(make_lineage):
-    return [make_lineage(f"Animalia > P > Ç{number}", origin="worms", aphia_id=number) for number in range(1, 4)]
+    known = {"origin": "worms", "ancestor_ids": {"P": 9}}
+    return [make_lineage(f"Animalia > P > Ç{number}", aphia_id=number, **known) for number in range(1, 4)]
 
 
 def test_lineages_survive_a_kill(tmp_path, lineages):

@@ -197,3 +197,20 @@ def test_a_failed_run_leaves_the_reference_unchanged(tmp_path):
     with pytest.raises(InputError, match="'Qwxyz'"):
         update_reference(["Qwxyz"], TaxonomyConfig(offline=True), path, worms_url=None)
     assert path.read_bytes() == before
+
+
+def test_aphia_ids_of_ancestors_come_from_the_rows_of_the_csv(write_table):
+    table = write_table("Cnidaria,1267,phylum,Animalia,Cnidaria,,,,,", "Mine,,class,Animalia,Cnidaria,Mine,,,,")
+    taxonomy = resolve(["Mine"], TaxonomyConfig(offline=True, lineages=str(table)), cached={}, worms_url=None).taxonomy
+    assert taxonomy.concepts == ("Mine",)
+    assert [taxonomy.aphia_ids[taxonomy.node(name)] for name in ("Cnidaria", "Mine")] == [1267, None]
+
+
+def test_contradicting_aphia_ids_are_reported(make_lineage):
+    cached = {
+        name: make_lineage(f"Animalia > P > {name}", origin="worms", ancestor_ids={"P": aphia_id})
+        for name, aphia_id in (("C", 7), ("D", 8))
+    }
+    resolution = resolve(cached, OFFLINE, cached=cached, worms_url=None)
+    given = "7 in the lineage of 'C', 8 in the lineage of 'D'"
+    assert resolution.notes == (f"'P' has more than one AphiaID: {given}; answers will give none for it",)

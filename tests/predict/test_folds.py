@@ -11,7 +11,9 @@ from fathomline.model.inference import predict_logits
 from fathomline.model.orientations import ORIENTATIONS
 from fathomline.predict import folds
 from fathomline.predict.folds import Chunks, ensemble_logits, held_out_logits
-from tests.crops import with_views
+from fathomline.predict.logits import read_ensemble_logits, write_ensemble_logits
+from fathomline.rois.crops import read_crops
+from tests.crops import with_views, write_crops
 from tests.predict.conftest import CLASSES, with_classes
 
 IDENTITY = ("identity",)
@@ -38,6 +40,16 @@ def test_every_model_predicts_all_new_rois(two_models, crops, taxonomy, tmp_path
     for place, fold in enumerate((1, 0)):
         expected = logits_of(two_models[fold], crops, np.arange(120), orientations=tuple(ORIENTATIONS))
         assert ensemble.logits[place] == pytest.approx(expected, abs=1e-5)
+
+
+def test_without_a_test_subset_the_logits_have_no_rows(two_models, crops, taxonomy, tmp_path):
+    write_crops(replace(crops, annotations=crops.annotations.head(0), pixels=crops.pixels[:0]), tmp_path / "crops")
+    empty = read_crops(tmp_path / "crops")
+    logits = ensemble_logits(tmp_path, [1, 0], empty, taxonomy, tuple(ORIENTATIONS), Chunks(tmp_path / "chunks"))
+    write_ensemble_logits(logits, tmp_path / "test.npz")
+    read = read_ensemble_logits(tmp_path / "test.npz", taxonomy)
+    assert read.logits.shape == (2, 8, 0, 3)
+    assert (read.folds, read.classes, read.annotation_ids.tolist()) == ((1, 0), CLASSES, [])
 
 
 def test_held_out_rois_are_also_predicted_at_the_degraded_size(two_models, crops, split, taxonomy, tmp_path):

@@ -1,6 +1,9 @@
 """Answers keep to what the caller permits."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies
 
@@ -47,6 +50,16 @@ def test_without_a_choice_the_answers_are_those_of_the_pipeline(taxonomy):
 def test_a_choice_that_is_none_is_refused(choice, says):
     with pytest.raises(InputError, match=says):
         Choice(**choice)
+
+
+def test_every_answer_has_an_aphia_id_if_a_lineage_gives_one(taxonomy):
+    ids = {"Animalia": 2, "Chordata": 1821, "Teleostei": 293496}
+    known = Taxonomy(replace(one, ancestor_ids=ids if one.concept == "Sebastes" else {}) for one in taxonomy.lineages)
+    chooser = Chooser(CLASSES, known, RULE, Choice(candidates="tree", rank_floor="class"))
+    answers = chooser.answers(np.array([LIKELY_FISH, [0.3, 0.7, 0.0, 0.0, 0.0, 0.0]]))
+    assert answers["concept_name"].tolist() == ["Teleostei", "Porifera"]
+    assert answers["aphia_id"].tolist() == [293496, pd.NA]
+    assert Chooser(CLASSES, known, RULE, Choice(candidates="tree")).constant("Animalia")["aphia_id"] == 2
 
 
 def test_a_rank_floor_may_be_the_name_of_a_rank():

@@ -114,7 +114,7 @@ def test_sealed_files_with_other_content_are_refused(file, bundle):
         (graph(metadata={BUNDLE_KEY: "{"}), r"not JSON"),
         (graph(metadata={BUNDLE_KEY: "[]"}), r"expected a JSON object"),
         (graph(metadata={BUNDLE_KEY: text.replace("Redsponge", "Bluesponge")}), r"changed since|lineages"),
-        (graph(metadata={BUNDLE_KEY: text.replace('"format": 1', '"format": 2')}), r"install a newer fathomline"),
+        (graph(metadata={BUNDLE_KEY: text.replace('"format": 2', '"format": 3')}), r"install a newer fathomline"),
         (graph(classes=4, metadata={BUNDLE_KEY: text}), r"its graph has .* expected .* as in its bundle.json"),
     ]
     for content, says in cases:

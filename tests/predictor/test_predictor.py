@@ -51,7 +51,7 @@ def test_a_bundle_predicts_the_same_as_the_pipeline(trained, bundle):
     outside = predicted[3]
     assert not outside.seen
     assert (outside.name, outside.confidence, outside.probabilities) == ("Redsponge", None, {})
-    assert outside.reason == "bbox lies outside the frame of 40x30 pixels"
+    assert outside.reason == "box lies outside the frame of 40x30 pixels"
 
 
 def test_without_boxes_the_whole_picture_is_one_roi(trained, bundle):
@@ -79,7 +79,7 @@ def test_unreadable_pictures_and_invalid_boxes_get_a_reason(trained, bundle, tmp
         [None, None, None, [(0, 0, float("nan"), 3)], []],
     )
     assert [one.seen for one in predicted] == [False] * 4
-    reasons = ["No such file", "not an image", "array is uint8 of shape (4, 4)", "bbox has nan"]
+    reasons = ["No such file", "not an image", "array is uint8 of shape (4, 4)", "box has nan"]
     assert all(reason in one.reason for one, reason in zip(predicted, reasons, strict=True))
     assert model.predict([]) == []
     with pytest.raises(InputError, match="`boxes` has 1 entries for 2 images"):
@@ -165,7 +165,7 @@ def test_what_is_no_path_of_a_bundle_is_refused(source, says):
 def test_boxes_that_are_not_nested_get_a_reason(trained, bundle):
     predicted = fathomline.load(bundle).predict([trained.raw / "images/1.png"], [[2, 3, 12, 9]])
     assert [one.seen for one in predicted] == [False] * 4
-    assert predicted[0].reason == "bbox is 2, expected [x, y, width, height]"
+    assert predicted[0].reason == "box is 2, expected [x, y, width, height]"
     closed = Image.open(trained.raw / "images/1.png")
     closed.close()
     assert "broken image" in fathomline.load(bundle).predict([closed])[0].reason

@@ -97,7 +97,7 @@ def test_boxes_refer_to_the_upright_picture(served):
 def test_a_box_outside_the_picture_does_not_stop_the_others(served):
     found = served.post(boxes=[[900, 900, 5, 5], RED, [1, 1, 0, 4]]).json()["answers"]
     assert [answer["answer"] and answer["answer"]["concept"] for answer in found] == [None, "Redfish", None]
-    assert found[0]["reason"] == "bbox lies outside the frame of 64x40 pixels"
+    assert found[0]["reason"] == "box lies outside the frame of 64x40 pixels"
     assert "width 0" in found[2]["reason"]
 
 
@@ -150,7 +150,7 @@ def test_answers_of_unusable_boxes_only_are_no_file(served):
     response = served.post("/answers/csv", boxes=[[900, 900, 5, 5]])
     assert (response.status_code, response.json()["detail"]) == (
         400,
-        "No box can be answered: bbox lies outside the frame of 64x40 pixels.",
+        "No box can be answered: box lies outside the frame of 64x40 pixels.",
     )
 
 

@@ -68,6 +68,8 @@ MALFORMED = {
     "an unknown origin": ({"origin": "hearsay"}, "`origin` is 'hearsay'"),
     "a negative AphiaID": ({"aphia_id": -1}, "`aphia_id` is -1"),
     "a boolean AphiaID": ({"aphia_id": True}, "`aphia_id` is True"),
+    "a list of ancestors' AphiaIDs": ({"ancestor_ids": [2]}, "`ancestor_ids` is [2]"),
+    "a text as an ancestor's AphiaID": ({"ancestor_ids": {"P": "2"}}, "`ancestor_ids` is {'P': '2'}"),
     "a contradiction": ({"species": "G t"}, "its species is 'G t', not 'G s'"),
 }
 
@@ -107,3 +109,29 @@ def test_the_hash_depends_on_the_place_of_a_concept_and_not_on_its_origin(taxono
     write_reference(Taxonomy([replace(one, origin="lineages") for one in taxonomy.lineages]), tmp_path / "same.json")
     assert read_reference(tmp_path / "moved.json").hash != taxonomy.hash
     assert read_reference(tmp_path / "same.json").hash == taxonomy.hash
+
+
+def test_aphia_ids_of_ancestors_are_stored_by_name_and_only_where_known(make_lineage, tmp_path):
+    known = make_lineage("Animalia > P > C", aphia_id=12, ancestor_ids={"P": 7, "Animalia": 2})
+    taxonomy = Taxonomy([known, make_lineage("Animalia > Q")])
+    write_reference(taxonomy, tmp_path / "reference.json")
+    concepts = json.loads((tmp_path / "reference.json").read_text())["concepts"]
+    assert list(concepts["C"]["ancestor_ids"].items()) == [("Animalia", 2), ("P", 7)]
+    assert "ancestor_ids" not in concepts["Q"], "as in files of earlier versions"
+    assert read_reference(tmp_path / "reference.json").lineages == taxonomy.lineages
+
+
+def test_a_corrected_name_loses_the_aphia_id_of_the_name_before(make_lineage, tmp_path):
+    path = tmp_path / "reference.json"
+    write_reference(Taxonomy([make_lineage("Animalia > P > C", ancestor_ids={"P": 7, "Animalia": 2})]), path)
+    content = json.loads(path.read_text())
+    content["concepts"]["C"]["phylum"] = "Q"
+    path.write_text(json.dumps(content))
+    corrected = Taxonomy(read_lineages(path).values())
+    assert dict(zip([node.name for node in corrected.nodes], corrected.aphia_ids, strict=True)) == {
+        "Animalia": 2,
+        "Q": None,
+        "C": None,
+    }
+    write_reference(corrected, path)
+    assert read_reference(path).lineage("C").ancestor_ids == {"Animalia": 2}
