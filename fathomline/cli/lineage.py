@@ -55,11 +55,10 @@ def _find(name: str, taxonomy: Taxonomy) -> int | None:
 def _format_lineage(name: str, node: int, taxonomy: Taxonomy) -> str:
     """The name, then its lineage, one rank per line; a taxon between the seven ranks comes last with its own rank."""
     path = [ancestor for ancestor in taxonomy.paths[node].tolist() if ancestor >= 0]
-    own_ranks = {lineage.path[-1]: lineage.rank for lineage in taxonomy.lineages}
     lines = []
     for ancestor in path:
-        step, aphia_id = taxonomy.nodes[ancestor], taxonomy.aphia_ids[ancestor]
+        aphia_id = taxonomy.aphia_ids[ancestor]
         known = "" if aphia_id is None else f" (AphiaID {aphia_id})"
-        lines.append(f"  {step.rank or own_ranks[step]!s:<11} {step.name}{known}")
+        lines.append(f"  {taxonomy.rank_names[ancestor]:<11} {taxonomy.nodes[ancestor].name}{known}")
     accepted = taxonomy.nodes[node].name
     return "\n".join([accepted if name == accepted else f"{name}: {accepted}", *lines])
