@@ -12,14 +12,20 @@ from PIL import Image
 from benchmarks.scale import ROOT, measured
 from benchmarks.side_by_side import write_table
 from fathomline.config import load_section
+from fathomline.dataset.coco import Coco
+from fathomline.dataset.manifest import Record
 from fathomline.decide.evaluate import EvaluateConfig, evaluate
 from fathomline.files import write_json
 from fathomline.lineages.fgvc2025 import lineages
+from fathomline.report.data_set import describe
 from fathomline.report.page import Results, write_report
+from fathomline.report.raw_subset import RawSubset
 from fathomline.report.tables import all_tables, write_tables
 from fathomline.taxonomy.tree import Taxonomy
 
 ROIS, FRAMES, PICTURES = 23_699, 8_980, 200
+FRAME, DETAIL = (1920, 1080), 24
+"""Width and height of a frame, and the pixels over which it changes: compressed, it takes as much as a photograph."""
 
 
 def evaluate_synthetic(folder: Path) -> None:
@@ -39,12 +45,14 @@ def evaluate_synthetic(folder: Path) -> None:
             "image_id": numbers * FRAMES // ROIS,
             "group": numbers * FRAMES // ROIS,
             "fold": 0,
+            **{"x": 900.0, "y": 500.0, "w": 80.0, "h": 70.0, "frame_w": FRAME[0], "frame_h": FRAME[1]},
         }
     )
     (folder / "rois").mkdir()
     for number in range(PICTURES):
         picture = Image.fromarray(generator.integers(256, size=(70, 80, 3), dtype=np.uint8))
         picture.save(folder / f"rois/{number}.png")
+    raw = synthetic_frames(folder, generator)
     history = folder / "history.csv"
     history.write_text("epoch,validation_mhd\n1,2.0\n")
     config = load_section(ROOT / "presets/fathomnet-2025-best.yaml", "evaluate", EvaluateConfig)
@@ -54,8 +62,23 @@ def evaluate_synthetic(folder: Path) -> None:
     tables = all_tables(result, taxonomy, [history])
     write_tables(folder, tables)
     write_json(result.metrics, folder / "metrics.json")
-    shown = Results(result.metrics, tables, taxonomy, config.decoder, "plain", "", "A competition's worth of ROIs")
-    write_report(folder / "report.html", shown, folder)
+    shown = Results(result.metrics, tables, taxonomy, config.decoder, "plain", "", describe(raw.coco), ROIS, "no model")
+    write_report(folder / "report.html", shown, folder, raw)
+
+
+def synthetic_frames(folder: Path, generator: np.random.Generator) -> RawSubset:
+    """As many images as the competition has, which share `PICTURES` files."""
+    (folder / "images").mkdir()
+    for number in range(PICTURES):
+        blurred = Image.fromarray(
+            generator.integers(256, size=(FRAME[1] // DETAIL, FRAME[0] // DETAIL, 3), dtype=np.uint8)
+        )
+        blurred.resize(FRAME, Image.Resampling.BICUBIC).save(folder / f"images/{number}.jpg")
+    images = [{"id": number, "width": FRAME[0], "height": FRAME[1]} for number in range(FRAMES)]
+    files = [f"images/{number % PICTURES}.jpg" for number in range(FRAMES)]
+    records = [Record(number, file, file, 1, "", "ok", "") for number, file in enumerate(files)]
+    coco = Coco(images, [], [], {"description": "A competition's worth of ROIs"})
+    return RawSubset(coco, {record.image_id: record for record in records}, folder)
 
 
 def main() -> None:

@@ -19,7 +19,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 ROOT = Path(__file__).parent.parent
 REPORT = ROOT / "reports/report.html"
-PICTURES = {"report-tree": "#tree", "report-mistakes": "#worst"}
+PICTURES = {"report-tree": ("#tree", 1100), "report-mistakes": ("#worst", 640)}
+"""The section of the report that each picture shows, and the height of the window."""
 HEIGHT = 640
 SERVED_HEIGHT, SERVED_BOXES = 1000, 4
 
@@ -41,7 +42,8 @@ def take_report(browser: Browser) -> None:
     page = browser.new_page(viewport={"width": 1200, "height": HEIGHT}, reduced_motion="reduce")
     page.goto(REPORT.as_uri())
     page.locator("#chart-losses .main-svg").first.wait_for(state="attached")
-    for name, section in PICTURES.items():
+    for name, (section, height) in PICTURES.items():
+        page.set_viewport_size({"width": 1200, "height": height})
         page.locator(section).evaluate("section => scrollTo(0, section.offsetTop + 8)")
         page.wait_for_timeout(500)
         page.screenshot(path=ROOT / f"docs/{name}.png")

@@ -118,6 +118,17 @@ def parse_json(text: str, path: Path) -> object:
     return content
 
 
+def read_user_file(path: Path, expected: str) -> bytes:
+    """The content of a file of the user's. Raises InputError, naming what was `expected`, if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected {expected}") from None
+    except (OSError, ValueError) as error:  # a path that contains a NUL raises ValueError
+        cause = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({cause}); expected {expected}") from None
+
+
 def write_sealed_json(content: dict[str, object], path: Path) -> None:
     """Write `content` with its own checksum under the key `sha256`, so that readers can detect an edit."""
     write_json(content | {"sha256": content_digest(content)}, path)

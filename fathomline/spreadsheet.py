@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fathomline.errors import InputError, listing, shown
+from fathomline.files import read_user_file
 from fathomline.progress import warning
 
 SEPARATORS = ",;\t"
@@ -179,13 +180,7 @@ def _sniffed(text: str, known: Collection[str]) -> str:
 
 
 def _content(path: Path, expected: str) -> bytes:
-    try:
-        content = path.read_bytes()  # once, because a shell's <(command) cannot be read twice
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected {expected}") from None
-    except (OSError, ValueError) as error:  # a path that contains a NUL raises ValueError
-        cause = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({cause}); expected {expected}") from None
+    content = read_user_file(path, expected)  # once, because a shell's <(command) cannot be read twice
     kind = next((kind for start, kind in _WORKBOOKS.items() if content.startswith(start)), None)
     if kind is not None:
         raise InputError(f"{path}: {kind}, expected {expected}; open it in its program and {REMEDY}")

@@ -56,7 +56,7 @@ class Tracker:
         """Set values in the run's summary."""
         self._try("summary", lambda: self._run.summary.update(dict(values)))
 
-    def log_confusion(self, name: str, pairs: pd.DataFrame) -> None:
+    def log_confusion(self, name: str, title: str, pairs: pd.DataFrame) -> None:
         """Log a confusion matrix. `pairs` has one row per ROI and the columns `truth` and `prediction`."""
 
         def log_confusion() -> None:
@@ -64,15 +64,25 @@ class Tracker:
 
             names = sorted({*pairs["truth"], *pairs["prediction"]})
             truth, prediction = ([names.index(each) for each in pairs[column]] for column in ("truth", "prediction"))
-            chart = wandb.plot.confusion_matrix(y_true=truth, preds=prediction, class_names=names, title=name)
+            chart = wandb.plot.confusion_matrix(y_true=truth, preds=prediction, class_names=names, title=title)
             self._run.log({name: chart})
 
         self._try("chart", log_confusion)
 
-    def log_table(self, name: str, table: pd.DataFrame, pictures: Sequence[Path]) -> None:
+    def log_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        """Log each named table as it is."""
+
+        def log_tables() -> None:
+            import wandb
+
+            self._run.log({name: wandb.Table(dataframe=table) for name, table in tables.items()})
+
+        self._try("tables", log_tables)
+
+    def log_pictures(self, name: str, table: pd.DataFrame, pictures: Sequence[Path]) -> None:
         """Log `table` with one picture before each row; the cell is empty if the picture cannot be read."""
 
-        def log_table() -> None:
+        def log_pictures() -> None:
             import wandb
 
             logged = wandb.Table(columns=["picture", *table.columns])
@@ -84,7 +94,7 @@ class Tracker:
                 logged.add_data(cell, *row)
             self._run.log({name: logged})
 
-        self._try("table", log_table)
+        self._try("table", log_pictures)
 
     def keep(self, kind: str, files: Sequence[Path], metadata: Mapping[str, object]) -> None:
         """Store copies of `files` with the run, as one artifact of type `kind`."""

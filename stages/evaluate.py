@@ -12,9 +12,11 @@ from fathomline.decide.submit import SubmitConfig
 from fathomline.files import write_json
 from fathomline.predict.logits import held_out_annotations, read_held_out_logits, refuse_other_runs
 from fathomline.progress import summary
+from fathomline.report.data_set import describe
 from fathomline.report.page import Results, write_report
+from fathomline.report.raw_subset import RawSubset, read_raw_subset
 from fathomline.report.tables import all_tables, write_tables
-from fathomline.report.tracked import track_evaluation
+from fathomline.report.tracked import run_config, track_evaluation
 from fathomline.rois.annotations import read_annotations
 from fathomline.split import SplitConfig, read_split
 from fathomline.taxonomy.reference import read_reference
@@ -28,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("logits", type=Path, help="logits of the training subset, written by predict")
     parser.add_argument("models", type=Path, help="folder that contains fold-0, fold-1 …, each with its history.csv")
+    parser.add_argument("raw", type=Path, help="folder that the download stage wrote for the training subset")
     parser.add_argument("crops", type=Path, help="folder that the crop stage wrote for the training subset")
     parser.add_argument("taxonomy", type=Path, help="taxonomy_reference.json")
     parser.add_argument("split", type=Path, help="split.csv")
@@ -50,24 +53,27 @@ def main() -> None:
     tables = all_tables(result, taxonomy, [arguments.models / f"fold-{fold}" / "history.csv" for fold in folds])
     write_tables(arguments.reports, tables)
     params = report_params("crop", "split", "train", "predict", "evaluate", "submit")
-    title = f"{training.backbone} at {training.image_size} px"
-    results = Results(result.metrics, tables, taxonomy, config.decoder, view, params, title)
+    raw = read_raw_subset(arguments.raw)
+    model = f"{training.backbone} at {training.image_size} px"
+    results = Results(
+        result.metrics, tables, taxonomy, config.decoder, view, params, describe(raw.coco), len(crops), model
+    )
     page = arguments.reports / "report.html"
-    write_report(page, results, arguments.crops)
-    _track(results, arguments.crops, page)
+    write_report(page, results, arguments.crops, raw)
+    _track(results, arguments.crops, raw, page)
     summary(evaluate_summary(result, config.decoder, view))
 
 
-def _track(results: Results, crops: Path, page: Path) -> None:
+def _track(results: Results, crops: Path, raw: RawSubset, page: Path) -> None:
     experiment = os.environ.get("DVC_EXP_NAME")
     with tracked_run(
         params_section("tracking", TrackingConfig),
         checkout(),
         name=f"{experiment}-evaluate" if experiment else None,
         group=experiment,
-        params=load_params(PARAMS) | {"taxonomy_hash": results.taxonomy.hash},
+        params=load_params(PARAMS) | run_config(results),
     ) as tracker:
-        track_evaluation(tracker, results, crops, page)
+        track_evaluation(tracker, results, crops, raw, page)
 
 
 if __name__ == "__main__":

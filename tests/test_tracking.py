@@ -109,7 +109,7 @@ def test_an_unreadable_picture_leaves_only_its_own_cell_empty(silent_wandb, tmp_
         pictures[0].write_bytes(content)
     Image.new("RGB", (4, 4)).save(pictures[1])
     run, table = RecordingRun(), pd.DataFrame({"annotation_id": [100, 101]})
-    Tracker(run).log_table("worst", table, pictures)
+    Tracker(run).log_pictures("worst", table, pictures)
     first, second = run.points[None]["worst"].data
     assert (first[0], first[1]) == (None, 100)
     assert second[0] is not None

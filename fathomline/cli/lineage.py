@@ -54,12 +54,11 @@ def _find(name: str, taxonomy: Taxonomy) -> int | None:
 
 def _format_lineage(name: str, node: int, taxonomy: Taxonomy) -> str:
     """The name, then its lineage, one rank per line; a taxon between the seven ranks comes last with its own rank."""
-    path = [taxonomy.nodes[ancestor] for ancestor in taxonomy.paths[node] if ancestor >= 0]
-    own_ranks = {lineage.path[-1]: lineage.rank for lineage in taxonomy.lineages}
-    own_ids = {lineage.path[-1]: lineage.aphia_id for lineage in taxonomy.lineages if lineage.aphia_id is not None}
-    title = path[-1].name if name == path[-1].name else f"{name}: {path[-1].name}"
-    lines = [
-        f"  {step.rank or own_ranks[step]!s:<11} {step.name}{f' (AphiaID {own_ids[step]})' if step in own_ids else ''}"
-        for step in path
-    ]
-    return "\n".join([title, *lines])
+    path = [ancestor for ancestor in taxonomy.paths[node].tolist() if ancestor >= 0]
+    lines = []
+    for ancestor in path:
+        aphia_id = taxonomy.aphia_ids[ancestor]
+        known = "" if aphia_id is None else f" (AphiaID {aphia_id})"
+        lines.append(f"  {taxonomy.rank_names[ancestor]:<11} {taxonomy.nodes[ancestor].name}{known}")
+    accepted = taxonomy.nodes[node].name
+    return "\n".join([accepted if name == accepted else f"{name}: {accepted}", *lines])

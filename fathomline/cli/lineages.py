@@ -3,7 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from fathomline.errors import InputError, listing
 from fathomline.progress import warning
@@ -25,7 +25,6 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "source",
-        type=Path,
         metavar="SOURCE",
         help="what source.train is: a COCO JSON, a CSV of ROIs, or a folder with a folder of pictures per concept",
     )
@@ -66,13 +65,18 @@ def _write_lineages(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _concepts(source: Path) -> set[str]:
-    """The names of the categories that have annotations."""
-    from fathomline.dataset.coco import read_coco
-    from fathomline.sources.roi_table import read_roi_table
+def _concepts(source: str) -> list[str]:
+    from fathomline.sources.read import SourceKind, SourceRequest, read_concepts
 
-    if source.suffix.lower() == ".json":
-        coco = read_coco(source, labelled=True)
-        used = {annotation["category_id"] for annotation in coco.annotations}
-        return {category["name"] for category in coco.categories if category["id"] in used}
-    return {category["name"] for category in read_roi_table(source, labelled=True).content["categories"]}
+    path = Path(source)
+    kind: SourceKind = "table"
+    if path.is_dir():
+        # Roboflow puts the JSON beside the frames.
+        kind = "coco" if any(path.glob("*.json")) else "folder"
+    elif path.suffix.lower() == ".json":
+        kind = "coco"
+    return read_concepts(SourceRequest(kind, source), fetch=_refuse_url)
+
+
+def _refuse_url(url: str) -> NoReturn:
+    raise InputError(f"{url}: expected a local file; download it, and give its path")

@@ -93,9 +93,10 @@ def crop(raw: Path, destination: Path, config: CropConfig, *, workers: int = 1) 
     manifest = read_manifest(raw / "manifest.csv")
     rectangles, reasons = valid_boxes(coco.annotations, manifest)
     jobs = frame_jobs(coco, manifest, rectangles, raw)
+    own_ids = _own_ids(coco.annotations)
     with _disk_errors_explained(destination):
         _remove_previous(destination)
-        _require_boxes(rectangles, reasons, raw)
+        _require_boxes(rectangles, reasons, own_ids, raw)
         with written_whole(destination / "pixels.npy") as temporary:
             pixels = create_pixels(temporary, (len(rectangles), len(config.views), config.size, config.size, 3))
             frames = list(cut_all(jobs, CutPlan(destination / "rois", pixels, config.preprocessing), workers))
@@ -104,15 +105,16 @@ def crop(raw: Path, destination: Path, config: CropConfig, *, workers: int = 1) 
             reasons |= {
                 box.annotation_id: box.reason for frame in frames for box in frame.boxes if box.rectangle is None
             }
-            _require_boxes(cut, reasons, raw)
+            _require_boxes(cut, reasons, own_ids, raw)
             keep_rows(pixels, [row for row, annotation_id in enumerate(rectangles) if annotation_id in cut])
         annotations = annotations_table(coco, manifest, cut)
         _remove_strays(destination / "rois", annotations["path"])
         write_csv(quarantine_table(coco.annotations, reasons), destination / "quarantine.csv")
         write_csv(annotations, destination / "annotations.csv")
         write_crops_json(destination, config.preprocessing, len(annotations))
-    resized = _resized_frames(jobs, frames)
-    _warn(resized, reasons)
+    own_image_ids = _own_ids(coco.images)
+    resized = [own_image_ids[image_id] for image_id in _resized_frames(jobs, frames)]
+    _warn(resized, reasons, own_ids)
     return CropCounts(
         frames=sum(frame.size != (0, 0) for frame in frames),
         rois=len(cut),
@@ -149,6 +151,11 @@ def _refuse_other_format(coco: Coco, frames: Iterable[CutFrame], path: Path) -> 
     refuse_other_format(boxes, sizes, "xywh", str(path))
 
 
+def _own_ids(entries: Iterable[Mapping[str, object]]) -> dict[object, object]:
+    """By the id in dataset.json, the id in the user's file."""
+    return {entry["id"]: entry.get("source_id", entry["id"]) for entry in entries}
+
+
 def _cut_boxes(frames: Iterable[CutFrame]) -> dict[int, tuple[CutFrame, Rectangle]]:
     """By annotation id, the frame and the clipped rectangle of each box that was cut."""
     return {
@@ -159,9 +166,11 @@ def _cut_boxes(frames: Iterable[CutFrame]) -> dict[int, tuple[CutFrame, Rectangl
     }
 
 
-def _require_boxes(boxes: Mapping[int, object], reasons: dict[int, str], raw: Path) -> None:
+def _require_boxes(
+    boxes: Mapping[int, object], reasons: dict[int, str], own_ids: Mapping[object, object], raw: Path
+) -> None:
     if reasons and not boxes:
-        raise InputError(f"{raw}: none of {len(reasons)} annotations could be cut: {_most_common(reasons)}")
+        raise InputError(f"{raw}: none of {len(reasons)} annotations could be cut: {_most_common(reasons, own_ids)}")
 
 
 def _remove_previous(destination: Path) -> None:
@@ -188,14 +197,15 @@ def _resized_frames(jobs: Iterable[FrameJob], frames: Iterable[CutFrame]) -> lis
     ]
 
 
-def _warn(resized: list[int], reasons: dict[int, str]) -> None:
+def _warn(resized: list[object], reasons: dict[int, str], own_ids: Mapping[object, object]) -> None:
     if resized:
         warning(
             f"crop: {len(resized)} frame(s) differ in size from the JSON; their boxes were read as pixels of the "
             f"actual frame: images {listing(resized)}"
         )
     if reasons:
-        warning(f"crop: {len(reasons)} annotation(s) quarantined, see quarantine.csv: {_most_common(reasons)}")
+        most_common = _most_common(reasons, own_ids)
+        warning(f"crop: {len(reasons)} annotation(s) quarantined, see quarantine.csv: {most_common}")
 
 
 def _size(rectangle: Rectangle) -> float:
@@ -203,8 +213,8 @@ def _size(rectangle: Rectangle) -> float:
     return math.sqrt((right - left) * (bottom - top))
 
 
-def _most_common(reasons: dict[int, str]) -> str:
-    """The five most common reasons, each with its count and its first annotation."""
+def _most_common(reasons: dict[int, str], own_ids: Mapping[object, object]) -> str:
+    """The five most common reasons, each with its count and its first annotation, by the id in the user's file."""
     counts = Counter(reasons.values()).most_common(5)
     first = {reason: annotation_id for annotation_id, reason in reversed(reasons.items())}
-    return "; ".join(f"{count} × {reason} (annotation {first[reason]})" for reason, count in counts)
+    return "; ".join(f"{count} × {reason} (annotation {own_ids[first[reason]]})" for reason, count in counts)

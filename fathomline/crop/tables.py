@@ -39,13 +39,16 @@ def annotations_table(
 
 
 def quarantine_table(annotations: list[dict[str, Any]], reasons: dict[int, str]) -> pd.DataFrame:
-    """The rows of quarantine.csv, in the order of the JSON. Args: reasons, by annotation id."""
-    rows = [
-        (annotation["id"], annotation["image_id"], reasons[annotation["id"]])
-        for annotation in annotations
-        if annotation["id"] in reasons
-    ]
-    return pd.DataFrame(rows, columns=QUARANTINE_COLUMNS)
+    """The rows of quarantine.csv, in the order of the JSON. Args: reasons, by annotation id.
+
+    If the user's file has other ids than integers, a further column `source_id` has that of each annotation.
+    """
+    quarantined = [annotation for annotation in annotations if annotation["id"] in reasons]
+    rows = [(annotation["id"], annotation["image_id"], reasons[annotation["id"]]) for annotation in quarantined]
+    table = pd.DataFrame(rows, columns=QUARANTINE_COLUMNS)
+    if any("source_id" in annotation for annotation in quarantined):
+        table["source_id"] = [annotation.get("source_id", annotation["id"]) for annotation in quarantined]
+    return table
 
 
 def _frame_ids(images: list[dict[str, Any]], manifest: dict[int, Record]) -> dict[int, int]:

@@ -49,7 +49,12 @@ def in_pixels(box: object, box_format: BoxFormat, size: Size | None) -> object:
 
 
 def refuse_other_format(
-    boxes: Sequence[object], sizes: Sequence[Size | None], box_format: BoxFormat, where: str
+    boxes: Sequence[object],
+    sizes: Sequence[Size | None],
+    box_format: BoxFormat,
+    where: str,
+    *,
+    prescribed: bool = False,
 ) -> None:
     """Raise InputError if the boxes are evidently not in the format that the user gave.
 
@@ -57,6 +62,7 @@ def refuse_other_format(
         boxes: as in the user's file; those that are not four finite numbers do not count.
         sizes: of the frame of each box; None if unknown.
         where: the file, for the message.
+        prescribed: whether the format is that of the file, and no choice of the user's.
     """
     known = [(numbers, size) for box, size in zip(boxes, sizes, strict=True) if (numbers := _numbers(box)) is not None]
     suspected = _suspected([numbers for numbers, _ in known], known, box_format)
@@ -64,10 +70,15 @@ def refuse_other_format(
         return
     found, other = suspected
     example = ", ".join(f"{number:g}" for number in known[0][0])
+    remedy = (
+        f"The header of the file says `{box_format}`; correct the numbers or the names of the columns"
+        if prescribed
+        else f"Set `source.box_format: {other}` if that is how they were written"
+    )
     raise InputError(
-        f"{where}: the boxes do not look like `{box_format}`: {found}, such as [{example}]. Set `source.box_format: "
-        f"{other}` if that is how they were written (`xywh`: left, top, width, height in pixels; `xyxy`: left, top, "
-        "right, bottom; `_normalized`: fractions of the frame; `cxcywh`: x and y are the centre)"
+        f"{where}: the boxes do not look like `{box_format}`: {found}, such as [{example}]. {remedy} (`xywh`: left, "
+        "top, width, height in pixels; `xyxy`: left, top, right, bottom; `_normalized`: fractions of the frame; "
+        "`cxcywh`: x and y are the centre)"
     )
 
 

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from fathomline.errors import InputError, listing, shown, visible
+from fathomline.files import read_user_file
 
 JsonObject = dict[str, Any]
+
+EXPECTED = "a COCO JSON"
 
 SECTIONS = ("images", "annotations", "categories")
 
@@ -52,18 +55,7 @@ class Coco:
 
 def read_coco(path: Path, *, labelled: bool) -> Coco:
     """Read and check the COCO JSON at `path`; see `parse_coco`."""
-    return parse_coco(read_bytes(path), str(path), labelled=labelled)
-
-
-def read_bytes(path: Path) -> bytes:
-    """The content of a file that should be a COCO JSON. Raises InputError if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected a COCO JSON") from None
-    except (OSError, ValueError) as error:  # a path that contains a NUL raises ValueError
-        cause = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({cause}); expected a COCO JSON") from None
+    return parse_coco(read_user_file(path, EXPECTED), str(path), labelled=labelled)
 
 
 def read_dataset(path: Path) -> Coco:
@@ -72,7 +64,9 @@ def read_dataset(path: Path) -> Coco:
     Without a test subset, that of the test subset has no images and no annotations.
     """
     try:
-        return checked_coco(load_json(read_bytes(path), str(path), "a COCO JSON"), str(path), may_be_empty=True)
+        return checked_coco(
+            load_json(read_user_file(path, EXPECTED), str(path), EXPECTED), str(path), may_be_empty=True
+        )
     except InputError as error:
         remedy = "; run `dvc repro --force download` to write it again"
         raise InputError("\n".join(f"{line}{remedy}" for line in str(error).splitlines())) from None
@@ -84,7 +78,7 @@ def parse_coco(text: bytes, where: str, *, labelled: bool) -> Coco:
     Numbers outside strict JSON (NaN, Infinity, 1e999) become strings, so that `bbox` can be written as strict JSON
     and the crop stage quarantines the annotation.
     """
-    return checked_coco(load_json(text, where, "a COCO JSON"), where, labelled=labelled)
+    return checked_coco(load_json(text, where, EXPECTED), where, labelled=labelled)
 
 
 def checked_coco(document: object, where: str, *, labelled: bool = False, may_be_empty: bool = False) -> Coco:

@@ -20,9 +20,9 @@ def by_concept(
     """One row for each of `concepts`, in their order, including those without an ROI.
 
     Args: truth (rois,), each one of `concepts`; prediction (rois,), names in the tree.
-    Returns: concept, taxon (its accepted name), rank (empty if not one of the seven), support (ROIs of this concept),
-        answers (ROIs answered with its taxon), mhd and accuracy (NaN without support), mistakes (ROIs), and
-        mistaken_for, its three most frequent wrong answers with their counts.
+    Returns: concept, taxon (its accepted name), rank (its own, which may be between the seven, such as infraorder),
+        support (ROIs of this concept), answers (ROIs answered with its taxon), mhd and accuracy (NaN without support),
+        mistakes (ROIs), and mistaken_for, its three most frequent wrong answers with their counts.
     """
     nodes = _nodes(taxonomy, concepts)
     truths, answers = _nodes(taxonomy, truth), _nodes(taxonomy, prediction)
@@ -33,7 +33,7 @@ def by_concept(
         {
             "concept": list(concepts),
             "taxon": [taxonomy.nodes[node].name for node in nodes],
-            "rank": [str(taxonomy.nodes[node].rank or "") for node in nodes],
+            "rank": [taxonomy.rank_names[node] for node in nodes],
             "support": of_concept.sum(axis=1),
             "answers": np.bincount(answers, minlength=len(taxonomy.nodes))[nodes],
         }
@@ -45,8 +45,8 @@ def by_clade(taxonomy: Taxonomy, truth: Sequence[str], prediction: Sequence[str]
     """One row for each node of the tree, parents before their children: a clade is a taxon and everything below it.
 
     Args: truth and prediction (rois,), names in the tree.
-    Returns: taxon, rank (empty if not one of the seven), parent (empty for a kingdom), support (ROIs whose truth is in
-        the clade), mhd and accuracy over them (NaN without support), mistakes (ROIs), leaving (the share of support
+    Returns: taxon, rank (as in `by_concept`), parent (empty for a kingdom), support (ROIs whose truth is in the
+        clade), mhd and accuracy over them (NaN without support), mistakes (ROIs), leaving (the share of support
         whose answer is outside the clade, NaN without support), and mistaken_for as in `by_concept`.
     """
     truths, answers = _nodes(taxonomy, truth), _nodes(taxonomy, prediction)
@@ -56,7 +56,7 @@ def by_clade(taxonomy: Taxonomy, truth: Sequence[str], prediction: Sequence[str]
     table = pd.DataFrame(
         {
             "taxon": [node.name for node in taxonomy.nodes],
-            "rank": [str(node.rank or "") for node in taxonomy.nodes],
+            "rank": taxonomy.rank_names,
             "parent": [taxonomy.nodes[parent].name if parent >= 0 else "" for parent in taxonomy.parents],
             "leaving": _shares(leaving, support),
             "support": support,

@@ -103,16 +103,11 @@ def _check_ids(annotation_ids: Sequence[int], seen: Sequence[int]) -> None:
 def described(decoder: Decoder, nodes: np.ndarray) -> pd.DataFrame:
     """The names, rank and AphiaID of each of `nodes`: every column but those of the ROI and its probabilities."""
     names = decoder.names(nodes)
-    lineages = {lineage.concept: lineage for lineage in decoder.taxonomy.lineages}
-    of_concept = [lineages.get(name) for name in names]
     return pd.DataFrame(
         {
             "concept_name": names,
             "accepted_name": [decoder.taxonomy.nodes[node].name for node in nodes],
-            "rank": [
-                lineage.rank if lineage else str(decoder.taxonomy.nodes[node].rank)
-                for lineage, node in zip(of_concept, nodes, strict=True)
-            ],
+            "rank": [decoder.taxonomy.rank_names[node] for node in nodes],
             "aphia_id": pd.array([decoder.taxonomy.aphia_ids[node] for node in nodes], dtype="Int64"),
             **{str(rank): _ancestor_names(decoder.taxonomy, nodes, rank) for rank in RANKS},
         }
@@ -140,13 +135,13 @@ def asked_rois(coco: Coco, crops: pd.DataFrame, quarantine: pd.DataFrame) -> pd.
     rows, unknown = [], []
     for annotation in coco.annotations:
         image = images[annotation["image_id"]]
-        own_ids = (one.get("source_id", one["id"]) for one in (annotation, image))
+        own_ids = [one.get("source_id", one["id"]) for one in (annotation, image)]
         name = image.get("file_name")
         size = sizes.get(image["id"]) or described_size(image) or (None, None)
         box = _box_in_pixels(annotation["bbox"], size)
         rows.append((*own_ids, name if isinstance(name, str) else "", *box, reasons.get(annotation["id"], "")))
         if annotation["id"] not in reasons:
-            unknown.append(annotation["id"])
+            unknown.append(own_ids[0])
     if unknown:
         raise InputError(
             f"submit: {len(unknown)} test annotation(s) are neither in annotations.csv nor in quarantine.csv of the "

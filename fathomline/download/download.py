@@ -62,6 +62,8 @@ class DownloadSummary:
     seconds: float
 
     def __str__(self) -> str:
+        if not self.images:
+            return "no test subset"
         rate = self.bytes / 1e6 / self.seconds if self.seconds else 0.0
         return (
             f"{self.images} images: {self.fetched} fetched ({self.bytes / 1e6:.1f} MB at {rate:.1f} MB/s), "

@@ -19,9 +19,10 @@ def coco_rows(document: JsonObject, where: str, named: NamedPictures, use_urls: 
     Raises InputError if ids are missing or not unique, or if an annotation refers to no image.
     """
     problems: list[str] = []
-    images = [dict(entry, id=_id(entry.get("id"))) for entry in entries(document, "images", problems)]
+    pictured = entries(document, "images", problems)
     listed = entries(document, "annotations", problems) if document.get("annotations") else []
     raise_if_any(problems, where)
+    images = [dict(entry, id=_id(entry.get("id"))) for entry in pictured]
     annotations = [dict(entry, id=entry.get("id"), image_id=_id(entry.get("image_id"))) for entry in listed]
     problems += _without_id("images", "id", images) + _without_id("annotations", "image_id", annotations)
     wrong = [shown(entry["id"]) for entry in annotations if entry["id"] is not None and _id(entry["id"]) is None]

@@ -4,18 +4,18 @@ from pathlib import Path
 
 from fathomline.dataset.coco import load_json
 from fathomline.errors import InputError, listing, shown
+from fathomline.files import read_user_file
 from fathomline.inputs.coco_boxes import coco_rows
 from fathomline.inputs.megadetector import is_megadetector, megadetector_rows
 from fathomline.inputs.named_pictures import NamedPictures
 from fathomline.inputs.rows import Row
-from fathomline.inputs.source_file import read_source
 
 EXPECTED = "a COCO JSON (`images`, `annotations`), or MegaDetector's (`images` with `file` and `detections`)"
 
 
 def json_rows(path: Path, images: Path | None) -> list[Row]:
     """The rows of a JSON. Pictures lie in `images`, or in the folder of the JSON if that is None."""
-    document = load_json(read_source(path, EXPECTED), str(path), EXPECTED)
+    document = load_json(read_user_file(path, EXPECTED), str(path), EXPECTED)
     named = NamedPictures(path.parent if images is None else images)
     if isinstance(document, dict) and is_megadetector(document):
         return megadetector_rows(document, str(path), named)

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from fathomline.dataset.picture_files import files_below, is_picture
 from fathomline.errors import InputError
+from fathomline.files import read_user_file
 from fathomline.inputs.rows import Picture, Row
-from fathomline.inputs.source_file import read_source
 from fathomline.inputs.yolo_lines import LabelLine, parse_line, tracks
 from fathomline.progress import warning
 
@@ -93,7 +93,7 @@ def _rows(
 
 
 def _read(path: Path) -> LabelFile:
-    text = read_source(path, "YOLO labels").decode("utf-8-sig", errors="replace")
+    text = read_user_file(path, "YOLO labels").decode("utf-8-sig", errors="replace")
     lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     return LabelFile(path.name, [(number, parse_line(line)) for number, line in lines])
 

@@ -58,11 +58,23 @@ def fill(
         notes = [failure] if failure else []
     else:
         answers = Answers()
+    # Their lineages are known even if WoRMS cannot be asked, but only WoRMS has their AphiaIDs.
+    found = matching(names, _ancestors()) | found
     unknown = [name for name in names if name not in found]
     suggestions = {name: answers.suggestions.get(name) or nearest(name, known) for name in unknown}
     lineages = {name: found[name].lineage if name in found else None for name in names}
     notes += [note for name in names if name in found for note in found[name].notes]
     return FilledTable(lineages, suggestions, (*notes, *_contradictions(lineages)))
+
+
+def _ancestors() -> dict[str, Lineage]:
+    """The taxa above the concepts of the snapshot, by name."""
+    found: dict[str, Lineage] = {}
+    for below in fgvc2025.lineages():
+        for rank, name in below.names.items():
+            names = {each: above for each, above in below.names.items() if each.depth <= rank.depth}
+            found.setdefault(name, Lineage(name, name, str(rank), names, origin=fgvc2025.ORIGIN))
+    return found
 
 
 def _asked(names: list[str], url: str | None, machine: MachineConfig, known: Collection[str]) -> tuple[Answers, str]:

@@ -79,7 +79,7 @@ def _lineage(cells: dict[str, str]) -> Lineage:
     if not concept or not text:
         raise InputError(f"`{'rank' if concept else 'concept_name'}` is empty; fill it in")
     # Programs often save a column of integers with gaps as floats.
-    identifier = re.fullmatch(r"([1-9]\d{0,9})(\.0)?", cells["aphia_id"])
+    identifier = re.fullmatch(r"([1-9]\d{0,9})([.,]0)?", cells["aphia_id"])
     if cells["aphia_id"] and not identifier:
         raise InputError(
             f"`aphia_id` of {concept!r} is {cells['aphia_id']!r}, expected a positive integer or an empty cell"

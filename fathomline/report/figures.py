@@ -1,26 +1,29 @@
-"""The report's charts, each drawn from one of the report's tables.
+"""The report's charts, each drawn from one of the report's tables."""
 
-Charts identify a taxon by the index of its node. Its name is only a label, and must pass through `chart_label`.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fathomline.report.labels import ROOT, WHOLE_TREE, chart_label, node_id
+from fathomline.report.taxon_figures import confusion, tree, with_none
 from fathomline.taxonomy.ranks import RANKS
 from fathomline.taxonomy.tree import Taxonomy
-
-SCALE = "Cividis"
-"""A colour map for every kind of colour vision (Nuñez, Anderton and Renslow, PLoS ONE 2018)."""
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 """From the palette of Okabe and Ito (2008) for every kind of colour vision."""
 
-MOST_NAMES_WITH_COUNTS = 15
-"""A confusion chart with more columns has no room to print counts."""
+CAPTIONS = {
+    "tree": "Clades by number of ROIs and MHD",
+    **{f"confusion_{rank}": f"Truth against prediction by {rank}" for rank in RANKS},
+    "mistakes": "Mistakes by the lowest rank that answer and truth share",
+    "reliability": "Predicted probability against share correct",
+    "thresholds": "MHD against one threshold for all ranks",
+    "ranks": "Accuracy at each rank",
+    "history": "Distance by epoch",
+    "losses": "Cross-entropy by epoch",
+}
+"""The caption of each chart by its name, in the report and in the tracker."""
 
 
 def figures(
@@ -46,102 +49,6 @@ def figures(
     for chart in charts.values():
         chart.layout.template = {}  # the page sets light or dark colours for text and grid
     return charts
-
-
-def tree(clades: pd.DataFrame, taxonomy: Taxonomy) -> go.Figure:
-    """An icicle of the clades with ROIs. The width of a clade is its number of ROIs, its colour their MHD."""
-    shown = clades[clades["support"] > 0]
-    nodes = np.array([taxonomy.node(name) for name in shown["taxon"]], dtype=np.int64)
-    parents = taxonomy.parents[nodes]
-    names, values, colours = shown["taxon"].tolist(), shown["support"].tolist(), shown["mhd"].tolist()
-    ids, above = [node_id(node) for node in nodes], [node_id(parent) for parent in parents]
-    kingdoms = shown[parents < 0]
-    if len(kingdoms) > 1:
-        names, ids, above = [WHOLE_TREE, *names], [ROOT, *ids], ["", *(parent or ROOT for parent in above)]
-        values = [int(kingdoms["support"].sum()), *values]
-        colours = [float(np.average(kingdoms["mhd"], weights=kingdoms["support"])), *colours]
-    figure = go.Figure(
-        go.Icicle(
-            ids=ids,
-            labels=[chart_label(name) for name in names],
-            parents=above,
-            values=values,
-            branchvalues="total",
-            maxdepth=8,
-            tiling={"orientation": "v"},
-            marker={
-                "colors": colours,
-                "colorscale": SCALE,
-                "cmin": 0,
-                "cmax": max([1.0, *(colour for colour in colours if np.isfinite(colour))]),
-                "colorbar": {"title": {"text": "MHD"}, "thickness": 12},
-                "line": {"width": 1},
-            },
-            hovertemplate="%{label}<br>%{value} ROIs, MHD %{color:.3f}<extra></extra>",
-        )
-    )
-    return figure.update_layout(height=460, margin={"t": 26, "l": 0, "r": 0, "b": 0})
-
-
-def confusion(table: pd.DataFrame, rank: str) -> go.Figure:
-    """A heatmap with truths as rows and predictions as columns, in tree order. Colour is the share of the truth's ROIs.
-
-    Args:
-        table: the table `confusion`.
-    """
-    pairs = table[table["rank"] == rank]
-    labels = dict(zip(pairs["truth_node"], pairs["truth"], strict=True))
-    labels |= dict(zip(pairs["prediction_node"], pairs["prediction"], strict=True))
-    columns = sorted(labels)  # nodes are numbered in tree order
-    counts = pairs.pivot_table(index="truth_node", columns="prediction_node", values="rois", aggfunc="sum").reindex(
-        index=sorted(set(pairs["truth_node"])), columns=columns
-    )
-    shares = counts.div(counts.sum(axis=1), axis=0)
-    figure = go.Figure(
-        go.Heatmap(
-            x=list(range(len(columns))),
-            y=list(range(len(counts))),
-            z=_with_none(shares.round(4)).to_numpy(),
-            customdata=_with_none(counts).to_numpy(),
-            zmin=0,
-            zmax=1,
-            colorscale=SCALE,
-            xgap=1,
-            ygap=1,
-            colorbar={"title": {"text": "share"}, "thickness": 12, "tickformat": ".0%"},
-            hovertemplate="truth: %{y}<br>prediction: %{x}<br>%{customdata} ROIs, %{z:.1%}<extra></extra>",
-            hoverongaps=False,
-            text=counts.fillna(-1).astype(int).astype(str).replace("-1", "").to_numpy(),
-            texttemplate="%{text}" if len(columns) <= MOST_NAMES_WITH_COUNTS else None,
-        )
-    )
-    return figure.update_layout(
-        height=160 + max(180, 17 * len(counts)),
-        xaxis={"title": {"text": "prediction", "standoff": 12}, "tickangle": -60, **_names_on_axis(labels, columns)},
-        yaxis={
-            "title": {"text": "truth", "standoff": 12},
-            "autorange": "reversed",
-            **_names_on_axis(labels, counts.index),
-        },
-    )
-
-
-def _names_on_axis(labels: Mapping[int, str], nodes: Sequence[int]) -> dict[str, object]:
-    """An axis with one position per node: by name, plotly would merge two nodes whose labels look the same."""
-    return {
-        "tickmode": "array",
-        "tickvals": list(range(len(nodes))),
-        "ticktext": [chart_label(labels[node]) for node in nodes],
-        "showgrid": False,
-        "zeroline": False,
-        "automargin": True,
-        "tickfont": {"size": 10},
-    }
-
-
-def _with_none(values: pd.DataFrame | pd.Series) -> pd.DataFrame | pd.Series:
-    """`values` with None in place of NaN, which JSON lacks."""
-    return values.astype(object).where(values.notna(), None)
 
 
 def reliability(table: pd.DataFrame) -> go.Figure:
@@ -182,25 +89,36 @@ def thresholds(table: pd.DataFrame, metrics: Mapping[str, object]) -> go.Figure:
 def ranks(table: pd.DataFrame) -> go.Figure:
     """Accuracy at each rank, from the table `ranks`."""
     bars = go.Bar(
-        x=table["rank"].tolist(),
-        y=_with_none(table["accuracy"]).tolist(),
+        x=with_none(table["accuracy"]).tolist(),
+        y=table["rank"].tolist(),
         customdata=table["known"].tolist(),
+        orientation="h",
         marker={"color": BLUE},
-        hovertemplate="%{x}: %{y:.3f} of %{customdata} ROIs<extra></extra>",
+        texttemplate="%{x:.3f}",
+        hovertemplate="%{y}: %{x:.3f} of %{customdata} ROIs<extra></extra>",
     )
-    return go.Figure(bars).update_layout(yaxis={"title": {"text": "accuracy"}, "range": [0, 1.02]})
+    return _from_top(bars, "accuracy").update_layout(xaxis={"range": [0, 1.02]})
 
 
 def mistakes(table: pd.DataFrame) -> go.Figure:
     """Mistakes by the lowest rank that answer and truth share, from the table `mistakes`."""
     bars = go.Bar(
-        x=table["meets_at"].tolist(),
-        y=table["mistakes"].tolist(),
+        x=table["mistakes"].tolist(),
+        y=table["meets_at"].tolist(),
         customdata=table["share"].tolist(),
+        orientation="h",
         marker={"color": ORANGE},
-        hovertemplate="%{x}: %{y} mistakes, %{customdata:.1%}<extra></extra>",
+        texttemplate="%{x}",
+        hovertemplate="%{y}: %{x} mistakes, %{customdata:.1%}<extra></extra>",
     )
-    return go.Figure(bars).update_layout(yaxis={"title": {"text": "mistakes"}})
+    return _from_top(bars, "mistakes")
+
+
+def _from_top(bars: go.Bar, title: str) -> go.Figure:
+    """Horizontal bars, the first one at the top, so that ranks are read as in the tables."""
+    return go.Figure(bars).update_layout(
+        xaxis={"title": {"text": title}}, yaxis={"autorange": "reversed", "showgrid": False, "ticks": ""}
+    )
 
 
 def history(table: pd.DataFrame) -> go.Figure:
@@ -230,7 +148,7 @@ def _over_epochs(table: pd.DataFrame, curves: Mapping[str, tuple[str, str, str]]
         if column in table and table[column].notna().any():
             figure.add_scatter(
                 x=table["epoch"].tolist(),
-                y=_with_none(table[column]).tolist(),
+                y=with_none(table[column]).tolist(),
                 mode="lines+markers",
                 marker={"size": 5},
                 line={"color": colour, "dash": dash},

@@ -132,17 +132,6 @@ def _most_probable_below(node: int, masses: np.ndarray, taxonomy: Taxonomy) -> l
 
 def _steps(nodes: list[int], masses: np.ndarray, taxonomy: Taxonomy) -> list[Step]:
     return [
-        Step(rank=rank_of(node, taxonomy), name=taxonomy.nodes[node].name, probability=min(1.0, float(masses[node])))
+        Step(rank=taxonomy.rank_names[node], name=taxonomy.nodes[node].name, probability=min(1.0, float(masses[node])))
         for node in nodes
     ]
-
-
-def rank_of(node: int, taxonomy: Taxonomy) -> str:
-    """The rank of a node; of an intermediate taxon, its own rank such as `infraorder`."""
-    rank = taxonomy.nodes[node].rank
-    return str(rank) if rank is not None else _intermediate_ranks(taxonomy)[node]
-
-
-def _intermediate_ranks(taxonomy: Taxonomy) -> dict[int, str]:
-    ranks = zip(taxonomy.concept_nodes.tolist(), taxonomy.lineages, strict=True)
-    return {node: lineage.rank for node, lineage in ranks}

@@ -6,7 +6,6 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from fathomline.predictor.predictor import Predictor
-from fathomline.serve.answer_json import rank_of
 from fathomline.serve.downloads import DOWNLOADS
 from fathomline.serve.limits import Limits
 from fathomline.version import __version__
@@ -62,7 +61,7 @@ def _tree(predictor: Predictor) -> list[Taxon]:
     return [
         Taxon(
             name=taxonomy.nodes[node].name,
-            rank=rank_of(int(node), taxonomy),
+            rank=taxonomy.rank_names[node],
             parent=places.get(int(taxonomy.parents[node])),
             concepts=int(counts[node]),
         )

@@ -7,9 +7,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from fathomline.dataset.box_format import BoxFormat, in_pixels, refuse_other_format
-from fathomline.dataset.coco import Coco, JsonObject, checked_coco, described_size, load_json, read_bytes
+from fathomline.dataset.coco import EXPECTED, Coco, JsonObject, checked_coco, described_size, load_json
 from fathomline.dataset.image_file import picture_size
 from fathomline.errors import InputError, Unusable, listing, visible
+from fathomline.files import read_user_file
 from fathomline.sources.class_folders import read_class_folders
 from fathomline.sources.coco_export import ExportReader
 from fathomline.sources.frame_names import FrameFolder
@@ -61,6 +62,18 @@ def read_source(request: SourceRequest, *, labelled: bool, fetch: Fetch) -> Sour
     """
     if "://" in (request.images or ""):
         raise InputError(f"`source.images` is {request.images!r}, expected a local folder, or null")
+    return _data(_read(request, labelled, fetch), request)
+
+
+def read_concepts(request: SourceRequest, *, fetch: Fetch) -> list[str]:
+    """The concepts of a training subset, in alphabetical order. Neither its boxes nor its frames are looked at.
+
+    Raises InputError as `read_source` does, except for boxes and frames.
+    """
+    return sorted(category["name"] for category in _read(request, True, fetch).coco.categories)
+
+
+def _read(request: SourceRequest, labelled: bool, fetch: Fetch) -> "_Read":
     if request.kind == "coco":
         return _read_coco(request, labelled, fetch)
     if "://" in request.annotations:
@@ -71,22 +84,22 @@ def read_source(request: SourceRequest, *, labelled: bool, fetch: Fetch) -> Sour
     else:
         document = read_roi_table(path, labelled=labelled)
     coco = checked_coco(document.content, str(path), labelled=labelled)
-    read = _Read(coco, document.box_format or request.box_format, document.notes, path)
-    return _data(read, request)
+    prescribed = document.box_format is not None
+    return _Read(coco, document.box_format or request.box_format, document.notes, path, prescribed=prescribed)
 
 
-def _read_coco(request: SourceRequest, labelled: bool, fetch: Fetch) -> SourceData:
+def _read_coco(request: SourceRequest, labelled: bool, fetch: Fetch) -> "_Read":
     path, base = Path(request.annotations), None
     if "://" in request.annotations:
         where = request.annotations
         content, base = fetch(where)
     else:
         path = _only_json(path) if path.is_dir() else path
-        where, content = str(path), read_bytes(path)
+        where, content = str(path), read_user_file(path, EXPECTED)
     reader = ExportReader(where, labelled=labelled)
-    adapted = reader.adapted(load_json(content, where, "a COCO JSON"))
+    adapted = reader.adapted(load_json(content, where, EXPECTED))
     coco = checked_coco(adapted, where, labelled=labelled)
-    return _data(_Read(coco, request.box_format, tuple(reader.notes), path, base), request)
+    return _Read(coco, request.box_format, tuple(reader.notes), path, base)
 
 
 def _only_json(folder: Path) -> Path:
@@ -111,6 +124,9 @@ class _Read:
     base: str | None = None
     """The address of the annotations, if they were fetched."""
 
+    prescribed: bool = False
+    """Whether the file itself says in which format its boxes are."""
+
     @property
     def where(self) -> str:
         return self.base or str(self.path)
@@ -122,7 +138,7 @@ def _data(read: _Read, request: SourceRequest) -> SourceData:
     sizes = _sizes(read.coco.images, frames if normalized else None)
     boxes = [annotation["bbox"] for annotation in read.coco.annotations]
     box_sizes = [sizes.get(annotation["image_id"]) for annotation in read.coco.annotations]
-    refuse_other_format(boxes, box_sizes, read.box_format, read.where)
+    refuse_other_format(boxes, box_sizes, read.box_format, read.where, prescribed=read.prescribed)
     if normalized and frames is None:
         _require_sizes(read, sizes)
     annotations = [

@@ -159,6 +159,12 @@ class Taxonomy:
                 ancestors[index, node.rank.depth] = index
         return ancestors
 
+    @cached_property
+    def rank_names(self) -> tuple[str, ...]:
+        """The rank of each node; of one between the seven, the rank that its lineage gives, such as infraorder."""
+        between = {node: lineage.rank for node, lineage in zip(self.concept_nodes.tolist(), self.lineages, strict=True)}
+        return tuple(str(between[place] if node.rank is None else node.rank) for place, node in enumerate(self.nodes))
+
     def threshold_rank(self, node: int) -> Rank:
         """The rank whose threshold applies to a node: its own; for an intermediate rank, the one below its parent's."""
         return self.nodes[node].rank or self.nodes[self.parents[node]].rank.below

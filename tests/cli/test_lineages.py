@@ -68,8 +68,37 @@ def test_a_table_with_other_letters_is_marked_for_excel_and_can_be_read_and_used
     assert err == b""
 
 
+def test_a_folder_per_concept_and_an_export_with_its_frames_are_sources_too(coco, tmp_path, capsys):
+    for name in ("Gastropoda", "Porifera"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "1.JPG").touch()
+    assert main(["lineages", "--offline", str(tmp_path / "photos")]) == 0
+    assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()[1:]] == ["Gastropoda", "Porifera"]
+    coco("Caridea")
+    assert main(["lineages", "--offline", str(tmp_path)]) == 0
+    assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()[1:]] == ["Caridea"]
+
+
+def test_neither_boxes_nor_frames_are_looked_at(tmp_path, capsys):
+    path = tmp_path / "squidle.csv"
+    path.write_text(
+        "label.name,point.x,point.y,point.polygon,point.media.path_best\n"
+        'Porifera,0.5,0.5,"[[-0.1, -0.1], [0.1, 0.1]]",https://x.org/a.png\n'
+    )
+    assert main(["lineages", "--offline", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("Porifera,")
+
+
 def test_a_source_that_cannot_be_read_is_refused(tmp_path, capsys):
     assert main(["lineages", "--offline", str(tmp_path / "none.json")]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert "none.json: no such file; expected a COCO JSON" in err
+    assert main(["lineages", "--offline", "https://x.org/train.json"]) == 1
+    assert "https://x.org/train.json: expected a local file; download it" in capsys.readouterr().err
+
+
+def test_without_the_package_for_worms_the_extra_to_install_is_named(coco, monkeypatch, capsys):
+    monkeypatch.setattr("fathomline.cli.lineages.NEEDED", ("no_such_package",))
+    assert main(["lineages", coco("Caridea")]) == 1
+    assert "lineages needs no_such_package: `pip install 'fathomline[pipeline]'`" in capsys.readouterr().err

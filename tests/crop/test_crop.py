@@ -152,6 +152,14 @@ def test_annotations_of_unusable_frames_are_quarantined_with_the_reason(raw, tmp
     assert reasons[108] == "frame not downloaded: it was not tried"
 
 
+def test_quarantined_annotations_are_named_by_the_ids_of_the_users_file(raw, tmp_path, capsys):
+    named = [box(1, 1, [1, 1, 9, 9]), box(2, 2, [90, 1, 9, 9]) | {"source_id": "b-7f3"}]
+    crop(raw.write(named), tmp_path / "crops", crop_config())
+    assert "1 × box lies outside the frame of 40x30 pixels (annotation b-7f3)" in capsys.readouterr().err
+    assert pd.read_csv(tmp_path / "crops/quarantine.csv")["source_id"].tolist() == ["b-7f3"]
+    assert read_quarantine(tmp_path / "crops/quarantine.csv")["annotation_id"].tolist() == [2]
+
+
 def test_the_result_does_not_depend_on_the_number_of_processes(raw, tmp_path):
     for image_id in range(3, 30):
         raw.frame(image_id)
@@ -192,10 +200,12 @@ def test_no_usable_box_is_an_error_that_gives_the_reasons(raw, tmp_path):
 
 
 def test_a_frame_whose_size_differs_from_the_json_is_reported(raw, tmp_path, capsys):
-    raw.frame(3, width=80, height=60)
+    raw.frame(3, width=80, height=60, source_id="dive 3")
     done = crop(raw.write([box(5, 3, [30, 20, 20, 20])]), tmp_path / "crops", crop_config())
     assert done.resized == 1
-    assert "1 frame(s) differ in size from the JSON" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "1 frame(s) differ in size from the JSON" in said
+    assert "images dive 3" in said
     assert read_annotations(tmp_path / "crops/annotations.csv").loc[0, ["w", "frame_w"]].tolist() == [10, 40]
 
 

@@ -79,3 +79,9 @@ def test_one_flawed_box_does_not_hide_that_the_others_are_corners():
 
 def test_corners_in_frames_of_unknown_size_are_left_to_crop():
     refuse(CORNERS, sizes=[None] * 4)
+
+
+def test_a_format_that_the_file_prescribes_cannot_be_changed_by_a_parameter():
+    with pytest.raises(InputError, match="The header of the file says `xyxy`; correct the numbers") as caught:
+        refuse_other_format(COCO, [FRAME] * 4, "xyxy", "boxes.csv", prescribed=True)
+    assert "source.box_format" not in str(caught.value)

@@ -26,7 +26,7 @@ def test_a_concept_has_its_support_figures_and_most_frequent_mistakes(taxonomy):
     assert split_nose["accuracy"] == pytest.approx(1 / 3)
     assert split_nose["mistaken_for"] == "Porifera 1; Sebastes 1"
     assert table.loc["Porifera", "mistaken_for"] == ""
-    assert table.loc["Tunicata", "rank"] == "", "its own rank is not one of the seven"
+    assert table.loc["Tunicata", "rank"] == "subphylum", "between the seven ranks"
 
 
 def test_a_concept_without_rois_has_a_row_with_nan_figures(taxonomy):
@@ -63,6 +63,7 @@ def test_a_clade_counts_everything_below_it_and_the_share_answered_outside_it(ta
     assert table.loc["Sebastes", "mhd"] == (0 + 1 + 7 + 0 + 1) / 5
     assert table.loc["Animalia", "parent"] == ""
     assert table.loc["Sebastes", "parent"] == "Sebastidae"
+    assert table.loc[["Sebastes", "Tunicata"], "rank"].tolist() == ["genus", "subphylum"]
     assert np.isnan(table.loc["Demospongiae", "mhd"])
     assert np.isnan(table.loc["Demospongiae", "leaving"])
 

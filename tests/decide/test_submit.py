@@ -182,7 +182,7 @@ def test_integer_ids_are_the_users_own():
 
 
 def test_an_annotation_that_crop_did_not_see_is_refused():
-    with pytest.raises(InputError, match=r"2 test annotation\(s\) are neither in .*: 13, 14; run `dvc repro`"):
+    with pytest.raises(InputError, match=r"2 test annotation\(s\) are neither in .*: x-3, x-4; run `dvc repro`"):
         asked_rois(COCO, *tables([11], {12: "zero bytes"}))
 
 

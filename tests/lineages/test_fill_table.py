@@ -92,3 +92,12 @@ def test_a_csv_with_errors_is_refused(write_table):
         fill(["Mine"], write_table("Mine,7,,,,,,,,"), offline=True)
     with pytest.raises(ValueError, match="no such file"):
         fill(["Mine"], Path("none.csv"), offline=True)
+
+
+def test_taxa_above_the_concepts_of_the_snapshot_are_known_offline(read_back):
+    filled = fill(["Teleostei", "Animalia", "Sebastidae", "Selachii"], None, offline=True)
+    known = paths(read_back(filled, skip_unfilled=True))
+    assert sorted(known) == ["Animalia", "Sebastidae", "Teleostei"]
+    sebastes = next(lineage for lineage in fgvc2025.lineages() if lineage.concept == "Sebastes diploproa")
+    assert known["Sebastidae"] == (sebastes.path[:5], "family", None)
+    assert list(filled.suggestions) == ["Selachii"]

@@ -94,7 +94,7 @@ def test_an_error_names_the_missing_columns(write_table):
 def test_a_table_that_a_spreadsheet_saved_is_read(tmp_path, name):
     header = f"Concept_Name;{name};Rank;Kingdom;Phylum;Class;Order;Family;Genus;Species;;"
     path = tmp_path / "lineages.csv"
-    path.write_bytes(f"{header}\r\n\r\nÆgla;1836;Class;Animalia;Chordata;Ægla;;;;;;\r\n;;;\r\n".encode("utf-16"))
+    path.write_bytes(f"{header}\r\n\r\nÆgla;1836,0;Class;Animalia;Chordata;Ægla;;;;;;\r\n;;;\r\n".encode("utf-16"))
     assert read_lineage_table(path)["Ægla"].aphia_id == 1836
 
 

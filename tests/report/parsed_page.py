@@ -7,7 +7,8 @@ from pathlib import Path
 
 
 class Page(HTMLParser):
-    """A report as read: figures by the metric they show, rows of tables, pictures, and the data of the charts."""
+    """A report as read: figures by the metric they show, rows of tables, pictures, and the data of the charts and
+    frames."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -17,9 +18,10 @@ class Page(HTMLParser):
         self.pictures: list[str] = []
         self.links: list[str] = []
         self.text = ""
-        self._section, self._metric, self._script, self._data = "", None, None, ""
+        self._section, self._metric, self._script = "", None, None
+        self._json = {"data": "", "frames": ""}
         self.feed(self.source)
-        self.data = json.loads(self._data)
+        self.data, self.frames = json.loads(self._json["data"]), json.loads(self._json["frames"])
 
     def handle_starttag(self, tag, attributes):
         known = dict(attributes)
@@ -31,7 +33,7 @@ class Page(HTMLParser):
             self.rows.setdefault(self._section, []).append([])
         elif tag in ("td", "th"):
             self.rows[self._section][-1].append("")
-        elif tag == "img":
+        elif tag == "img" and "src" in known:
             self.pictures.append(known["alt"])
         self.links += [known[name] for name in ("src", "href") if name in known]
 
@@ -42,7 +44,8 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         if self._script:
-            self._data += data if self._script == "data" else ""
+            if self._script in self._json:
+                self._json[self._script] += data
             return
         self.text += data
         if self._metric:

@@ -3,47 +3,30 @@
 Loading a page takes about a second, so the tests of a world share one page; each sets the controls that it depends on.
 """
 
-import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from fathomline.report.labels import chart_label, visible
 from fathomline.report.page import write_report
 from tests.browser import NARROW, WIDE, needs_chromium
 from tests.report.browser import bar, choose, clade_rows, opened, option_of, selected
-from tests.report.conftest import HOSTILE_BELOW_ANIMALIA
 
 pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
-def report(world, crops, tmp_path_factory) -> Path:
+def report(world, crops, raw, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("world") / "report.html"
-    write_report(path, world.results, crops)
-    return path
-
-
-@pytest.fixture(scope="module")
-def hostile_report(hostile, crops, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("hostile") / "report.html"
-    write_report(path, hostile.results, crops)
+    write_report(path, world.results, crops, raw)
     return path
 
 
 @pytest.fixture(scope="module")
 def page(browser, report) -> Iterator[Page]:
     with opened(browser, report, viewport=WIDE, color_scheme="light") as page:
-        yield page
-
-
-@pytest.fixture(scope="module")
-def hostile_page(browser, hostile_report) -> Iterator[Page]:
-    with opened(browser, hostile_report, viewport=WIDE, color_scheme="light") as page:
         yield page
 
 
@@ -62,6 +45,15 @@ def test_a_click_on_a_bar_opens_its_clade_and_a_click_on_the_top_bar_goes_back_u
     bar(page, "Animalia").click()
     expect(page.locator("#clade")).to_have_value("")
     expect(bar(page, "Porifera")).to_have_count(1)
+
+
+def test_a_click_on_a_bar_of_the_path_above_an_opened_clade_opens_that_one(page):
+    choose(page, "#clade", "Sebastes")
+    above = page.locator("#chart-tree .pathbar").filter(has_text="Chordata")
+    chart, box = page.locator("#chart-tree").bounding_box(), above.bounding_box()
+    assert box["y"] >= chart["y"], "the path is not cut"
+    above.click()
+    expect(selected(page)).to_have_text(option_of("Chordata"))
 
 
 def test_the_tree_can_be_explored_by_keyboard(page):
@@ -118,6 +110,12 @@ def test_the_gallery_is_filtered_by_clade_and_by_distance(page):
         assert cards.count() > 0, "the list offers only clades with a card"
 
 
+def expect_arrow(heading: Locator, arrow: str) -> None:
+    """The arrow is a part of the style, so that it is not read out: `aria-sort` says the same."""
+    content = heading.locator("button").evaluate("button => getComputedStyle(button, '::after').content")
+    assert content == f'"\u00a0{arrow}"'
+
+
 def test_concepts_are_sorted_by_the_chosen_column(page, world):
     concepts = world.results.tables["concepts"]
     column = page.locator("#concept-table tbody tr td:nth-child(3)")
@@ -126,8 +124,84 @@ def test_concepts_are_sorted_by_the_chosen_column(page, world):
         heading.locator("button").click()
         expect(heading).to_have_attribute("aria-sort", order)
         assert list(map(int, column.all_text_contents())) == sorted(concepts["support"], reverse=descending)
+        expect_arrow(heading, {"ascending": "↑", "descending": "↓"}[order])
+        expect_arrow(page.locator("#concept-table thead th", has_text="accuracy"), "↕")
     page.locator("#concept-table thead button", has_text="MHD").click()
     assert page.locator("#concept-table tbody tr td:nth-child(5)").all_text_contents()[-1] == "no data"
+
+
+def test_decoders_can_be_sorted_but_not_by_their_interval(page, world):
+    headings = page.locator("#decoders thead th")
+    expect(headings.filter(has_text="interval").locator("button")).to_have_count(0)
+    headings.filter(has_text="MHD").locator("button").click()
+    shown = page.locator("#decoders tbody tr td:nth-child(6)").all_text_contents()
+    assert shown == sorted(f"{mhd:.3f}" for mhd in world.results.tables["decoders"]["mhd"])
+
+
+def test_a_click_on_a_picture_shows_the_frame_with_its_box(page):
+    page.locator("#gallery-clade").select_option("")
+    page.locator("#gallery-distance").select_option(index=0)
+    card = page.locator("#gallery-worst .card").first
+    card.locator("img").click()
+    dialog = page.locator("dialog")
+    expect(dialog).to_be_visible()
+    for part in ("h3", ".about"):
+        expect(dialog.locator(part)).to_have_text(card.locator(part).text_content())
+    frame, box = dialog.locator("img").bounding_box(), dialog.locator(".box").bounding_box()
+    assert frame["width"] / frame["height"] == pytest.approx(80 / 60, rel=0.01)
+    share = [(box[at] - frame[at]) / frame[side] for at, side in (("x", "width"), ("y", "height"))]
+    share += [box[side] / frame[side] for side in ("width", "height")]
+    assert share == pytest.approx([0.1, 0.25, 0.5, 0.5], abs=0.01)
+    image = int(card.get_attribute("data-image"))
+    expect(dialog.locator("img")).to_have_js_property("complete", True)
+    assert dialog.locator("img").evaluate(GREY) == pytest.approx(10 * image, abs=4)
+    page.mouse.click(5, 5)
+    expect(dialog).to_be_hidden()
+
+
+GREY = """(picture) => {
+  const context = Object.assign(document.createElement("canvas"), { width: 4, height: 4 }).getContext("2d");
+  context.drawImage(picture, 0, 0);
+  return context.getImageData(0, 0, 1, 1).data[0];
+}"""
+
+
+def test_frames_can_be_browsed_by_keyboard_and_the_focus_returns_to_the_card(page):
+    buttons, dialog = page.locator("#gallery-confident .open"), page.locator("dialog")
+    abouts = page.locator("#gallery-confident .about").all_text_contents()
+    buttons.first.focus()
+    page.keyboard.press("Enter")
+    expect(dialog.locator(".about")).to_have_text(abouts[0])
+    expect(page.locator("#frame-previous")).to_be_disabled()
+    page.keyboard.press("ArrowLeft")
+    expect(dialog.locator(".about")).to_have_text(abouts[0])
+    page.keyboard.press("ArrowRight")
+    expect(dialog.locator(".about")).to_have_text(abouts[1])
+    page.locator("#frame-next").press("Enter")
+    expect(dialog.locator(".about")).to_have_text(abouts[2])
+    assert page.evaluate("document.getElementById('frame').contains(document.activeElement)")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(buttons.nth(2)).to_be_focused()
+
+
+def test_only_the_shown_cards_are_browsed(page):
+    page.locator("#gallery-distance").select_option(index=0)
+    choose(page, "#gallery-clade", "Porifera")
+    shown = page.locator("#gallery-worst .card:visible .open")
+    shown.last.click()
+    expect(page.locator("#frame-next")).to_be_disabled()
+    page.locator("#frame-close").click()
+    expect(shown.last).to_be_focused()
+    shown.nth(-2).click()
+    page.locator("#frame-next").press("Enter")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("dialog .about")).to_have_text(
+        page.locator("#gallery-worst .card:visible .about").nth(-2).text_content()
+    )
+    page.keyboard.press("Escape")
+    expect(shown.nth(-2)).to_be_focused()
+    page.locator("#gallery-clade").select_option("")
 
 
 def test_no_chart_has_a_button_that_uploads_its_data(page):
@@ -153,117 +227,54 @@ def test_the_page_fits_a_wide_window_in_light_and_dark(page):
 
 
 def test_the_page_fits_a_phone_in_light_and_dark(browser, report):
-    with opened(browser, report, viewport=NARROW, color_scheme="dark") as page:
+    with opened(browser, report, viewport=NARROW, color_scheme="dark", has_touch=True) as page:
         assert_fits_in_light_and_dark(page, NARROW["width"])
+        assert_scales_lie_above_the_charts(page)
+        assert_a_table_shows_where_it_scrolls(page)
+        assert_a_finger_on_a_chart_scrolls_the_page(page)
+        page.locator("#gallery-worst .open").first.tap()
+        frame = page.locator("dialog").bounding_box()
+        assert frame["x"] >= 0
+        assert frame["x"] + frame["width"] <= NARROW["width"]
 
 
-@pytest.mark.parametrize("window", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_long_names_do_not_widen_the_page(hostile_page, window):
-    hostile_page.set_viewport_size(window)
-    assert hostile_page.evaluate("document.documentElement.scrollWidth") <= window["width"]
-    hostile_page.set_viewport_size(WIDE)
+def assert_scales_lie_above_the_charts(page: Page) -> None:
+    for name, labels in (("tree", r"^MHD0\.0\d+\.\d\d+\.\d$"), ("confusion", "^share0%50%100%$")):
+        scale, chart = page.locator(f"#scale-{name}"), page.locator(f"#chart-{name}")
+        expect(scale).to_have_text(re.compile(labels))
+        above, below = scale.bounding_box(), chart.bounding_box()
+        assert above["y"] + above["height"] <= below["y"]
+        expect(chart.locator(".colorbar")).to_have_count(0)
+    bars = page.locator("#chart-tree .slice path.surface").evaluate_all("all => all.map(bar => bar.getBBox().width)")
+    assert max(bars) > NARROW["width"] / 4, "the scale takes no room from the bars"
 
 
-def drawn(texts: Locator) -> set[str]:
-    """Texts in a chart, where plotly draws non-breaking spaces."""
-    return {text.replace("\u00a0", " ") for text in texts.all_text_contents()}
+def assert_a_table_shows_where_it_scrolls(page: Page) -> None:
+    area = page.locator("#concepts .scroll")
+    for place, more in ((0, "right"), (20, "left right"), (9999, "left")):
+        area.evaluate("(area, place) => { area.scrollLeft = place; }", place)
+        expect(area).to_have_attribute("data-more", more)
+        faded = area.evaluate("area => getComputedStyle(area).maskImage") != "none"
+        assert faded == ("right" in more)
+    name = area.locator("tbody th").first
+    assert name.bounding_box()["x"] >= area.bounding_box()["x"], "the names stay in sight"
+    expect(area).to_have_attribute("tabindex", "0")
 
 
-def decoded(name: str) -> str:
-    """The label of a name in a chart, decoded as plotly does."""
-    return html.unescape(chart_label(name))
+def assert_a_finger_on_a_chart_scrolls_the_page(page: Page) -> None:
+    page.locator("#chart-ranks").evaluate("chart => chart.scrollIntoView({ block: 'center' })")
+    before, session = page.evaluate("scrollY"), page.context.new_cdp_session(page)
+    touch = "Input.dispatchTouchEvent"
+    session.send(touch, {"type": "touchStart", "touchPoints": [{"x": 200, "y": 450}]})
+    for y in range(440, 200, -20):
+        session.send(touch, {"type": "touchMove", "touchPoints": [{"x": 200, "y": y}]})
+    session.send(touch, {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function("before => scrollY > before + 100", arg=before, timeout=3000)
 
 
-def test_charts_draw_hostile_names_as_text(hostile_page, hostile):
-    page = hostile_page
-    page.locator("#clade").select_option("")
-    for rank in ("kingdom", "class", "phylum"):
-        page.locator("#rank").select_option(rank)
-        table = hostile.results.tables["confusion"].query("rank == @rank")
-        truths = dict(zip(table["truth_node"], table["truth"], strict=True))
-        predictions = truths | dict(zip(table["prediction_node"], table["prediction"], strict=True))
-        for axis, names in (("y", truths), ("x", predictions)):
-            texts = page.locator(f"#chart-confusion .{axis}tick text")
-            expect(texts).to_have_count(len(names))
-            assert drawn(texts) == {decoded(name) for name in names.values()}
-    assert {decoded(name) for name in HOSTILE_BELOW_ANIMALIA} & drawn(page.locator("#chart-tree .slice text"))
-    assert page.locator(".chart a[href]").count() == 0
-    assert page.locator(".chart tspan[style*=bold], .chart tspan[dy='-0.6em']").count() == 0
-
-
-HOVER_TEXTS = """async (cells) => {
-  const chart = document.getElementById("chart-confusion");
-  const texts = [];
-  for (const [x, y] of cells) {
-    await new Promise((done) => setTimeout(done, 60)); // plotly ignores hovers in quick succession
-    Plotly.Fx.hover(chart, [{ xval: x, yval: y }]);
-    const lines = [...chart.querySelectorAll(".hovertext tspan.line, .hovertext > text:not(:has(tspan))")];
-    texts.push(lines.slice(0, 2).map((line) => line.textContent.replaceAll("\\u00a0", " ")));
-    if (chart.querySelector(".hoverlayer a")) throw new Error("a link in a hover text");
-  }
-  return texts;
-}"""
-
-
-def test_hover_texts_show_hostile_names_as_text(hostile_page, hostile):
-    hostile_page.locator("#rank").select_option("phylum")
-    table = hostile.results.tables["confusion"].query("rank == 'phylum'")
-    rows = sorted(set(table["truth_node"]))
-    columns = sorted({*table["truth_node"], *table["prediction_node"]})
-    # Each name at least once as truth and once as prediction.
-    pairs = pd.concat([table.drop_duplicates("truth_node"), table.drop_duplicates("prediction_node")]).drop_duplicates()
-    cells = [
-        [columns.index(prediction), rows.index(truth)]
-        for prediction, truth in zip(pairs["prediction_node"], pairs["truth_node"], strict=True)
-    ]
-    assert hostile_page.evaluate(HOVER_TEXTS, cells) == [
-        [f"truth: {decoded(truth)}", f"prediction: {decoded(prediction)}"]
-        for truth, prediction in zip(pairs["truth"], pairs["prediction"], strict=True)
-    ]
-
-
-FIRST_NAME_PER_CLADE = """(options) => options.slice(1).map((option) => {
-  const select = option.parentElement;
-  select.value = option.value;
-  select.dispatchEvent(new Event("change"));
-  return document.querySelector("#clade-figures tbody th").textContent;
-})"""
-
-LINEAGES_PER_CLADE = """(options) => options.slice(1).map((option) => {
-  const select = option.parentElement;
-  select.value = option.value;
-  select.dispatchEvent(new Event("change"));
-  const cards = [...document.querySelectorAll("#gallery-worst .card:not([hidden])")];
-  const names = (card) => [...card.querySelectorAll(".fork li:not(.answer) bdi")].map((name) => name.textContent);
-  return [option.textContent, cards.map(names)];
-})"""
-
-
-def test_clades_with_hostile_names_can_be_opened_and_filtered(hostile_page, hostile):
-    clades = hostile.results.tables["clades"]["taxon"]
-    opened_clades = hostile_page.locator("#clade option").evaluate_all(FIRST_NAME_PER_CLADE)
-    assert opened_clades == [visible(name) for name in clades]
-    for option, lineages in hostile_page.locator("#gallery-clade option").evaluate_all(LINEAGES_PER_CLADE):
-        name = option.strip("\u2007\n ")
-        assert lineages, name
-        assert all(name in lineage for lineage in lineages)
-
-
-def test_a_kingdom_named_all_kingdoms_is_not_the_whole_tree(hostile_page, hostile):
-    page = hostile_page
-    page.locator("#clade").select_option("")
-    support = hostile.results.tables["clades"].set_index("taxon")["support"]
-    kingdoms = {row[0]: row[2] for row in clade_rows(page)}
-    assert kingdoms == {name: str(support[name]) for name in ("Animalia", "__proto__", "all kingdoms")}
-    bar(page, "all kingdoms").last.click()
-    assert [row[0] for row in clade_rows(page)] == ["all kingdoms", "all kingdoms below"]
-    expect(selected(page)).to_have_text(option_of("all kingdoms"))
-    page.locator("#up").click()
-    expect(page.locator("#clade")).to_have_value("")
-    assert len(clade_rows(page)) == 3
-
-
-def test_a_concept_named_no_data_is_sorted_by_its_name(hostile_page):
-    hostile_page.locator("#concept-table thead button", has_text="concept").click()
-    names = hostile_page.locator("#concept-table tbody th").all_text_contents()
-    assert names.index("no data") < names.index("R (no class)") < len(names) - 1
+def test_a_table_that_fits_shows_no_hint(page):
+    expect(page.locator("#decoders .scroll")).to_have_attribute("data-more", "")
+    expect(page.locator("#concepts .scroll")).to_have_attribute("data-more", "")
+    expect(page.locator("#concepts .scroll")).not_to_have_attribute("tabindex", "0")
+    assert page.locator("#scale-tree").is_hidden()
+    expect(page.locator("#chart-tree .colorbar")).to_have_count(1)

@@ -5,9 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fathomline.report.figures import confusion, figures
+from fathomline.report.figures import figures
 from fathomline.report.labels import chart_label
 from fathomline.report.tables import confusion_at_ranks
+from fathomline.report.taxon_figures import confusion
 from tests.report.conftest import HOSTILE_PATHS, taxonomy_of
 
 

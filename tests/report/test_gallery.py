@@ -14,32 +14,32 @@ def rows(world):
     return world.results.tables["validation"]
 
 
-def test_the_worst_mistakes_are_sorted_by_distance_then_confidence(rows, taxonomy, crops):
-    mistakes = worst_mistakes(rows, taxonomy, crops)
+def test_the_worst_mistakes_are_sorted_by_distance_then_confidence(rows, taxonomy, crops, raw):
+    mistakes = worst_mistakes(rows, taxonomy, crops, raw)
     keys = [(-mistake.distance, -mistake.confidence) for mistake in mistakes]
     assert keys == sorted(keys)
     assert all(mistake.distance == taxonomy.distance(mistake.truth, mistake.prediction) > 0 for mistake in mistakes)
 
 
-def test_only_the_three_most_confident_of_equal_mistakes_are_shown(rows, taxonomy, crops):
+def test_only_the_three_most_confident_of_equal_mistakes_are_shown(rows, taxonomy, crops, raw):
     same = rows.assign(truth="Porifera", prediction="Gastropoda", distance=3, confidence=np.linspace(0, 1, len(rows)))
-    assert [mistake.annotation_id for mistake in worst_mistakes(same, taxonomy, crops)] == [159, 158, 157]
+    assert [mistake.annotation_id for mistake in worst_mistakes(same, taxonomy, crops, raw)] == [159, 158, 157]
 
 
-def test_both_galleries_are_limited(rows, taxonomy, crops, monkeypatch):
+def test_both_galleries_are_limited(rows, taxonomy, crops, raw, monkeypatch):
     monkeypatch.setattr(gallery, "WORST", 2)
     monkeypatch.setattr(gallery, "MOST_CONFIDENT", 3)
-    assert len(worst_mistakes(rows, taxonomy, crops)) == 2
-    assert len(confident_mistakes(rows, taxonomy, crops)) == 3
+    assert len(worst_mistakes(rows, taxonomy, crops, raw)) == 2
+    assert len(confident_mistakes(rows, taxonomy, crops, raw)) == 3
 
 
-def test_an_ancestor_of_the_truth_is_not_a_confident_mistake(rows, taxonomy, crops):
+def test_an_ancestor_of_the_truth_is_not_a_confident_mistake(rows, taxonomy, crops, raw):
     rows = rows.iloc[:4].assign(
         truth=["Sebastes diploproa", "Sebastes", "Porifera", "Porifera"],
         prediction=["Chordata", "Sebastes diploproa", "Gastropoda", "Porifera"],
         confidence=[0.99, 0.7, 0.8, 1.0],
     )
-    assert [mistake.prediction for mistake in confident_mistakes(rows, taxonomy, crops)] == [
+    assert [mistake.prediction for mistake in confident_mistakes(rows, taxonomy, crops, raw)] == [
         "Gastropoda",
         "Sebastes diploproa",
     ]
@@ -59,16 +59,18 @@ def test_an_ancestor_of_the_truth_is_not_a_confident_mistake(rows, taxonomy, cro
         ("<b>Kelp</b> & </script>", "Animalia", (), ("Chromista", "<b>Kelp</b> & </script>"), ("Animalia",)),
     ],
 )
-def test_lineages_divide_at_the_fork(rows, taxonomy, crops, truth, prediction, shared, truth_branch, prediction_branch):
+def test_lineages_divide_at_the_fork(
+    rows, taxonomy, crops, raw, truth, prediction, shared, truth_branch, prediction_branch
+):
     row = rows.iloc[:1].assign(truth=truth, prediction=prediction, distance=1)
-    (mistake,) = worst_mistakes(row, taxonomy, crops)
+    (mistake,) = worst_mistakes(row, taxonomy, crops, raw)
     assert mistake.shared == shared
     assert mistake.truth_branch == truth_branch
     assert mistake.prediction_branch == prediction_branch
 
 
-def test_a_mistake_has_its_scaled_down_picture_and_most_probable_concepts(rows, taxonomy, crops):
-    mistake = worst_mistakes(rows, taxonomy, crops)[0]
+def test_a_mistake_has_its_scaled_down_picture_and_most_probable_concepts(rows, taxonomy, crops, raw):
+    mistake = worst_mistakes(rows, taxonomy, crops, raw)[0]
     head, data = mistake.picture.split(",")
     assert head == "data:image/webp;base64"
     picture = Image.open(io.BytesIO(base64.b64decode(data)))
@@ -94,11 +96,11 @@ def broken_chunk() -> bytes:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no picture", broken_chunk()], ids=["none", "empty", "text", "chunk"])
-def test_a_missing_or_damaged_roi_is_reported_and_the_others_are_shown(rows, taxonomy, own_crops, content, capsys):
-    expected = worst_mistakes(rows, taxonomy, own_crops)
+def test_a_missing_or_damaged_roi_is_reported_and_the_others_are_shown(rows, taxonomy, own_crops, raw, content, capsys):
+    expected = worst_mistakes(rows, taxonomy, own_crops, raw)
     path = own_crops / f"rois/{expected[1].annotation_id - 100}.png"
     path.unlink() if content is None else path.write_bytes(content)
-    mistakes = worst_mistakes(rows, taxonomy, own_crops)
+    mistakes = worst_mistakes(rows, taxonomy, own_crops, raw)
     assert mistakes[1].picture is None
     assert [mistake for mistake in mistakes if mistake.picture] == [expected[0], *expected[2:]]
     warned = capsys.readouterr().err

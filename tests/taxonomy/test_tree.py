@@ -137,6 +137,13 @@ def test_ancestors_at_the_seven_ranks(make_lineage):
     assert taxonomy.threshold_rank(taxonomy.node("Decapoda")) is Rank.ORDER
 
 
+def test_a_taxon_between_the_seven_ranks_has_the_rank_of_its_lineage(make_lineage):
+    leaf = make_lineage("Animalia > Arthropoda", concept="Caridea", leaf_rank="infraorder")
+    taxonomy = Taxonomy([leaf, make_lineage("Animalia > Porifera")])
+    ranks = {node.name: rank for node, rank in zip(taxonomy.nodes, taxonomy.rank_names, strict=True)}
+    assert ranks == {"Animalia": "kingdom", "Arthropoda": "phylum", "Porifera": "phylum", "Caridea": "infraorder"}
+
+
 def test_one_name_with_two_parents_is_refused(make_lineage):
     lineages = [make_lineage("Animalia > P > C > O > F > G"), make_lineage("Animalia > P > C > O2 > F > G > G s")]
     with pytest.raises(InputError, match=r"F has two places .*: Animalia > .* > F \(in the lineage of G\).*of G s\)"):

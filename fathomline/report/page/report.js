@@ -1,8 +1,9 @@
 "use strict";
-const { charts, clades, root } = JSON.parse(document.getElementById("data").textContent);
+const { charts, captions, clades, root } = JSON.parse(document.getElementById("data").textContent);
 const find = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 40rem)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
+const touched = matchMedia("(pointer: coarse)");
 
 // Charts take their colours from the page: the style sheet alone defines light and dark.
 function themed(layout) {
@@ -12,12 +13,14 @@ function themed(layout) {
   return {
     ...layout,
     autosize: true,
+    // On a touch screen, a finger on a chart scrolls the page, and buttons would always cover a corner.
+    dragmode: touched.matches ? false : "zoom",
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colour("--ink"), family: "system-ui, sans-serif", size: 13 },
     margin: layout.margin ?? { t: 16, r: 8, b: 48, l: 56 },
-    xaxis: { ...axis, automargin: true, ...layout.xaxis },
-    yaxis: { ...axis, automargin: true, ...layout.yaxis },
+    xaxis: { ...axis, automargin: true, fixedrange: touched.matches, ...layout.xaxis },
+    yaxis: { ...axis, automargin: true, fixedrange: touched.matches, ...layout.yaxis },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
   };
 }
@@ -31,17 +34,50 @@ function confusionWidth({ xaxis, yaxis }) {
   return 120 + 6 * longest + 15 * xaxis.ticktext.length;
 }
 
+// On a phone, a colour scale at the side would squeeze the chart: it lies above, outside of what scrolls.
+function drawScale(name, { title, from, to, colorscale, show }) {
+  const colours = colorscale.map(([place, colour]) => `${colour} ${100 * place}%`).join(", ");
+  const bar = document.createElement("span");
+  bar.style.background = `linear-gradient(to right, ${colours})`;
+  const labels = document.createElement("span");
+  for (const value of [from, (from + to) / 2, to]) labels.append(Object.assign(document.createElement("span"), { textContent: show(value) }));
+  find(`scale-${name}`).replaceChildren(title, bar, labels);
+}
+
+// How many levels of the tree are shown at once, and the height at which its smallest bar has room for a name.
+const [LEVELS, LEVELS_ON_A_PHONE, LINE, LOWEST, HIGHEST] = [8, 3, 20, 260, 900];
+const PATH_BAR = 30; // pixels for the bars of the clades above an opened one
+function treeShape() {
+  const limit = narrow.matches ? LEVELS_ON_A_PHONE : LEVELS;
+  const supported = clades.filter((clade) => clade.support > 0);
+  let shown = supported.filter((clade) => (shownClade === "" ? clade.parent === "" : clade.id === shownClade));
+  let levels = shown.length > 1 ? 1 : 0; // several kingdoms have a bar of the whole tree before them
+  const total = shown.reduce((sum, clade) => sum + clade.support, 0);
+  let smallest = total;
+  while (shown.length > 0 && levels < limit) {
+    levels += 1;
+    smallest = Math.min(smallest, ...shown.map((clade) => clade.support));
+    const ids = new Set(shown.map((clade) => clade.id));
+    shown = supported.filter((clade) => ids.has(clade.parent));
+  }
+  return { levels, height: Math.min(HIGHEST, Math.max(LOWEST, (LINE * total) / smallest)) };
+}
+
 function draw(element, name) {
   const { data, layout } = charts[name];
+  const shape = { width: undefined, height: layout.height };
   const traces = data.map((trace) => {
     if (trace.type === "icicle") {
       const line = { width: 1, color: getComputedStyle(document.body).backgroundColor };
-      return { ...trace, level: shownClade, marker: { ...trace.marker, line, showscale: !narrow.matches } };
+      const { levels, height } = treeShape();
+      shape.height = height;
+      if (shownClade !== "") shape.margin = { ...layout.margin, t: PATH_BAR };
+      return { ...trace, level: shownClade, maxdepth: levels, marker: { ...trace.marker, line, showscale: !narrow.matches } };
     }
     return trace.type === "heatmap" ? { ...trace, showscale: !narrow.matches } : trace;
   });
-  const width = name.startsWith("confusion") ? Math.max(element.parentElement.clientWidth, confusionWidth(layout)) : undefined;
-  return Plotly.react(element, traces, { ...themed(layout), width }, { ...CONFIG, responsive: !width });
+  if (name.startsWith("confusion")) shape.width = Math.max(element.parentElement.clientWidth, confusionWidth(layout));
+  return Plotly.react(element, traces, { ...themed(layout), ...shape }, { ...CONFIG, responsive: !shape.width, displayModeBar: touched.matches ? false : "hover" });
 }
 
 // The tree shows one clade at a time, identified by its id, or "" for the whole tree. Names are only labels.
@@ -79,12 +115,11 @@ function describe(id) {
     }
     row.append(first);
     const leaving = clade.leaving === null ? "no data" : `${(100 * clade.leaving).toFixed(1)} %`;
-    const cells = [clade.rank ?? "", clade.support, formatted(clade.mhd, 3), formatted(clade.accuracy, 3), leaving, clade.mistaken_for ?? ""];
+    const cells = [clade.rank, clade.support, formatted(clade.mhd, 3), formatted(clade.accuracy, 3), leaving, clade.mistaken_for ?? ""];
     for (const value of cells) row.insertCell().textContent = value;
+    row.lastElementChild.className = "names";
   }
-  const scroll = Object.assign(document.createElement("div"), { className: "scroll" });
-  scroll.append(table);
-  find("clade-figures").replaceChildren(scroll);
+  find("clade-figures").replaceChildren(table);
 }
 
 function show(id) {
@@ -103,77 +138,33 @@ find("up").addEventListener("click", () => {
 
 // Confusion at the chosen rank.
 function drawConfusion() {
-  const rank = find("rank").value;
-  find("confusion-caption").textContent = `Truth against prediction by ${rank}`;
-  draw(find("chart-confusion"), `confusion_${rank}`);
+  const name = `confusion_${find("rank").value}`;
+  find("confusion-caption").textContent = captions[name];
+  draw(find("chart-confusion"), name);
 }
 find("rank").addEventListener("change", drawConfusion);
 
-// Galleries show a few cards at first; the worst mistakes can also be filtered.
-const FEW = 12;
-function gallery(list, passes) {
-  const cards = [...list.children];
-  const more = Object.assign(document.createElement("button"), { type: "button" });
-  let limit = FEW;
-  list.after(more);
-  function filter() {
-    const passing = cards.filter(passes);
-    const shown = new Set(passing.slice(0, limit));
-    for (const card of cards) card.hidden = !shown.has(card);
-    more.hidden = passing.length <= limit;
-    more.textContent = `Show all ${passing.length}`;
-    return passing.length;
+// A name that a chart cuts has its full text as a title.
+function titled(element, text) {
+  const title = element.querySelector(":scope > title") ?? element.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "title"));
+  title.textContent = text;
+}
+function nameTaxa() {
+  const { meta } = find("chart-confusion").layout;
+  for (const axis of ["x", "y"]) {
+    for (const tick of find("chart-confusion").querySelectorAll(`.${axis}tick`)) titled(tick, meta[axis][tick.__data__.x]);
   }
-  more.addEventListener("click", () => {
-    const next = cards.find((card) => card.hidden && passes(card));
-    limit = Infinity;
-    filter();
-    next.tabIndex = -1;
-    next.focus();
-  });
-  filter();
-  return () => { limit = FEW; return filter(); };
-}
-
-if (find("gallery-worst")) {
-  const [clade, distance] = [find("gallery-clade"), find("gallery-distance")];
-  const filter = gallery(find("gallery-worst"), (card) =>
-    (clade.value === "" || card.dataset.clades.split(" ").includes(clade.value)) && Number(card.dataset.distance) >= Number(distance.value));
-  const count = () => {
-    find("gallery-count").textContent = `${filter()} of ${find("gallery-worst").children.length} match`;
-  };
-  for (const control of [clade, distance]) control.addEventListener("change", count);
-  count();
-}
-if (find("gallery-confident")) gallery(find("gallery-confident"), () => true);
-
-// A click on a column heading sorts the table; cells without data come last in either order.
-for (const table of document.querySelectorAll("table.sortable")) {
-  const headings = [...table.tHead.rows[0].cells];
-  headings.forEach((heading, column) => heading.querySelector("button")?.addEventListener("click", () => {
-    const order = heading.ariaSort === "ascending" ? "descending" : "ascending";
-    headings.forEach((other) => other.removeAttribute("aria-sort"));
-    heading.ariaSort = order;
-    const sign = order === "ascending" ? 1 : -1;
-    const key = (row) => row.cells[column].textContent.trim();
-    // A row heading is a name, and a taxon may be named "no data".
-    const missing = (row) => row.cells[column].tagName === "TD" && key(row) === "no data";
-    const compare = (left, right) => {
-      const [a, b] = [key(left), key(right)];
-      if (missing(left) || missing(right)) return missing(left) - missing(right);
-      return sign * a.localeCompare(b, "en", { numeric: true });
-    };
-    table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
-  }));
+  for (const bar of find("chart-tree").querySelectorAll(".slice")) {
+    const { id } = bar.__data__.data.data;
+    if (byId.has(id)) titled(bar, byId.get(id).taxon);
+  }
 }
 
 function drawAll() {
   for (const element of document.querySelectorAll("[data-chart]")) draw(element, element.dataset.chart);
   drawConfusion();
 }
-drawAll();
-show("");
-find("chart-tree").on("plotly_icicleclick", (event) => {
+function openClade(event) {
   const clicked = event.points[0];
   if (clicked.id === shownClade) {
     show(byId.get(shownClade)?.parent ?? "");
@@ -181,6 +172,16 @@ find("chart-tree").on("plotly_icicleclick", (event) => {
     show(clicked.id === root ? "" : clicked.id);
   }
   return false; // `show` has drawn the clade
-});
+}
+const { marker } = charts.tree.data[0];
+drawScale("tree", { title: "MHD", from: marker.cmin, to: marker.cmax, colorscale: marker.colorscale, show: (value) => value.toFixed(1) });
+const { colorscale } = charts.confusion_phylum.data[0];
+drawScale("confusion", { title: "share", from: 0, to: 1, colorscale, show: (value) => `${100 * value}%` });
+
+drawAll();
+show("");
+find("chart-tree").on("plotly_icicleclick", openClade);
+for (const name of ["tree", "confusion"]) find(`chart-${name}`).on("plotly_afterplot", nameTaxa);
+nameTaxa();
 dark.addEventListener("change", drawAll);
 narrow.addEventListener("change", drawAll);
