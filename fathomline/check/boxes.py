@@ -104,6 +104,14 @@ def size_findings(subset: Subset, boxes: Boxes, crop: CropConfig, train: TrainCo
         f"{subset.word} boxes: longer side {median:.0f} px (median; half of them {low:.0f} to {high:.0f} px), stored "
         f"at crop.size {crop.size}, seen by the model at train.image_size {train.image_size}",
     )
+    if len(shown):
+        yield from _scaling(subset, shown, train)
+    if subset.name == "train":
+        yield from _surroundings(boxes, crop)
+
+
+def _scaling(subset: Subset, shown: np.ndarray, train: TrainConfig) -> Iterator[Finding]:
+    """Args: shown, as `_shown_sides` returns it."""
     factors = train.image_size / shown
     middle = float(np.median(factors))
     if np.mean(factors > ENLARGED) > 0.5:
@@ -119,12 +127,10 @@ def size_findings(subset: Subset, boxes: Boxes, crop: CropConfig, train: TrainCo
             f"most {subset.word} boxes are shrunk more than {SHRUNK:g} times ({1 / middle:.1f} times in the median), "
             "and details are lost; raise train.image_size, and crop.size with it",
         )
-    if subset.name == "train":
-        yield from _surroundings(boxes, crop)
 
 
 def _shown_sides(boxes: Boxes, crop: CropConfig) -> np.ndarray:
-    """(boxes,) float64, the side in pixels of the frame of the closest view of each."""
+    """(boxes,) float64, the side in pixels of the frame of the closest view of each, where it is known."""
     closest = min((view for view in crop.views if view != "frame"), default=None)
     extents = boxes.frames if closest is None else boxes.sides * closest
     extents = extents[~np.isnan(extents).any(axis=1)]

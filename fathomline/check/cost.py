@@ -108,27 +108,25 @@ def _preparation(sizes: list[Size], cores: int) -> Finding:
         count, megapixels = sum(len(size.frames.files) for size in local), sum(size.megapixels for size in local)
         parts.append(f"download {_time(count / FRAMES_PER_SECOND + megapixels / MEGAPIXELS_COPIED)}")
     if len(local) < len(sizes):
-        parts.append("the time to fetch frames depends on the server: its progress line tells")
+        parts.append("fetching frames depends on the server")
     rois, megapixels = sum(len(size.boxes.rois) for size in sizes), sum(size.megapixels for size in sizes)
     parts.append(f"crop {_time((rois / ROIS_PER_SECOND + megapixels / MEGAPIXELS_CUT) * TWO_CORES / cores)}")
     return Finding("expected", f"time to prepare: {', '.join(parts)}")
 
 
 def _training(rois: int | None, train: TrainConfig, split: SplitConfig, crop: CropConfig, cores: int) -> Finding:
-    models = len(split.held_out)
-    plan = f"training: {models} model(s) of {train.epochs} epochs"
+    """Args: rois, of the training subset; None if the annotations were not read."""
+    plan = f"training: {len(split.held_out)} model(s) of {train.epochs} epochs"
     rate = _rate(train, crop)
-    if rate is None or rois is None:
-        why = "no ROI counted" if rate else f"{'a frozen ' * train.frozen}{train.backbone} was not measured"
-        if rois is None and rate:
-            return Finding("expected", f"{plan}; about {rate:.0f} ROIs per second on two idle cores without a GPU")
-        return Finding("expected", f"{plan}; {why}: the first epoch tells how long it takes")
-    seconds = rois * (split.folds - 1) / split.folds * train.epochs / rate * models * TWO_CORES / min(cores, TWO_CORES)
-    return Finding(
-        "expected",
-        f"{plan} of {rois * (split.folds - 1) // split.folds} ROIs: {_time(seconds)} without a GPU (about "
-        f"{rate:.0f} ROIs per second on two idle cores); the first epoch tells precisely",
-    )
+    if rate is None:
+        what = f"{'frozen ' if train.frozen else ''}{train.backbone}{' with adapters' if train.lora.r else ''}"
+        return Finding("expected", f"{plan}; {what} was not measured: the first epoch tells how long it takes")
+    speed = f"about {rate:.0f} ROIs per second on two idle cores, without a GPU"
+    if rois is None:
+        return Finding("expected", f"{plan}, {speed}")
+    rois = rois * (split.folds - 1) // split.folds
+    seconds = rois * train.epochs * len(split.held_out) / rate * TWO_CORES / min(cores, TWO_CORES)
+    return Finding("expected", f"{plan} of {rois} ROIs: {_time(seconds)} ({speed}); the first epoch tells precisely")
 
 
 def _rate(train: TrainConfig, crop: CropConfig) -> float | None:
@@ -155,5 +153,5 @@ def _time(seconds: float) -> str:
         if low >= size:
             return f"{low / size:.0f} to {high / size:.0f} {unit}"
         if high >= 2 * size:
-            return f"{max(low / size, 0.5):.1f} to {high / size:.1f} {unit}"
+            return f"{low / size:.1f} to {high / size:.1f} {unit}"
     return f"{max(1, round(low))} to {max(2, round(high))} s"

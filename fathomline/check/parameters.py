@@ -72,6 +72,12 @@ def _backbone_findings(train: TrainConfig) -> Iterator[Finding]:
     yield from stops(lambda: refuse_unknown_backbone(train.backbone))
     yield from stops(lambda: refuse_reserved_options(train.backbone_options))
     yield from stops(lambda: refuse_unknown_optimizer(train.optimizer.name))
+    if pretrained is True:
+        yield Finding(
+            "expected",
+            f"weights: those of {train.backbone} come from the model hub when training starts, which needs the network "
+            "unless they were fetched before",
+        )
     if isinstance(pretrained, str):
         yield from stops(lambda: check_weights_file(pretrained))
     if train.frozen and pretrained is False:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fathomline.sources.read import SourceRequest
 from tests.check.world import World, texts
 
 
@@ -44,6 +45,19 @@ def test_small_boxes_in_large_frames_surprise_unless_their_surroundings_are_seen
     (said,) = surprises(world, 9, 9, 20, 20, train=train, crop=crop)
     assert said.startswith("training boxes are small parts of their frames (0.67 % in the median)")
     assert surprises(world, 9, 9, 20, 20, train=train, crop=crop | {"views": [1.0, "frame"]}) == []
+
+
+def test_views_of_whole_frames_of_unknown_size_are_not_judged(world, recwarn):
+    def forget_sizes(coco):
+        for image in coco["images"]:
+            del image["width"], image["height"]
+            image["coco_url"] = "https://example.org/1.png"
+
+    request = SourceRequest("coco", world.request("train", forget_sizes).annotations)
+    findings = world.check_requests({"train": request}, crop={"views": ["frame"]})
+    assert texts(findings, "surprise") == []
+    assert any("crop unknown, as the sizes of the frames are unknown" in said for said in texts(findings, "expected"))
+    assert not list(recwarn)
 
 
 def test_median_and_quartiles_of_the_boxes_are_told(world):

@@ -55,6 +55,11 @@ def test_a_missing_weights_file_and_one_in_another_format_stop(tmp_path):
     assert stopped(train={"pretrained": str(path.with_suffix(".safetensors"))}) == []
 
 
+def test_weights_from_the_model_hub_are_told():
+    (said,) = texts(list(model_findings(parameters(train={"pretrained": True}))), "expected")
+    assert said.startswith("weights: those of test_convnext come from the model hub when training starts")
+
+
 def test_all_faults_of_the_backbone_are_told_at_once():
     said = stopped(
         train={
