@@ -51,9 +51,12 @@ class Boxes:
 
 
 def boxes_of(subset: Subset, frames: Frames) -> Boxes:
-    """The usable boxes. A box is clipped if the size of its frame is known."""
+    """The usable boxes, without those of missing frames. A box is clipped if the size of its frame is known."""
     rois, sides, of_frames, unusable = [], [], [], []
+    missing = frames.missing
     for row, annotation in enumerate(subset.data.coco.annotations):
+        if annotation["image_id"] in missing:
+            continue
         frame = frames.sizes.get(annotation["image_id"])
         try:
             side = _sides(annotation["bbox"], frame)
@@ -119,7 +122,8 @@ def _scaling(subset: Subset, shown: np.ndarray, train: TrainConfig) -> Iterator[
             "surprise",
             f"most {subset.word} boxes are enlarged more than {ENLARGED:g} times ({middle:.1f} times in the median): a "
             f"train.image_size near {_multiple_of_16(float(np.median(shown)))}, with a crop.size a little above it, "
-            "shows the same and trains faster; or show what is around them with a larger view in crop.views",
+            "holds as many details and trains faster, though a pretrained backbone may do better at the size that it "
+            "was trained at; a larger view in crop.views fills the pixels with what is around the boxes",
         )
     if np.mean(factors < 1 / SHRUNK) > 0.5:
         yield Finding(

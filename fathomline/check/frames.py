@@ -34,14 +34,19 @@ class Frames:
     sizes: dict[int, tuple[int, int]]
     """Width and height in pixels of the frames of which they are known."""
 
-    failures: dict[str, list[str]]
-    """By reason, the places of frames that the download would not get."""
+    failures: dict[str, list[JsonObject]]
+    """By reason, the images whose frames the download would not get."""
+
+    @property
+    def missing(self) -> frozenset[int]:
+        """Ids of the images in `failures`."""
+        return frozenset(image["id"] for images in self.failures.values() for image in images)
 
 
 def frames_of(subset: Subset, max_megabytes: float) -> Frames:
     """Look for each local frame, and read the headers of some whose size the annotations do not give."""
     images, folder = subset.data.coco.images, subset.data.frames
-    failures: dict[str, list[str]] = {}
+    failures: dict[str, list[JsonObject]] = {}
     files: dict[int, Path] = {}
     total = 0
     for image in images:
@@ -56,9 +61,9 @@ def frames_of(subset: Subset, max_megabytes: float) -> Frames:
             files[image["id"]] = path
             total += size
         except Unusable as error:
-            failures.setdefault(str(error), []).append(_place(image, folder))
+            failures.setdefault(str(error), []).append(image)
         except OSError as error:
-            failures.setdefault(f"cannot be read: {error.strerror}", []).append(_place(image, folder))
+            failures.setdefault(f"cannot be read: {error.strerror}", []).append(image)
     return Frames(files, total, _sizes(images, files), failures)
 
 
@@ -69,11 +74,14 @@ def frame_findings(subset: Subset, frames: Frames, download: DownloadConfig | No
         yield from stops(lambda: refuse_relative_urls(data.coco.images, data.base))
     else:
         yield from (Finding("note", f"{subset.word} subset: {note}") for note in data.frames.notes())
-    failed = sum(map(len, frames.failures.values()))
+    failed = len(frames.missing)
     if failed:
         allowed = download.allowed_missing if download else 0.0
         share = failed / len(data.coco.images)
-        lines = [f"{len(places)} × {reason} (the first is {places[0]})" for reason, places in frames.failures.items()]
+        lines = [
+            f"{len(images)} × {reason} (the first is {_place(images[0], data.frames)})"
+            for reason, images in frames.failures.items()
+        ]
         if len(lines) > MAX_REASONS:
             lines[MAX_REASONS:] = [f"and {len(lines) - MAX_REASONS} more reasons"]
         limit = f"download.allowed_missing is {allowed:g}, and {share:.4g} of the frames are missing"

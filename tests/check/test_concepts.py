@@ -112,6 +112,13 @@ def test_a_group_that_images_lack_stops_with_the_fields_there_are(world, group):
     assert said.endswith("fields to group by: dive, file_name")
 
 
+def test_rois_of_frames_that_may_be_missing_do_not_count(world):
+    for number in (2, 3, 4):  # the frame that is left has a ROI of each of two concepts
+        (world.frames / f"{number}.png").unlink()
+    said = texts(world.check(download={"allowed_missing": 0.75}), "stop")
+    assert said[0] == "split: 1 group(s), as set by `split.group`, cannot fill 2 folds; expected at least 2 groups"
+
+
 def test_labels_of_boxes_that_cannot_be_cut_do_not_count(world):
     def flatten(coco):
         for annotation in coco["annotations"][2:]:
