@@ -104,3 +104,8 @@ def test_a_section_with_faults_leaves_the_rest_checked(world, missing):
     said = texts(check(given, requests, world.folder / "reference.json", cores=2), "stop")
     assert len(said) == 1
     assert said[0].startswith("1 of 4 training frames are missing")
+
+
+def test_too_few_rois_for_the_parts_of_a_batch_stop(world):
+    (said,) = texts(world.check(train={"accumulation": 4}), "stop")
+    assert said.startswith("train.accumulation is 4, but the 8 ROI(s) of the training subset")
