@@ -17,15 +17,19 @@ from fathomline.progress import summary, warning
 from stages import PARAMS, run
 from stages.params import SECTIONS
 
-REFERENCE = Path("cache/taxonomy_reference.json")
+REFERENCE, RAW = Path("cache/taxonomy_reference.json"), Path("data/raw")
 """As in dvc.yaml, which does not run this script."""
 
 FROM_TRAINING_ON = ("split", "train", "predict", "evaluate", "submit", "bundle", "tracking", "machine")
 """The sections that train and the stages after it read; the crops that train reads are cut already."""
 
 
-def all_findings() -> list[Finding]:
-    """Everything that there is to say about params.yaml and the files it names. Raises InputError if it is not YAML."""
+def all_findings(raw: Path | None = None) -> list[Finding]:
+    """Everything that there is to say about params.yaml and the files it names.
+
+    Args: raw, the folder with the downloaded subsets; None if the download follows.
+    Raises InputError if params.yaml is not YAML.
+    """
     sections, findings = read_sections(SECTIONS)
     source, machine = sections.pop("source", None), sections.pop("machine", None)
     requests = {}
@@ -35,7 +39,7 @@ def all_findings() -> list[Finding]:
         text = f"source.name is reef, so source.train is not read; set source.name to what {source.train} is"
         findings.append(Finding("surprise", text))
     processes = (machine.workers if machine else 0) or cores()
-    return findings + check(_parameters(sections), requests, REFERENCE, cores=processes)
+    return findings + check(_parameters(sections), requests, REFERENCE, cores=processes, raw=raw)
 
 
 def check_before_download() -> None:
@@ -85,7 +89,7 @@ def _refuse(findings: Iterable[Finding]) -> None:
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    findings = all_findings()
+    findings = all_findings(RAW)
     for line in grouped_lines(findings):
         summary(line)
     problems = sum(finding.kind == "stop" for finding in findings)

@@ -7,6 +7,7 @@ from fathomline.bundle.bundle import BundleConfig
 from fathomline.check.boxes import box_findings, boxes_of, degradation_findings, size_findings
 from fathomline.check.concepts import count_findings, name_findings
 from fathomline.check.cost import Size, cost_findings
+from fathomline.check.downloaded import downloaded_findings
 from fathomline.check.finding import Finding
 from fathomline.check.frames import frame_findings, frames_of
 from fathomline.check.parameters import Parameters, batch_findings, lineage_findings, model_findings
@@ -21,6 +22,7 @@ def check(
     reference: Path,
     *,
     cores: int,
+    raw: Path | None = None,
 ) -> list[Finding]:
     """Check parameters and annotations without fetching or writing anything.
 
@@ -29,6 +31,7 @@ def check(
             subset, it has no request.
         reference: the file with the lineages of an earlier run, if there was one.
         cores: that this machine has.
+        raw: the folder with the downloaded subsets, to compare the annotations with; None if the download follows.
     """
     findings = [*model_findings(parameters), *lineage_findings(parameters)]
     sizes: dict[str, Size] = {}
@@ -36,6 +39,8 @@ def check(
         subset, found = read_subset(name, request)
         findings += found
         if subset is not None:
+            if raw is not None:
+                findings += downloaded_findings(subset, raw / name / "dataset.json")
             frames = frames_of(subset, (parameters.download or DownloadConfig()).max_megabytes)
             size = Size(subset, frames, boxes_of(subset, frames))
             findings += [*frame_findings(subset, frames, parameters.download), *_subset_findings(size, parameters)]
