@@ -1,6 +1,7 @@
 """Find the frames that an annotation file names, although programs write paths differently."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -25,8 +26,8 @@ class FrameFolder:
         self._lock = Lock()
 
     def find(self, name: str) -> Path:
-        """The file `name` of the folder. If there is none, the one file that has the same path in other letter case,
-        or else the same base name, whatever folder the name gives.
+        """The file `name` of the folder. If there is none, the one file that has the same path in other letter case or
+        with accents stored otherwise, or else the same base name, whatever folder the name gives.
 
         No file outside the folder is ever found. Raises Unusable if there is no such file, or several.
         """
@@ -65,7 +66,7 @@ class FrameFolder:
         """Files whose path, or else base name, differs only in what programs change."""
         for candidate in _readings(name):
             for files, wanted in ((self._by_path, candidate), (self._by_base_name, PurePosixPath(candidate).name)):
-                found = [path for path in files.get(wanted.casefold(), []) if (self.folder / path).is_file()]
+                found = [path for path in files.get(_key(wanted), []) if (self.folder / path).is_file()]
                 if found:
                     return found
         return []
@@ -86,8 +87,13 @@ class FrameFolder:
 def _grouped(named: Iterable[tuple[str, PurePosixPath]]) -> dict[str, list[PurePosixPath]]:
     groups: dict[str, list[PurePosixPath]] = {}
     for name, path in named:
-        groups.setdefault(name.casefold(), []).append(path)
+        groups.setdefault(_key(name), []).append(path)
     return groups
+
+
+def _key(name: str) -> str:
+    """Equal for names that differ only in letter case, or in how a file system stores accents (macOS takes é apart)."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _readings(name: str) -> Iterator[str]:

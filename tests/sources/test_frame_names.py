@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from fathomline.errors import Unusable
@@ -50,6 +52,16 @@ def test_a_base_name_that_several_files_have_is_not_guessed(frames):
     with pytest.raises(Unusable, match=r"2 files .*: dive1/same.jpg, dive2/same.jpg; write the path"):
         frames.find("/old/place/same.jpg")
     assert frames.find("dive2/same.jpg").read_bytes() == b"dive2/same.jpg"
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_accents_are_found_however_a_file_system_stores_them(tmp_path, stored, written):
+    name = "Méduse été.png"
+    (tmp_path / unicodedata.normalize(stored, name)).write_bytes(b"medusa")
+    frames = FrameFolder(tmp_path)
+    for prefix in ("", "old place/"):
+        assert frames.find(prefix + unicodedata.normalize(written, name)).read_bytes() == b"medusa"
 
 
 @pytest.mark.parametrize("name", ["none.jpg", "", "..", "/", "dive1", "?d=", "http://[", "../outside.jpg", "x" * 3000])
