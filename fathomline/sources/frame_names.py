@@ -19,8 +19,10 @@ UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")
 class FrameFolder:
     """The frames in a folder, by the names that an annotation file gives them. Threads may share it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: Iterable[str] = ()) -> None:
+        """Args: names, all that the annotations give: a file found by its base name must fit only one of them."""
         self.folder = folder
+        self._names = frozenset(names)
         self.renamed: dict[str, Path] = {}
         """Names that were found only by a part of them, with the file found."""
         self._lock = Lock()
@@ -29,7 +31,8 @@ class FrameFolder:
         """The file `name` of the folder. If there is none, the one file that has the same path in other letter case or
         with accents stored otherwise, or else the same base name, whatever folder the name gives.
 
-        No file outside the folder is ever found. Raises Unusable if there is no such file, or several.
+        No file outside the folder is ever found. Raises Unusable if there is no such file, or several, or if other
+        names that the annotations give lead to the same file: at most one of them means it.
         """
         refusal = Unusable("no such file in the folder of the frames")
         try:
@@ -49,6 +52,11 @@ class FrameFolder:
                 "the path of the right one in the annotations"
             )
         path = path_inside(self.folder, found[0].as_posix())
+        if self._has_rivals(name, found[0]):
+            raise Unusable(
+                "not at its path in the folder of the frames, and the one file with its base name is also that of "
+                "another path in the annotations; keep the folders that the annotations name, or correct the paths"
+            )
         with self._lock:
             self.renamed[name] = path
         return path
@@ -70,6 +78,21 @@ class FrameFolder:
                 if found:
                     return found
         return []
+
+    def _has_rivals(self, name: str, file: PurePosixPath) -> bool:
+        """Whether `name` is not the path of `file`, and another path in the annotations leads to `file`, too."""
+        place = _place(name)
+        return place != _key(file.as_posix()) and bool(self._places.get(file, set()) - {place})
+
+    @cached_property
+    def _places(self) -> dict[PurePosixPath, set[str]]:
+        """For each file, the paths in the annotations that lead to it."""
+        places: dict[PurePosixPath, set[str]] = {}
+        for name in self._names:
+            found = self._similar(name)
+            if len(found) == 1:
+                places.setdefault(found[0], set()).add(_place(name))
+        return places
 
     @cached_property
     def _files(self) -> list[PurePosixPath]:
@@ -94,6 +117,11 @@ def _grouped(named: Iterable[tuple[str, PurePosixPath]]) -> dict[str, list[PureP
 def _key(name: str) -> str:
     """Equal for names that differ only in letter case, or in how a file system stores accents (macOS takes é apart)."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _place(name: str) -> str:
+    """Equal for names that give the same path."""
+    return _key(PurePosixPath(next(_readings(name), "")).as_posix())
 
 
 def _readings(name: str) -> Iterator[str]:

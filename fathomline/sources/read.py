@@ -155,7 +155,7 @@ def _frames(read: _Read, images: str | None) -> FrameFolder | None:
     folder = Path(images) if images is not None else read.path if read.path.is_dir() else read.path.parent
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; set `source.images` to the folder of the frames")
-    return FrameFolder(folder)
+    return FrameFolder(folder, (_text(image, "file_name") for image in read.coco.images))
 
 
 def _sizes(images: Iterable[JsonObject], frames: FrameFolder | None) -> dict[int, tuple[int, int]]:
