@@ -37,6 +37,8 @@ FEWEST_FRACTIONS = 10
 def in_pixels(box: object, box_format: BoxFormat, size: Size | None) -> object:
     """Convert a box to [x, y, width, height] in pixels; anything but four finite numbers is returned as it is.
 
+    None if a number of the result would be too large for a float.
+
     Args: size, of the frame; only the normalized formats need it.
     Raises ValueError if a normalized format has no size.
     """
@@ -45,13 +47,15 @@ def in_pixels(box: object, box_format: BoxFormat, size: Size | None) -> object:
         return box
     x, y, w, h = numbers
     if box_format == "xyxy":
-        return [x, y, w - x, h - y]
-    if size is None:
+        converted = [x, y, w - x, h - y]
+    elif size is None:
         raise ValueError("a normalized box needs the size of its frame")
-    width, height = size
-    if box_format == "cxcywh_normalized":
-        x, y = x - w / 2, y - h / 2
-    return [x * width, y * height, w * width, h * height]
+    else:
+        width, height = size
+        if box_format == "cxcywh_normalized":
+            x, y = x - w / 2, y - h / 2
+        converted = [x * width, y * height, w * width, h * height]
+    return converted if all(map(math.isfinite, converted)) else None
 
 
 def refuse_other_format(

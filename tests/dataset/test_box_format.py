@@ -31,6 +31,11 @@ def test_anything_but_four_finite_numbers_stays_for_crop_to_report(box):
     refuse([box] * 9)
 
 
+@pytest.mark.parametrize("box_format", ["xyxy", "xywh_normalized", "cxcywh_normalized"])
+def test_a_box_whose_pixels_exceed_a_float_is_left_to_crop_to_report(box_format):
+    assert in_pixels([-1.5e308, 0, 1.5e308, 1], box_format, FRAME) is None
+
+
 def test_a_normalized_box_needs_the_size_of_its_frame():
     with pytest.raises(ValueError, match="size of its frame"):
         in_pixels([0.1, 0.1, 0.2, 0.2], "xywh_normalized", None)
