@@ -28,6 +28,7 @@ _ESCAPED = re.compile(r"^'(?=\s*[=+\-@＝＋－＠]|[\t\r])")  # noqa: RUF001 (s
 """The apostrophe that our own CSVs put before a text that a spreadsheet would run as a formula."""
 _HEADER_LENGTH = 100_000
 """Characters by which to tell the separator."""
+csv.field_size_limit(2**24)  # characters of a cell: the outlines of masks have more than Python's 131,072
 _CELL_LIMITS = (*SEPARATORS, "\r", "\n", '"')
 _SEPARATOR_LINE = re.compile(r"sep=([,;|\t])\r?\n", re.IGNORECASE)
 """A first line that declares the separator to Excel, which does not show it as a row."""

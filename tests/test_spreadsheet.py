@@ -146,3 +146,8 @@ def test_cells_come_back_whatever_they_contain(tmp_path_factory, rows, separator
     assert [list(row.cells.values()) for row in read_table(path, "a table").rows()] == [
         row for row in stripped if any(row)
     ]
+
+
+def test_a_cell_may_hold_the_outline_of_a_large_mask(table):
+    outline = "1234.5," * 100_000
+    assert cells(table(f'path,points\na.png,"{outline}"\n')) == [{"path": "a.png", "points": outline}]
