@@ -72,7 +72,7 @@ def _concepts(source: str) -> list[str]:
     kind: SourceKind = "table"
     if path.is_dir():
         # Roboflow puts the JSON beside the frames.
-        kind = "coco" if any(path.glob("*.json")) else "folder"
+        kind = "coco" if any(not each.name.startswith(".") for each in path.glob("*.json")) else "folder"
     elif path.suffix.lower() == ".json":
         kind = "coco"
     return read_concepts(SourceRequest(kind, source), fetch=_refuse_url)

@@ -89,6 +89,14 @@ def test_neither_boxes_nor_frames_are_looked_at(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[1].startswith("Porifera,")
 
 
+def test_a_hidden_json_of_macos_does_not_turn_class_folders_into_an_export(tmp_path, capsys):
+    (tmp_path / "Gastropoda").mkdir()
+    (tmp_path / "Gastropoda" / "a.jpg").touch()
+    (tmp_path / "._annotations.json").touch()
+    assert main(["lineages", "--offline", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("Gastropoda,")
+
+
 def test_a_source_that_cannot_be_read_is_refused(tmp_path, capsys):
     assert main(["lineages", "--offline", str(tmp_path / "none.json")]) == 1
     out, err = capsys.readouterr()
