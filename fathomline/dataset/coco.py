@@ -30,6 +30,9 @@ MAX_ID = 2**63 - 1
 """Ids are stored as 64-bit integers in every table."""
 
 
+_NO_BREAK_SPACES = str.maketrans("\u00a0\u2007\u202f", "   ")
+
+
 @dataclass(frozen=True)
 class Coco:
     """A COCO dataset whose ids are unique integers and whose references all resolve. Boxes are unchecked."""
@@ -188,11 +191,15 @@ def integer_id(value: object) -> int | None:
     return None
 
 
+def concept_name(text: str) -> str:
+    """`text` without spaces around it, and with usual ones for the no-break spaces of spreadsheets and web pages."""
+    return text.translate(_NO_BREAK_SPACES).strip()
+
+
 def _name(category: JsonObject) -> str | None:
     name = category.get("name")
-    if isinstance(name, str) and name.strip() and name.strip().isprintable():
-        return name.strip()
-    return None
+    name = concept_name(name) if isinstance(name, str) else ""
+    return name if name and name.isprintable() else None
 
 
 def _annotation(entry: JsonObject) -> JsonObject:

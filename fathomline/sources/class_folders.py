@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from fathomline.dataset.coco import WHOLE_FRAME, JsonObject
+from fathomline.dataset.coco import WHOLE_FRAME, JsonObject, concept_name
 from fathomline.dataset.picture_files import files_below, is_picture, linked_folders_below
 from fathomline.errors import InputError, listing
 from fathomline.sources.document import Document
@@ -50,7 +50,7 @@ def read_class_folders(folder: Path, *, labelled: bool) -> Document:
 
 def _concept(picture: PurePosixPath) -> str:
     """In the form in which accents are typed: macOS may store them as characters of their own."""
-    return unicodedata.normalize("NFC", picture.parts[0].strip())
+    return unicodedata.normalize("NFC", concept_name(picture.parts[0]))
 
 
 def _annotation(number: int, category: int | None) -> JsonObject:

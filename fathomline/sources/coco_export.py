@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from fathomline.dataset.coco import JsonObject, check_repeats, integer_id, raise_if_any
+from fathomline.dataset.coco import JsonObject, check_repeats, concept_name, integer_id, raise_if_any
 from fathomline.errors import listing, shown
 
 ROBOFLOW = re.compile(r"(?P<original>.+)\.rf\.[0-9A-Za-z]{8,}\.\w+")
@@ -123,7 +123,7 @@ def _distinct(categories: object) -> list[JsonObject]:
     """Copies of the categories with an id and a readable name that no other has."""
     entries = [dict(entry) for entry in _objects(categories)]
     ids = [_text_id(entry.get("id")) for entry in entries]
-    names = [name.strip() if isinstance(name := entry.get("name"), str) else "" for entry in entries]
+    names = [concept_name(name) if isinstance(name := entry.get("name"), str) else "" for entry in entries]
     return [
         entry
         for entry, identity, name in zip(entries, ids, names, strict=True)

@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from fathomline.dataset.box_format import BoxFormat
-from fathomline.dataset.coco import JsonObject, integer_id
+from fathomline.dataset.coco import JsonObject, concept_name, integer_id
 from fathomline.errors import InputError, listing, shown
 from fathomline.sources.document import Document
 from fathomline.spreadsheet import Table
@@ -114,16 +114,17 @@ def document_of(read: RoiRows, path: Path, *, labelled: bool) -> Document:
         raise InputError(f"{path}: no rows below the header; expected one for each ROI")
     pictures = [_tidied(row.path) for row in read.rows]
     images, notes = _images(read.rows, pictures)
-    names = sorted({row.label for row in read.rows if row.label})
+    labels = [concept_name(row.label) for row in read.rows]
+    names = sorted(set(labels) - {""})
     category_ids = {name: number for number, name in enumerate(names, start=1)}
     annotations = [
         {
             **ids,
             "image_id": images[picture]["id"],
-            "category_id": category_ids.get(row.label),
+            "category_id": category_ids.get(label),
             "bbox": row.box,
         }
-        for row, picture, ids in zip(read.rows, pictures, _annotation_ids(read.rows), strict=True)
+        for row, label, picture, ids in zip(read.rows, labels, pictures, _annotation_ids(read.rows), strict=True)
     ]
     categories = [{"id": number, "name": name} for name, number in category_ids.items()]
     content = {"images": list(images.values()), "annotations": annotations, "categories": categories}

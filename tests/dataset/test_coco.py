@@ -128,6 +128,11 @@ def test_a_missing_or_unreadable_file_is_an_input_error(tmp_path):
         read_coco(tmp_path, labelled=True)
 
 
+def test_a_no_break_space_in_a_name_is_a_space(good):
+    good["categories"][0]["name"] = "\u00a0Aurelia\u202faurita "
+    assert parsed(good).categories[0]["name"] == "Aurelia aurita"
+
+
 @pytest.mark.parametrize("width", [-1, 0, -1e308, 1e300, 2**31, 1.5, None, "", "nan", [640]])
 def test_what_is_no_side_of_a_picture_is_an_unknown_size(width):
     assert described_size({"width": width, "height": 480}) is None

@@ -69,6 +69,13 @@ def test_one_file_is_not_taken_for_two_pictures_of_different_folders(tmp_path):
         data.frames.find("dive1/a.png")
 
 
+def test_a_no_break_space_from_a_spreadsheet_is_a_space(tmp_path):
+    path = tmp_path / "rois.csv"
+    path.write_text("path,label\na.png,Aurelia\u00a0aurita\nb.png,Aurelia aurita\n", encoding="utf-8")
+    data = read_source(SourceRequest("table", str(path)), labelled=True, fetch=pytest.fail)
+    assert data.coco.categories == [{"id": 1, "name": "Aurelia aurita"}]
+
+
 HEADERS = (
     ["path", "label", "x", "y", "w", "h", "annotation_id"],
     ["filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax"],
