@@ -161,6 +161,8 @@ def section_entries(
     document: JsonObject, name: str, problems: list[str], *, may_be_empty: bool = False
 ) -> list[JsonObject]:
     """The objects in the list `name` of a COCO JSON; what is wrong with it is appended to `problems`."""
+    if name not in document and may_be_empty:
+        return []
     if name not in document:
         problems.append(f"`{name}` is missing; found only {listing(document) or 'an empty object'}")
         return []

@@ -39,11 +39,17 @@ def read_class_folders(folder: Path, *, labelled: bool) -> Document:
         ],
         "categories": [{"id": number, "name": name} for name, number in ids.items()],
     }
-    return Document(content, notes=tuple(_notes(files, pictures)))
+    return Document(content, notes=(*_notes(files, pictures), *_linked(folder)))
 
 
 def _annotation(number: int, category: int | None) -> JsonObject:
     return {"id": number, "image_id": number, "category_id": category, "bbox": WHOLE_FRAME}
+
+
+def _linked(folder: Path) -> list[str]:
+    """Links may lead outside the folder, or in circles, so they are not followed."""
+    linked = sorted(path.name for path in folder.iterdir() if path.is_symlink() and path.is_dir())
+    return [f"{len(linked)} folder(s) are links and are ignored: {listing(linked, 5)}"] if linked else []
 
 
 def _notes(files: list[PurePosixPath], pictures: list[PurePosixPath]) -> list[str]:

@@ -41,3 +41,11 @@ def test_a_folder_without_pictures_says_what_it_has(tmp_path):
         read_class_folders(photos(tmp_path, "x/a.HEIC", "x/b.mov"), labelled=True)
     with pytest.raises(InputError, match="no such folder"):
         read_class_folders(tmp_path / "none", labelled=True)
+
+
+def test_folders_that_are_links_are_not_followed_but_told(tmp_path):
+    photos(tmp_path / "photos", "Octopoda/b.jpg")
+    (tmp_path / "photos/Cnidaria").symlink_to(photos(tmp_path / "elsewhere", "a.jpg"))
+    document = read_class_folders(tmp_path / "photos", labelled=True)
+    assert [category["name"] for category in document.content["categories"]] == ["Octopoda"]
+    assert document.notes == ("1 folder(s) are links and are ignored: Cnidaria",)

@@ -160,6 +160,12 @@ def test_cvat_empty_urls_mean_frames_beside_the_json(written):
     assert data.coco.info == {"description": "export/annotations.json"}
 
 
+def test_cvat_frames_lie_in_a_folder_beside_that_of_the_annotations(written):
+    path = written(CVAT, "../images/dive1/frame_000001.png", name="annotations/instances_default.json")
+    data = read(path)
+    assert data.frames.find(data.coco.images[0]["file_name"]) == path.parents[1] / "images/dive1/frame_000001.png"
+
+
 LABEL_STUDIO = {
     "images": [
         {"width": 768, "height": 1024, "id": 0, "file_name": "/data/upload/3/5c9f27ab-crab_01.jpg"},
