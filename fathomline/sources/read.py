@@ -18,6 +18,9 @@ from fathomline.sources.roi_table import read_roi_table
 
 SourceKind = Literal["coco", "folder", "table"]
 
+SUBSET_FOLDERS = ("train", "training", "test", "valid", "validation", "val")
+"""Names of folders that do not say which data set they are of."""
+
 Fetch = Callable[[str], tuple[bytes, str]]
 """Fetches a URL: its content, and its address after redirects. Raises InputError."""
 
@@ -203,7 +206,8 @@ def _named(info: dict[str, str], location: str) -> dict[str, str]:
     if description and not description.lower().startswith("exported from"):
         return info
     path = PurePosixPath(urlsplit(location).path if "://" in location else Path(location).absolute().as_posix())
-    name = path.name if not path.suffix or path.parent.name == "" else f"{path.parent.name}/{path.name}"
+    says_little = bool(path.suffix) or path.name.lower() in SUBSET_FOLDERS
+    name = f"{path.parent.name}/{path.name}" if says_little and path.parent.name else path.name
     return info | {"description": visible(name)}
 
 
