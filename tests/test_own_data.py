@@ -53,6 +53,7 @@ def test_a_coco_file_gives_the_same_crops_over_http_and_from_a_folder(served, tm
     changes = {
         "download": {"allow_private_hosts": True},
         "taxonomy": {"lineages": str(lineages), "offline": True},
+        "split": {"folds": 3},
         "machine": {"workers": 1},
     }
     sources = [
