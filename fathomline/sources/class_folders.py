@@ -1,9 +1,10 @@
 """Photos in folders, one folder per class: each photo is one ROI."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from fathomline.dataset.coco import WHOLE_FRAME, JsonObject
-from fathomline.dataset.picture_files import files_below, is_picture
+from fathomline.dataset.picture_files import files_below, is_picture, linked_folders_below
 from fathomline.errors import InputError, listing
 from fathomline.sources.document import Document
 
@@ -12,17 +13,21 @@ def read_class_folders(folder: Path, *, labelled: bool) -> Document:
     """Every picture in `folder` and the folders below. Its concept is the name of the topmost folder that it is in.
 
     Args: labelled: False for a test subset, whose pictures need no class folder and get no label.
-    Raises InputError if there is no picture, or, if `labelled`, if a picture is in no class folder.
+    Raises InputError if there is no picture, if the name of one is not in UTF-8, or, if `labelled`, if one is in no
+    class folder.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected a folder with pictures, or with a folder for each class")
-    files = files_below(folder)
+    files, links = files_below(folder), linked_folders_below(folder)
     pictures = [path for path in files if is_picture(path.name)]
+    notes = list(_notes(files, pictures, links))
     if not pictures:
         found = listing(sorted({path.suffix.lower() or path.name for path in files})) or "no files"
+        more = f"; {notes[-1]}" if links else ""
         raise InputError(
-            f"{folder}: has no picture with one of the usual extensions (.jpg, .png, .tif, …), only {found}"
+            f"{folder}: has no picture with one of the usual extensions (.jpg, .png, .tif, …), only {found}{more}"
         )
+    _refuse_undecodable(folder, pictures)
     loose = [path.name for path in pictures if len(path.parts) == 1]
     if labelled and loose:
         raise InputError(
@@ -39,19 +44,31 @@ def read_class_folders(folder: Path, *, labelled: bool) -> Document:
         ],
         "categories": [{"id": number, "name": name} for name, number in ids.items()],
     }
-    return Document(content, notes=(*_notes(files, pictures), *_linked(folder)))
+    return Document(content, notes=tuple(notes))
 
 
 def _annotation(number: int, category: int | None) -> JsonObject:
     return {"id": number, "image_id": number, "category_id": category, "bbox": WHOLE_FRAME}
 
 
-def _linked(folder: Path) -> list[str]:
-    """Links may lead outside the folder, or in circles, so they are not followed."""
-    linked = sorted(path.name for path in folder.iterdir() if path.is_symlink() and path.is_dir())
-    return [f"{len(linked)} folder(s) are links and are ignored: {listing(linked, 5)}"] if linked else []
+def _refuse_undecodable(folder: Path, pictures: Sequence[PurePosixPath]) -> None:
+    """No JSON can hold a name that is not in UTF-8, which old archives contain."""
+    names = [path.as_posix() for path in pictures if any("\ud800" <= each <= "\udfff" for each in path.as_posix())]
+    if names:
+        raise InputError(
+            f"{folder}: the names of {len(names)} picture(s) or their folders are not in UTF-8: {listing(names)}; "
+            "rename them"
+        )
 
 
-def _notes(files: list[PurePosixPath], pictures: list[PurePosixPath]) -> list[str]:
+def _notes(
+    files: Sequence[PurePosixPath], pictures: Sequence[PurePosixPath], links: Sequence[PurePosixPath]
+) -> Iterator[str]:
     others = sorted(set(files) - set(pictures))
-    return [f"{len(others)} file(s) are not pictures and are ignored: {listing(others, 5)}"] if others else []
+    if others:
+        yield f"{len(others)} file(s) are not pictures and are ignored: {listing(others, 5)}"
+    if links:
+        yield (
+            f"{len(links)} folder(s) are links and are not followed: {listing(links, 5)}; if their pictures belong to "
+            "the subset, copy or move them here"
+        )

@@ -158,7 +158,7 @@ def _frames(read: _Read, images: str | None) -> FrameFolder | None:
     folder = Path(images) if images is not None else _beside(read.path)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; set `source.images` to the folder of the frames")
-    return FrameFolder(folder)
+    return FrameFolder(folder, (_text(image, "file_name") for image in read.coco.images))
 
 
 def _beside(annotations: Path) -> Path:

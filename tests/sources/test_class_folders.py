@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from fathomline.errors import InputError
@@ -43,9 +45,25 @@ def test_a_folder_without_pictures_says_what_it_has(tmp_path):
         read_class_folders(tmp_path / "none", labelled=True)
 
 
-def test_folders_that_are_links_are_not_followed_but_told(tmp_path):
-    photos(tmp_path / "photos", "Octopoda/b.jpg")
-    (tmp_path / "photos/Cnidaria").symlink_to(photos(tmp_path / "elsewhere", "a.jpg"))
+def test_links_to_folders_are_not_followed_but_told(tmp_path):
+    photos(tmp_path, "photos/Octopoda/b.jpg", "elsewhere/c.jpg", "only/.hidden")
+    for place in ("photos/Aurelia", "photos/Octopoda/dive2", "only/Aurelia"):
+        (tmp_path / place).symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     document = read_class_folders(tmp_path / "photos", labelled=True)
-    assert [category["name"] for category in document.content["categories"]] == ["Octopoda"]
-    assert document.notes == ("1 folder(s) are links and are ignored: Cnidaria",)
+    assert [image["file_name"] for image in document.content["images"]] == ["Octopoda/b.jpg"]
+    [note] = document.notes
+    assert note.startswith("2 folder(s) are links and are not followed: Aurelia, Octopoda/dive2; if their pictures")
+    with pytest.raises(InputError, match=r"only no files; 1 folder\(s\) are links and are not followed: Aurelia"):
+        read_class_folders(tmp_path / "only", labelled=True)
+
+
+@pytest.mark.parametrize("name", [b"Octopoda/m\xe9duse.jpg", b"M\xe9duse/a.jpg"])
+def test_a_name_in_an_old_encoding_is_reported(tmp_path, name):
+    try:
+        path = os.fsencode(photos(tmp_path, "Octopoda/b.jpg")) + b"/" + name
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        open(path, "wb").close()
+    except OSError:
+        pytest.skip("this file system refuses names that are not in UTF-8")
+    with pytest.raises(InputError, match=r"names of 1 picture\(s\) or their folders are not in UTF-8: .*udce9duse"):
+        read_class_folders(tmp_path, labelled=True)

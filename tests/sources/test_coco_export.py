@@ -324,6 +324,21 @@ def test_a_test_subset_needs_no_categories_and_may_have_its_own(written, categor
     assert "1 annotation(s) have a `category_id` that the JSON does not define" in data.notes[-1]
 
 
+@pytest.mark.parametrize(
+    "repeated", [[{"id": 1, "name": "a"}, {"id": "1", "name": "b"}], [{"id": 1, "name": "a"}, {"id": 2, "name": " a"}]]
+)
+def test_categories_of_a_test_subset_that_cannot_be_told_apart_are_ignored(written, repeated):
+    content = deepcopy(CVAT) | {
+        "categories": [*repeated, {"name": "no id"}, {"id": 5, "name": 5}, {"id": "x", "name": "c"}]
+    }
+    data = read(written(content), labelled=False)
+    assert data.coco.categories == []
+    assert all(annotation["category_id"] is None for annotation in data.coco.annotations)
+    assert "or whose id or name it repeats; this is fine in a test subset" in data.notes[-1]
+    with pytest.raises(InputError, match="categories"):
+        read(written(content))
+
+
 def test_the_labels_of_a_test_subset_are_kept_if_its_categories_define_them(written):
     assert read(written(CVAT), labelled=False).coco.annotations[0]["category_id"] == 1
 
