@@ -119,18 +119,19 @@ def checked_coco(document: object, where: str, *, labelled: bool = False, may_be
 
 
 def described_size(image: JsonObject) -> tuple[int, int] | None:
-    """The width and height that the JSON gives for an image; None if either is missing or not a number of pixels."""
+    """The width and height that the JSON gives for an image; None if either is missing or no side of a picture."""
     width, height = (_pixels(image.get(side)) for side in ("width", "height"))
     return (width, height) if width and height else None
 
 
 def _pixels(value: object) -> int | None:
-    """The integer in 640, 640.0 or "640", all of which occur in JSON files; None for anything else."""
+    """The integer in 640, 640.0 or "640", all of which occur in JSON files; None for anything else, such as the -1 of
+    an unknown size."""
     try:
         number = float(value) if isinstance(value, int | float | str) else math.nan
     except (ValueError, OverflowError):
         return None
-    return int(number) if math.isfinite(number) and number.is_integer() else None
+    return int(number) if 1 <= number < 2**31 and number.is_integer() else None
 
 
 def _info(found: object) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Photos in folders, one folder per class: each photo is one ROI."""
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -34,17 +35,22 @@ def read_class_folders(folder: Path, *, labelled: bool) -> Document:
             f"{folder}: {len(loose)} of {len(pictures)} pictures are in no class folder: {listing(loose)}; move each "
             "into a folder that is named after its taxon"
         )
-    names = sorted({path.parts[0].strip() for path in pictures}) if labelled else []
+    names = sorted({_concept(path) for path in pictures}) if labelled else []
     ids = {name: number for number, name in enumerate(names, start=1)}
     content = {
         "images": [{"id": number, "file_name": path.as_posix()} for number, path in enumerate(pictures, start=1)],
         "annotations": [
-            _annotation(number, ids.get(path.parts[0].strip()) if labelled else None)
+            _annotation(number, ids.get(_concept(path)) if labelled else None)
             for number, path in enumerate(pictures, start=1)
         ],
         "categories": [{"id": number, "name": name} for name, number in ids.items()],
     }
     return Document(content, notes=tuple(notes))
+
+
+def _concept(picture: PurePosixPath) -> str:
+    """In the form in which accents are typed: macOS may store them as characters of their own."""
+    return unicodedata.normalize("NFC", picture.parts[0].strip())
 
 
 def _annotation(number: int, category: int | None) -> JsonObject:

@@ -52,12 +52,12 @@ class FrameFolder:
                 "the path of the right one in the annotations"
             )
         path = path_inside(self.folder, found[0].as_posix())
-        if self._has_rivals(name, found[0]):
-            raise Unusable(
-                "not at its path in the folder of the frames, and the one file with its base name is also that of "
-                "another path in the annotations; keep the folders that the annotations name, or correct the paths"
-            )
-        with self._lock:
+        with self._lock:  # so that only one thread looks for the files of all names
+            if self._has_rivals(name, found[0]):
+                raise Unusable(
+                    "not at its path in the folder of the frames, and the one file with its base name is also that of "
+                    "another path in the annotations; keep the folders that the annotations name, or correct the paths"
+                )
             self.renamed[name] = path
         return path
 

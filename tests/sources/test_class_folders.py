@@ -1,4 +1,5 @@
 import os
+import unicodedata
 
 import pytest
 
@@ -25,6 +26,12 @@ def test_each_picture_is_one_roi_with_the_topmost_folder_as_its_concept(tmp_path
         "categories": [{"id": 1, "name": "Aurelia aurita"}, {"id": 2, "name": "Octopoda"}],
     }
     assert document.notes == ("1 file(s) are not pictures and are ignored: Aurelia aurita/notes.txt",)
+
+
+def test_accents_in_the_name_of_a_concept_are_as_one_types_them_however_they_are_stored(tmp_path):
+    forms = [unicodedata.normalize(form, "Méduse") for form in ("NFC", "NFD")]
+    document = read_class_folders(photos(tmp_path, *(f"{form}/a.jpg" for form in forms)), labelled=True)
+    assert document.content["categories"] == [{"id": 1, "name": forms[0]}]
 
 
 def test_pictures_of_the_test_subset_need_no_class_folder_and_get_no_label(tmp_path):
