@@ -7,6 +7,12 @@ from fathomline.dataset.picture_files import files_below, is_picture
 from fathomline.errors import InputError, listing
 from fathomline.sources.document import Document
 
+SUBSET_FOLDERS = frozenset({"test", "train", "training", "val", "valid", "validation"})
+"""Folders that programs export subsets to, in lower case. None is a taxon."""
+
+UNREAD_PICTURES = frozenset({".heic", ".heif", ".avif", ".jxl", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".dng"})
+"""Extensions of pictures in formats of telephones and cameras that cannot be read."""
+
 
 def read_class_folders(folder: Path, *, labelled: bool) -> Document:
     """Every picture in `folder` and the folders below. Its concept is the name of the topmost folder that it is in.
@@ -30,6 +36,11 @@ def read_class_folders(folder: Path, *, labelled: bool) -> Document:
             "into a folder that is named after its taxon"
         )
     names = sorted({path.parts[0].strip() for path in pictures}) if labelled else []
+    if names and SUBSET_FOLDERS.issuperset(name.lower() for name in names):
+        raise InputError(
+            f"{folder}: its folders {', '.join(names)} are subsets, not taxa; set `source.train` to the one to train "
+            f"on, such as {folder / names[-1]}, with `source.name: coco` if it contains a COCO JSON"
+        )
     ids = {name: number for number, name in enumerate(names, start=1)}
     content = {
         "images": [{"id": number, "file_name": path.as_posix()} for number, path in enumerate(pictures, start=1)],
@@ -48,4 +59,14 @@ def _annotation(number: int, category: int | None) -> JsonObject:
 
 def _notes(files: list[PurePosixPath], pictures: list[PurePosixPath]) -> list[str]:
     others = sorted(set(files) - set(pictures))
-    return [f"{len(others)} file(s) are not pictures and are ignored: {listing(others, 5)}"] if others else []
+    unread = [path for path in others if path.suffix.lower() in UNREAD_PICTURES]
+    rest = [path for path in others if path not in unread]
+    notes = []
+    if unread:
+        notes.append(
+            f"{len(unread)} picture(s) are in a format that is not read, and are ignored; save them as JPEG or PNG to "
+            f"use them: {listing(unread, 5)}"
+        )
+    if rest:
+        notes.append(f"{len(rest)} file(s) are not pictures and are ignored: {listing(rest, 5)}")
+    return notes
