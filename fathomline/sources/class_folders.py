@@ -3,15 +3,12 @@
 from pathlib import Path, PurePosixPath
 
 from fathomline.dataset.coco import WHOLE_FRAME, JsonObject
-from fathomline.dataset.picture_files import files_below, is_picture
+from fathomline.dataset.picture_files import UNREAD_SUFFIXES, files_below, is_picture
 from fathomline.errors import InputError, listing
 from fathomline.sources.document import Document
 
 SUBSET_FOLDERS = frozenset({"test", "train", "training", "val", "valid", "validation"})
 """Folders that programs export subsets to, in lower case. None is a taxon."""
-
-UNREAD_PICTURES = frozenset({".heic", ".heif", ".avif", ".jxl", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".dng"})
-"""Extensions of pictures in formats of telephones and cameras that cannot be read."""
 
 
 def read_class_folders(folder: Path, *, labelled: bool) -> Document:
@@ -59,7 +56,7 @@ def _annotation(number: int, category: int | None) -> JsonObject:
 
 def _notes(files: list[PurePosixPath], pictures: list[PurePosixPath]) -> list[str]:
     others = sorted(set(files) - set(pictures))
-    unread = [path for path in others if path.suffix.lower() in UNREAD_PICTURES]
+    unread = [path for path in others if path.suffix.lower() in UNREAD_SUFFIXES]
     rest = [path for path in others if path not in unread]
     notes = []
     if unread:
