@@ -11,15 +11,12 @@ from fathomline.dataset.coco import EXPECTED, Coco, JsonObject, checked_coco, de
 from fathomline.dataset.image_file import picture_size
 from fathomline.errors import InputError, Unusable, listing, visible
 from fathomline.files import read_user_file
-from fathomline.sources.class_folders import read_class_folders
+from fathomline.sources.class_folders import SUBSET_FOLDERS, read_class_folders
 from fathomline.sources.coco_export import ExportReader
 from fathomline.sources.frame_names import FrameFolder
 from fathomline.sources.roi_table import read_roi_table
 
 SourceKind = Literal["coco", "folder", "table"]
-
-SUBSET_FOLDERS = ("train", "training", "test", "valid", "validation", "val")
-"""Names of folders that do not say which data set they are of."""
 
 Fetch = Callable[[str], tuple[bytes, str]]
 """Fetches a URL: its content, and its address after redirects. Raises InputError."""
@@ -110,7 +107,11 @@ def _only_json(folder: Path) -> Path:
     found = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
     if len(found) != 1:
         names = listing(path.name for path in found) or "none"
-        raise InputError(f"{folder}: expected the path of a COCO JSON, or a folder with exactly one; found {names}")
+        below = sorted({path.parent for path in folder.glob("*/*.json")}) if not found else []
+        hint = f", but there are some in {listing(map(str, below), 5)}; give the right one of these" if below else ""
+        raise InputError(
+            f"{folder}: expected the path of a COCO JSON, or a folder with exactly one; found {names}{hint}"
+        )
     return found[0]
 
 
@@ -201,13 +202,16 @@ def _converted(box: object, box_format: BoxFormat, size: tuple[int, int] | None)
 
 
 def _named(info: dict[str, str], location: str) -> dict[str, str]:
-    """`info` with a description in any case: the data set's own, or the last part of its path."""
+    """`info` with a description in any case: the data set's own, or the end of its path.
+
+    The last part alone would often be `train` or `annotations.json`.
+    """
     description = info.get("description", "")
     if description and not description.lower().startswith("exported from"):
         return info
     path = PurePosixPath(urlsplit(location).path if "://" in location else Path(location).absolute().as_posix())
-    says_little = bool(path.suffix) or path.name.lower() in SUBSET_FOLDERS
-    name = f"{path.parent.name}/{path.name}" if says_little and path.parent.name else path.name
+    alone = path.parent.name == "" or not (path.suffix or path.name.lower() in SUBSET_FOLDERS)
+    name = path.name if alone else f"{path.parent.name}/{path.name}"
     return info | {"description": visible(name)}
 
 

@@ -40,3 +40,13 @@ def test_labels_of_the_test_subset_are_not_needed(world):
 
     requests = {"train": world.request("train"), "test": world.request("test", withhold)}
     assert texts(world.check_requests(requests), "stop") == []
+
+
+def test_a_path_without_a_file_is_told_with_its_parameter_and_the_full_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for kind in ("coco", "folder", "table"):
+        subset, findings = read_subset("test", SourceRequest(kind, "gone/test"))
+        assert subset is None
+        (said,) = texts(findings, "stop")
+        assert said.startswith("source.test is 'gone/test': no such file or folder.")
+        assert said.endswith(f"so this is {tmp_path}/gone/test")

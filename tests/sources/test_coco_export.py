@@ -117,7 +117,9 @@ def test_roboflow_the_unused_root_category_is_ignored_and_augmented_copies_are_r
 def test_roboflow_the_folder_of_a_subset_stands_for_the_json_in_it(written):
     path = written(ROBOFLOW, name="train/_annotations.coco.json")
     assert read(path.parent).coco.content() | {"info": {}} == read(path).coco.content() | {"info": {}}
-    assert read(path.parent).coco.info["description"] == f"{path.parents[1].name}/train"
+    assert read(path.parent).coco.info["description"] == f"{path.parent.parent.name}/train"
+    with pytest.raises(InputError, match=rf"exactly one; found none, but there are some in {path.parent};"):
+        read(path.parent.parent)
     (path.parent / "more.json").write_text("{}")
     with pytest.raises(InputError, match=r"exactly one; found _annotations\.coco\.json, more\.json"):
         read(path.parent)
