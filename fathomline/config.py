@@ -50,10 +50,19 @@ def load_params(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `make use PRESET=reef` writes one") from None
     except (YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}{_yaml_hint(str(error))}") from None
     if not isinstance(params, dict):
         raise InputError(f"{path}: expected a mapping of sections, found {type(params).__name__}")
     return params
+
+
+def _yaml_hint(fault: str) -> str:
+    """What to do about the two slips that are most frequent in files edited by hand, which YAML's words do not tell."""
+    if "'\\t'" in fault:
+        return "; indent with spaces, not with tabs"
+    if "could not find expected ':'" in fault or "mapping values are not allowed here" in fault:
+        return "; write each parameter as `key: value`, with a space after the colon"
+    return ""
 
 
 def load_section(path: Path, name: str, cls: type[Section]) -> Section:

@@ -10,6 +10,7 @@ import yaml
 
 from fathomline.cli import main as command_line
 from fathomline.errors import InputError
+from fathomline.files import write_json
 from stages import check, download, train
 from tests.check.world import World
 
@@ -100,8 +101,19 @@ def test_ones_own_annotations_are_checked_with_the_params(own, capsys):
     with pytest.raises(SystemExit):
         check.main()
     assert lines_of(capsys)[1] == (
-        "  - 1 of 4 training frames are missing; download.allowed_missing is 0, and 0.25 of the frames are missing:"
+        "  - 1 of 4 training frames (25 %) cannot be used; download.allowed_missing allows 0 %:"
     )
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_changed_annotations_are_told_unless_dvc_downloads_them_in_any_case(own, project, capsys, same):
+    write_json(own.coco | {"info": {}}, check.RAW / "train/dataset.json")
+    own.request("train", lambda coco: coco["annotations"].pop())
+    source = project.params["source"] if same else project.params["source"] | {"name": "reef"}
+    lock = {"stages": {"download@train": {"params": {"params.yaml": {"source": source}}}}}
+    check.LOCK.write_text(yaml.safe_dump(lock))
+    check.main()
+    assert ("`dvc repro --force download@train`" in capsys.readouterr().out) == same
 
 
 def test_the_reference_is_where_the_taxonomy_stage_writes_it():

@@ -70,6 +70,12 @@ def test_an_invalid_value_is_reported_with_the_allowed_values(tmp_path, change, 
     [
         ("- 1\n", "expected a mapping"),
         ("a: [\n", "not YAML"),
+        ("a:\n\tb: 1\n", r"not YAML: .*; indent with spaces, not with tabs$"),
+        (
+            "a:\n  b: 1\n  c:2\n  d: 3\n",
+            r"not YAML: .*; write each parameter as `key: value`, with a space after the colon$",
+        ),
+        ("a:\n  b:1\n  c: 2\n", r"not YAML: .*; write each parameter as `key: value`, with a space after the colon$"),
         ("other: 1\n", "section `oven` is missing"),
     ],
 )

@@ -78,6 +78,8 @@ class Counts:
 
     answered: int
     skipped: int
+    first_reason: str = ""
+    """Why the first of those skipped was skipped; empty if there is none."""
 
 
 def predict_files(job: Job, output: Path, write: Writer, overwrite: bool = False) -> Counts:
@@ -181,7 +183,7 @@ def _write(
             write_report_csv(rows[[*SKIPPED]], refused)
         else:
             refused.unlink(missing_ok=True)
-    return Counts(answered, len(rows))
+    return Counts(answered, len(rows), str(rows["reason"].iloc[0]) if len(rows) else "")
 
 
 def _key(job: Job) -> str:

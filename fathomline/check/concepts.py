@@ -1,5 +1,6 @@
 """The concepts of the training subset: whether their names are known, and whether they have enough ROIs."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,7 @@ def name_findings(subset: Subset, config: TaxonomyConfig, reference: Path) -> It
     if config.refresh:
         yield Finding("expected", "taxonomy.refresh is true: every name that is not in your CSV is asked for again")
     if unknown and not config.offline:
-        yield _looked_up(unknown, len(names), reference)
+        yield _looked_up(unknown, len(names), reference, _fill_command(subset, config))
         names -= unknown.keys()
     if not names:
         return
@@ -48,13 +49,22 @@ def name_findings(subset: Subset, config: TaxonomyConfig, reference: Path) -> It
         yield from (Finding("note", note) for note in resolution.notes)
 
 
-def _looked_up(unknown: Mapping[str, Sequence[str]], count: int, reference: Path) -> Finding:
+def _fill_command(subset: Subset, config: TaxonomyConfig) -> str:
+    """The command that writes a table of lineages to fill in, and never to the file that it reads."""
+    source = shlex.quote(subset.where)
+    if config.lineages is None:
+        return f"fathomline lineages {source} > lineages.csv"
+    return f"fathomline lineages {source} --lineages {shlex.quote(config.lineages)} > lineages-new.csv"
+
+
+def _looked_up(unknown: Mapping[str, Sequence[str]], count: int, reference: Path, command: str) -> Finding:
     hints = [f"{name!r} (similar: {', '.join(near)})" if near else repr(name) for name, near in unknown.items()]
     return Finding(
         "surprise",
         f"{len(hints)} of {count} concepts will be looked up in WoRMS, which needs the network, because they are in "
         f"neither taxonomy.lineages, {reference} nor FathomNet 2025; names that WoRMS does not know stop the stage "
-        f"taxonomy: {listing(hints, MOST_NAMES)}. `fathomline lineages` writes a table to fill in",
+        f"taxonomy: {listing(hints, MOST_NAMES)}. `{command}` writes a table of lineages to fill in; then set "
+        "taxonomy.lineages to its path",
     )
 
 

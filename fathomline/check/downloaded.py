@@ -23,7 +23,7 @@ def downloaded_findings(subset: Subset, dataset: Path) -> Iterator[Finding]:
     yield Finding(
         "surprise",
         f"the {subset.word} subset has {len(now.images)} images with {len(now.annotations)} annotations, and differs "
-        f"from the one downloaded before, with {len(before.images)} and {len(before.annotations)}. DVC notices "
-        "changes of params.yaml, but not of the files that it names: if only these have changed, run "
-        f"`dvc repro --force download@{subset.name}`, then `dvc repro`",
+        f"from the one downloaded before, with {len(before.images)} and {len(before.annotations)}. DVC does "
+        "not notice changes of the files that params.yaml names: run `dvc repro --force "
+        f"download@{subset.name}`, then `dvc repro`",
     )

@@ -56,6 +56,8 @@ def frames_of(subset: Subset, max_megabytes: float) -> Frames:
                 continue
             path = folder.find(_file_name(image))
             size = os.stat(path).st_size
+            if size == 0:
+                raise Unusable("zero bytes")
             if size > max_megabytes * 1e6:
                 raise Unusable(f"larger than {max_megabytes:g} MB; see `download.max_megabytes`")
             files[image["id"]] = path
@@ -84,11 +86,11 @@ def frame_findings(subset: Subset, frames: Frames, download: DownloadConfig | No
         ]
         if len(lines) > MAX_REASONS:
             lines[MAX_REASONS:] = [f"and {len(lines) - MAX_REASONS} more reasons"]
-        limit = f"download.allowed_missing is {allowed:g}, and {share:.4g} of the frames are missing"
-        yield Finding(
-            "stop" if share > allowed else "surprise",
-            "\n".join([f"{failed} of {len(data.coco.images)} {subset.word} frames are missing; {limit}:", *lines]),
-        )
+        count = f"{failed} of {len(data.coco.images)} {subset.word} frames ({100 * share:.3g} %) cannot be used"
+        limit = f"download.allowed_missing allows {100 * allowed:.3g} %"
+        key = "source.test_images" if subset.name == "test" else "source.images"
+        remedy = [f"set {key} to the folder of the frames"] if share == 1 and data.frames is not None else []
+        yield Finding("stop" if share > allowed else "surprise", "\n".join([f"{count}; {limit}:", *lines, *remedy]))
 
 
 def _sizes(images: list[JsonObject], files: dict[int, Path]) -> dict[int, tuple[int, int]]:

@@ -1,6 +1,7 @@
 """Read the annotations of a subset as the download does, without fetching anything."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from fathomline.check.finding import Finding, stopped
@@ -32,6 +33,13 @@ def read_subset(name: SubsetName, request: SourceRequest) -> tuple[Subset | None
     """The annotations, or None if they are at a URL or have problems; and what there is to say about them."""
     if "://" in request.annotations and request.kind == "coco":
         return None, [Finding("expected", f"source.{name} is a URL; the download will check what is there")]
+    path = Path(request.annotations)
+    if "://" not in request.annotations and not path.exists():
+        text = (
+            f"source.{name} is {request.annotations!r}: no such file or folder. Paths start at the folder of "
+            f"params.yaml, so this is {path.absolute()}"
+        )
+        return None, [Finding("stop", text)]
     try:
         data = read_source(request, labelled=name == "train", fetch=_refuse_to_fetch)
     except InputError as error:

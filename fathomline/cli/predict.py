@@ -113,7 +113,10 @@ def _add_writing(group: Any) -> None:
 
 def _predict(parsed: argparse.Namespace) -> int:
     counts = _answered(parsed)
-    skipped = f", {counts.skipped} skipped: see {parsed.output}.skipped.csv" if counts.skipped else ""
+    skipped = ""
+    if counts.skipped:
+        first = "" if counts.skipped == 1 else "the first: "
+        skipped = f", {counts.skipped} skipped ({first}{counts.first_reason}), see {parsed.output}.skipped.csv"
     answers = "1 answer" if counts.answered == 1 else f"{counts.answered} answers"
     summary(f"{parsed.output}: {answers}{skipped}")
     if counts.skipped == 0:

@@ -87,14 +87,16 @@ def parse_coco(text: bytes, where: str, *, labelled: bool) -> Coco:
 def checked_coco(document: object, where: str, *, labelled: bool = False, may_be_empty: bool = False) -> Coco:
     """Check the content of a COCO JSON and normalise its ids to integers.
 
-    `where` names the JSON in messages. If `labelled`, an annotation without a category is an error. Categories may be
-    empty unless `labelled`, and with `may_be_empty` all sections may.
+    `where` names the JSON in messages. If `labelled`, an annotation without a category is an error. Unless
+    `labelled`, categories may be empty or missing. With `may_be_empty`, all sections may be empty, but none missing.
 
     Raises InputError with one line per kind of problem, each with its count and first examples.
     """
     if not isinstance(document, dict):
         found = type(document).__name__
         raise InputError(f"{where}: expected an object with {', '.join(SECTIONS)}, found a {found}")
+    if not labelled and not may_be_empty:
+        document = {"categories": [], **document}
     problems: list[str] = []
     optional = SECTIONS if may_be_empty else () if labelled else ("categories",)
     sections = {name: section_entries(document, name, problems, may_be_empty=name in optional) for name in SECTIONS}

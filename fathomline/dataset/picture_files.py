@@ -8,6 +8,9 @@ from fathomline.errors import InputError
 
 PICTURE_SUFFIXES = frozenset(f".{extension}" for extension in (*EXTENSIONS.values(), "jpeg", "tiff"))
 
+UNREAD_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".jxl", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".dng"})
+"""Extensions of pictures in formats of telephones and cameras that cannot be read."""
+
 
 def is_picture(name: str) -> bool:
     """Whether the name is that of a picture, by its extension."""

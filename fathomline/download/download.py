@@ -1,6 +1,7 @@
 """Download a COCO dataset and all its frames into one folder, check every file, and record it in a manifest."""
 
 import hashlib
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -215,9 +216,14 @@ def _report_failures(
         warning(message)
         return
     raise InputError(
-        f"{message}\nRun the stage again to fetch only the missing images. To continue without them, raise "
-        f"`download.allowed_missing`: it is {allowed_missing:g}, and {missing:.4g} of the images are missing"
+        f"{message}\nRun the stage again once they can be read: it fetches only what is missing. To continue without "
+        f"them, set `download.allowed_missing` to at least {_rounded_up(missing)}; it is {allowed_missing:g}"
     )
+
+
+def _rounded_up(share: float) -> str:
+    """A share with three digits behind the point that is not below it."""
+    return f"{math.ceil(share * 1000) / 1000:g}"
 
 
 def _place(location: str, frames: FrameFolder | None) -> str:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from fathomline.dataset.picture_files import files_below, is_picture
+from fathomline.dataset.picture_files import UNREAD_SUFFIXES, files_below, is_picture
 from fathomline.errors import InputError, listing
 from fathomline.inputs.csv_boxes import csv_rows
 from fathomline.inputs.json_boxes import json_rows
@@ -70,11 +70,29 @@ def _folder_rows(folder: Path, images: Path | None) -> list[Row]:
         # Labels lie in the folder, or beside `images` above it. Most folders have none, and may be large.
         may_have_labels = texts or "images" in Path(os.path.abspath(folder)).parts
         labelled = labelled_rows(folder, pictures) if may_have_labels else None
-        return _whole_pictures(folder, pictures) if labelled is None else labelled
+        if labelled is not None:
+            return labelled
+        _warn_of_ignored(folder, files)
+        return _whole_pictures(folder, pictures)
     if texts and images is not None:
         return labels_only_rows(folder, texts, images)
     hint = "; if it has YOLO labels, give the folder of their pictures with --images" if texts else ""
     raise InputError(f"{folder}: has no picture with one of the usual extensions (.jpg, .png, .tif, …){hint}")
+
+
+def _warn_of_ignored(folder: Path, files: Sequence[PurePosixPath]) -> None:
+    """Warn of files beside the pictures that the user may have meant."""
+    boxes = [str(folder / name) for name in files if name.suffix.lower() in READERS]
+    if boxes:
+        warning(
+            f"{folder}: each picture is taken for one animal; if {listing(boxes, 3)} has boxes, give that file instead"
+        )
+    unread = [name for name in files if name.suffix.lower() in UNREAD_SUFFIXES]
+    if unread:
+        warning(
+            f"{folder}: {len(unread)} picture(s) are in a format that is not read, and are ignored; save them as JPEG "
+            f"or PNG to use them: {listing(unread, 5)}"
+        )
 
 
 def _whole_pictures(folder: Path, pictures: Sequence[PurePosixPath]) -> list[Row]:

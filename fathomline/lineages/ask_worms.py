@@ -68,7 +68,8 @@ def ask_worms(
             raise WormsUnreachable(
                 f"WoRMS at {error.url} gave no usable answer: {error.cause}. {len(findings)} of {len(concepts)} names "
                 "are looked up and saved: run again to resume. Without a network connection, set taxonomy.offline: "
-                "true and give the lineages in the CSV of taxonomy.lineages",
+                "true and give the lineages in the CSV of taxonomy.lineages; `fathomline lineages` writes one to fill "
+                "in",
                 error.url,
                 error.cause,
             ) from None

@@ -77,7 +77,7 @@ def lineage_table_text(lineages: Mapping[str, Lineage | None]) -> str:
 def _lineage(cells: dict[str, str]) -> Lineage:
     concept, text = cells["concept_name"], cells["rank"].lower()
     if not concept or not text:
-        raise InputError(f"`{'rank' if concept else 'concept_name'}` is empty; fill it in")
+        raise InputError(f"`rank` of {concept!r} is empty; fill it in" if concept else "`concept_name` is empty")
     # Programs often save a column of integers with gaps as floats.
     identifier = re.fullmatch(r"([1-9]\d{0,9})([.,]0)?", cells["aphia_id"])
     if cells["aphia_id"] and not identifier:

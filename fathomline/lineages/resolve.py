@@ -241,7 +241,10 @@ def _refusal(unknown: Mapping[str, Sequence[str]], config: TaxonomyConfig, url: 
     lines = [f"taxonomy: {len(unknown)} name(s) cannot be resolved; {cause}:"]
     for name, similar in unknown.items():
         lines.append(f"  {name!r}" + (f": did you mean {' or '.join(map(repr, similar))}?" if similar else ""))
-    lines.append("correct the names in the dataset, or give their lineages in the CSV of taxonomy.lineages")
+    lines.append(
+        "correct the names in the dataset, or give their lineages in the CSV of taxonomy.lineages; `fathomline "
+        "lineages` writes one to fill in"
+    )
     return "\n".join(lines)
 
 

@@ -5,9 +5,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from fathomline.dataset.coco import WHOLE_FRAME, JsonObject, concept_name
-from fathomline.dataset.picture_files import files_below, is_picture, linked_folders_below
+from fathomline.dataset.picture_files import UNREAD_SUFFIXES, files_below, is_picture, linked_folders_below
 from fathomline.errors import InputError, listing
 from fathomline.sources.document import Document
+
+SUBSET_FOLDERS = frozenset({"test", "train", "training", "val", "valid", "validation"})
+"""Folders that programs export subsets to, in lower case. None is a taxon."""
 
 
 def read_class_folders(folder: Path, *, labelled: bool) -> Document:
@@ -36,6 +39,11 @@ def read_class_folders(folder: Path, *, labelled: bool) -> Document:
             "into a folder that is named after its taxon"
         )
     names = sorted({_concept(path) for path in pictures}) if labelled else []
+    if names and SUBSET_FOLDERS.issuperset(name.lower() for name in names):
+        raise InputError(
+            f"{folder}: its folders {', '.join(names)} are subsets, not taxa; set `source.train` to the one to train "
+            f"on, such as {folder / names[-1]}, with `source.name: coco` if it contains a COCO JSON"
+        )
     ids = {name: number for number, name in enumerate(names, start=1)}
     content = {
         "images": [{"id": number, "file_name": path.as_posix()} for number, path in enumerate(pictures, start=1)],
@@ -71,8 +79,15 @@ def _notes(
     files: Sequence[PurePosixPath], pictures: Sequence[PurePosixPath], links: Sequence[PurePosixPath]
 ) -> Iterator[str]:
     others = sorted(set(files) - set(pictures))
-    if others:
-        yield f"{len(others)} file(s) are not pictures and are ignored: {listing(others, 5)}"
+    unread = [path for path in others if path.suffix.lower() in UNREAD_SUFFIXES]
+    rest = [path for path in others if path not in unread]
+    if unread:
+        yield (
+            f"{len(unread)} picture(s) are in a format that is not read, and are ignored; save them as JPEG or PNG to "
+            f"use them: {listing(unread, 5)}"
+        )
+    if rest:
+        yield f"{len(rest)} file(s) are not pictures and are ignored: {listing(rest, 5)}"
     if links:
         yield (
             f"{len(links)} folder(s) are links and are not followed: {listing(links, 5)}; if their pictures belong to "

@@ -28,13 +28,17 @@ def plain_rows(table: Table, *, labelled: bool) -> RoiRows:
     Raises InputError that names a column that is missing, or that may be one of several.
     """
     path = _column(table, PATHS)
-    box, box_format = _box_columns(table)
+    box, box_format, missing_of_box = _box_columns(table)
     label = _label_column(table, box)
-    missing = [name for name, found in (("path", path), ("label", label)) if found is None]
-    if path is None or (label is None and labelled):
+    missing = [
+        name for name, found in (("path", path), ("label", label)) if found is None and (labelled or name != "label")
+    ]
+    if path is None or missing or missing_of_box:
+        parts = [", ".join(missing)] if missing else []
+        parts += [f"{', '.join(missing_of_box)} of a box"] if missing_of_box else []
         raise InputError(
-            f"{table.path}: lacks the column(s) {', '.join(missing if labelled else ['path'])}; it has "
-            f"{listing(table.columns, 30)}; expected {EXPECTED}"
+            f"{table.path}: lacks the column(s) {' and '.join(parts)}; it has {listing(table.columns, 30)}; expected "
+            f"{EXPECTED}"
         )
     used = {path, label, *box}
     identity, size = table.find("annotation_id"), _size_columns(table, used)
@@ -77,8 +81,9 @@ def _label_column(table: Table, box: tuple[str, ...]) -> str | None:
     return _column(table, LABELS) or (table.find("class") if corners == set(box) else None)
 
 
-def _box_columns(table: Table) -> tuple[tuple[str, ...], BoxFormat | None]:
-    """The columns of the boxes as the file spells them, none if all rows are whole pictures, and their format."""
+def _box_columns(table: Table) -> tuple[tuple[str, ...], BoxFormat | None, list[str]]:
+    """The columns of the boxes as the file spells them, none if all rows are whole pictures; their format; and the
+    columns that a box lacks."""
     complete = [(names, kind) for names, kind in BOX_COLUMNS if not table.lacking(names)]
     if complete[:1] == list(BOX_COLUMNS[:1]):
         # Beside w and h, width and height are those of the picture.
@@ -90,15 +95,12 @@ def _box_columns(table: Table) -> tuple[tuple[str, ...], BoxFormat | None]:
         )
     if complete:
         names, kind = complete[0]
-        return tuple(found for name in names if (found := table.find(name)) is not None), kind
+        return tuple(found for name in names if (found := table.find(name)) is not None), kind, []
     for names, _ in BOX_COLUMNS:
         # A width and a height alone are those of the picture.
         if table.find(*names[:2]):
-            raise InputError(
-                f"{table.path}: lacks the column(s) {', '.join(table.lacking(names))} of a box; it has "
-                f"{listing(table.columns, 30)}; expected {EXPECTED}"
-            )
-    return (), None
+            return (), None, table.lacking(names)
+    return (), None, []
 
 
 def _size_columns(table: Table, used: set[str | None]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from fathomline.dataset.coco import EXPECTED, Coco, JsonObject, checked_coco, de
 from fathomline.dataset.image_file import picture_size
 from fathomline.errors import InputError, Unusable, listing, visible
 from fathomline.files import read_user_file
-from fathomline.sources.class_folders import read_class_folders
+from fathomline.sources.class_folders import SUBSET_FOLDERS, read_class_folders
 from fathomline.sources.coco_export import ExportReader
 from fathomline.sources.frame_names import FrameFolder
 from fathomline.sources.roi_table import read_roi_table
@@ -107,7 +107,11 @@ def _only_json(folder: Path) -> Path:
     found = sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
     if len(found) != 1:
         names = listing(path.name for path in found) or "none"
-        raise InputError(f"{folder}: expected the path of a COCO JSON, or a folder with exactly one; found {names}")
+        below = sorted({path.parent for path in folder.glob("*/*.json")}) if not found else []
+        hint = f", but there are some in {listing(map(str, below), 5)}; give the right one of these" if below else ""
+        raise InputError(
+            f"{folder}: expected the path of a COCO JSON, or a folder with exactly one; found {names}{hint}"
+        )
     return found[0]
 
 
@@ -152,10 +156,17 @@ def _data(read: _Read, request: SourceRequest) -> SourceData:
 def _frames(read: _Read, images: str | None) -> FrameFolder | None:
     if images is None and (read.base or any(_text(image, "coco_url") for image in read.coco.images)):
         return None
-    folder = Path(images) if images is not None else read.path if read.path.is_dir() else read.path.parent
+    folder = Path(images) if images is not None else _beside(read.path)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; set `source.images` to the folder of the frames")
     return FrameFolder(folder, (_text(image, "file_name") for image in read.coco.images))
+
+
+def _beside(annotations: Path) -> Path:
+    """Where the frames are if the user names no folder: with the annotations. CVAT writes annotations/ and images/."""
+    folder = annotations if annotations.is_dir() else annotations.parent
+    sibling = folder.absolute().parent / "images"
+    return sibling if folder.absolute().name == "annotations" and sibling.is_dir() else folder
 
 
 def _sizes(images: Iterable[JsonObject], frames: FrameFolder | None) -> dict[int, tuple[int, int]]:
@@ -191,12 +202,16 @@ def _converted(box: object, box_format: BoxFormat, size: tuple[int, int] | None)
 
 
 def _named(info: dict[str, str], location: str) -> dict[str, str]:
-    """`info` with a description in any case: the data set's own, or the last part of its path."""
+    """`info` with a description in any case: the data set's own, or the end of its path.
+
+    The last part alone would often be `train` or `annotations.json`.
+    """
     description = info.get("description", "")
     if description and not description.lower().startswith("exported from"):
         return info
     path = PurePosixPath(urlsplit(location).path if "://" in location else Path(location).absolute().as_posix())
-    name = path.name if not path.suffix or path.parent.name == "" else f"{path.parent.name}/{path.name}"
+    alone = path.parent.name == "" or not (path.suffix or path.name.lower() in SUBSET_FOLDERS)
+    name = path.name if alone else f"{path.parent.name}/{path.name}"
     return info | {"description": visible(name)}
 
 

@@ -158,7 +158,7 @@ def test_rows_that_cannot_be_answered_are_named_with_a_reason(world, frames, tmp
         FrameRequest("one.png", frames[0].location, (RoiRequest(15, [0, 0, 5, 5], reason="row 3 has no width"),)),
     ]
     counts = predict_files(world.job([*frames, *unusable]), tmp_path / "out.csv", write_csv_answers)
-    assert counts == Counts(12, 4)
+    assert counts == Counts(12, 4, "cannot be read: No such file or directory")
     skipped = pd.read_csv(tmp_path / "out.csv.skipped.csv", keep_default_na=False)
     assert skipped["path"].tolist() == ["none.png", "none.png", "one.png", "one.png"]
     assert skipped["reason"].tolist() == [
@@ -265,7 +265,7 @@ def test_a_box_whose_size_or_area_no_format_can_hold_is_skipped(world, tmp_path,
     counts = predict_files(
         world.job([replace(squares(path, {}), rois=rois, fractions=fractions)]), tmp_path / "out.csv", write_csv_answers
     )
-    assert counts == Counts(1, 1)
+    assert counts == Counts(1, 1, f"box is {box}, which is too large")
     assert pd.read_csv(tmp_path / "out.csv.skipped.csv")["reason"][0] == f"box is {box}, which is too large"
 
 

@@ -34,6 +34,7 @@ def test_the_model_card_has_the_front_matter_that_hubs_read(bundle):
     assert (card.data.library_name, card.data.pipeline_tag) == ("fathomline", "image-classification")
     assert card.data.eval_results[0].metric_value == 1.25
     assert "1.250, 95 % interval 1.000 to 1.500" in card.text
+    assert "Licence of the weights: cc-by-4.0." in card.text
     assert "| held out folds | 0 of 2 |" in card.text
     assert all(f"| {name} | species |" in card.text for name in CLASSES)
 

@@ -103,7 +103,7 @@ def test_a_section_with_faults_leaves_the_rest_checked(world, missing):
     given = replace(parameters(), **{missing: None})
     said = texts(check(given, requests, world.folder / "reference.json", cores=2), "stop")
     assert len(said) == 1
-    assert said[0].startswith("1 of 4 training frames are missing")
+    assert said[0].startswith("1 of 4 training frames (25 %) cannot be used")
 
 
 def test_too_few_rois_for_the_parts_of_a_batch_stop(world):

@@ -28,6 +28,16 @@ def test_an_unknown_name_will_be_looked_up_if_there_is_a_network(world):
     (said,) = texts(findings, "surprise")
     assert said.startswith("1 of 2 concepts will be looked up in WoRMS")
     assert "'Amphipodaa' (similar: Amphipoda" in said
+    command = f"`fathomline lineages {world.folder}/train.json > lineages.csv` writes a table"
+    assert command in said
+
+
+def test_the_command_for_more_lineages_reads_those_of_the_user_and_writes_another_file(world):
+    path = world.folder / "my names.csv"
+    path.write_text("concept_name,aphia_id,rank,kingdom,phylum,class,order,family,genus,species\n")
+    sections = {"offline": False, "lineages": str(path)}
+    (said,) = texts(world.check(name("Amphipodaa"), taxonomy=sections), "surprise")
+    assert f"train.json --lineages '{path}' > lineages-new.csv`" in said
 
 
 def test_a_name_in_the_csv_or_in_the_reference_of_an_earlier_run_is_known(world):

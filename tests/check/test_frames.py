@@ -11,16 +11,33 @@ def test_missing_frames_stop_with_the_first_path_that_was_tried(world):
     (world.frames / "3.png").unlink()
     (said,) = texts(world.check(), "stop")
     assert said == (
-        "2 of 4 training frames are missing; download.allowed_missing is 0, and 0.5 of the frames are missing:\n"
+        "2 of 4 training frames (50 %) cannot be used; download.allowed_missing allows 0 %:\n"
         f"2 × no such file in the folder of the frames (the first is '{world.frames}/2.png')"
     )
+
+
+def test_an_empty_frame_stops_before_anything_is_copied(world):
+    (world.frames / "2.png").write_bytes(b"")
+    (said,) = texts(world.check(), "stop")
+    assert f"\n1 × zero bytes (the first is '{world.frames}/2.png')" in said
+
+
+@pytest.mark.parametrize(("subset", "key"), [("train", "source.images"), ("test", "source.test_images")])
+def test_if_all_frames_are_missing_the_parameter_of_their_folder_is_told(world, subset, key):
+    def rename(coco):
+        for image in coco["images"]:
+            image["file_name"] = f"gone-{image['file_name']}"
+
+    (said,) = texts(world.check_requests({"train": world.request()} | {subset: world.request(subset, rename)}), "stop")
+    assert said.startswith("4 of 4 ")
+    assert said.endswith(f"\nset {key} to the folder of the frames")
 
 
 def test_as_many_missing_frames_as_are_allowed_surprise(world):
     (world.frames / "2.png").unlink()
     findings = world.check(download={"allowed_missing": 0.25})
     assert texts(findings, "stop") == []
-    assert any(said.startswith("1 of 4 training frames are missing") for said in texts(findings, "surprise"))
+    assert any(said.startswith("1 of 4 training frames (25 %) cannot be used") for said in texts(findings, "surprise"))
 
 
 def test_frames_that_are_too_large_stop(world):

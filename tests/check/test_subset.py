@@ -21,7 +21,7 @@ def test_each_problem_of_both_files_stops(world):
     requests = {"train": world.request("train", break_both), "test": world.request("test", lambda coco: coco.clear())}
     said = texts(world.check_requests(requests), "stop")
     files = [Path(line.split(": ")[0]).name for line in said]
-    assert files == ["train.json", "train.json", "train.json", "test.json", "test.json", "test.json"]
+    assert files == ["train.json", "train.json", "train.json", "test.json", "test.json"]
 
 
 def test_what_was_left_out_of_the_annotations_is_told(world):
@@ -40,3 +40,13 @@ def test_labels_of_the_test_subset_are_not_needed(world):
 
     requests = {"train": world.request("train"), "test": world.request("test", withhold)}
     assert texts(world.check_requests(requests), "stop") == []
+
+
+def test_a_path_without_a_file_is_told_with_its_parameter_and_the_full_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for kind in ("coco", "folder", "table"):
+        subset, findings = read_subset("test", SourceRequest(kind, "gone/test"))
+        assert subset is None
+        (said,) = texts(findings, "stop")
+        assert said.startswith("source.test is 'gone/test': no such file or folder.")
+        assert said.endswith(f"so this is {tmp_path}/gone/test")

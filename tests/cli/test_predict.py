@@ -33,7 +33,8 @@ def rows_of(path) -> list[dict[str, str]]:
 def test_the_answers_are_those_of_the_pipeline_and_one_box_is_skipped(trained, bundle, boxes, tmp_path, capsys):
     output = tmp_path / "out.csv"
     assert predicted(bundle, boxes, "--images", trained.raw / "images", "--output", output) == 3
-    assert capsys.readouterr().out == f"{output}: 4 answers, 1 skipped: see {output}.skipped.csv\n"
+    reason = "box lies outside the frame of 40x30 pixels"
+    assert capsys.readouterr().out == f"{output}: 4 answers, 1 skipped ({reason}), see {output}.skipped.csv\n"
     expected = trained.answers().query("seen")
     assert [row["concept_name"] for row in rows_of(output)] == expected["concept_name"].tolist()
     assert [row["path"] for row in rows_of(tmp_path / "out.csv.skipped.csv")] == ["2.png"]

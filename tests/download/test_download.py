@@ -121,8 +121,8 @@ def test_failed_images_are_recorded_and_raise_an_error_after_the_others_are_fetc
     message = str(caught.value)
     assert message.startswith("download: 3 of 4 images failed")
     assert "  1 × status 404 (images 3; the first is 'frames/3')" in message
-    assert "to fetch only the missing images" in message
-    assert "`download.allowed_missing`: it is 0, and 0.75 of the images are missing" in message
+    assert "it fetches only what is missing" in message
+    assert "set `download.allowed_missing` to at least 0.75; it is 0" in message
     assert errors(tmp_path / "raw") == {
         2: "not an image: begins with b'<html>Too busy</html>'",
         3: "status 404",

@@ -144,3 +144,15 @@ def test_a_picture_whose_name_is_not_text_is_skipped_with_a_reason(tmp_path):
     (frame,) = read(tmp_path)
     assert frame.path.endswith("caf\\udce9.png")
     assert frame.rois[0].reason == "its file name is not valid UTF-8; rename it"
+
+
+def test_files_beside_whole_pictures_that_may_be_meant_are_warned_of(tmp_path, capsys):
+    touched(tmp_path, "a.png", "notes.md")
+    read(tmp_path)
+    assert capsys.readouterr().err == ""
+    touched(tmp_path, "_annotations.coco.json", "IMG_1.HEIC")
+    assert len(read(tmp_path)) == 1
+    boxes, unread = capsys.readouterr().err.splitlines()
+    assert boxes.endswith(f"if {tmp_path}/_annotations.coco.json has boxes, give that file instead")
+    assert "1 picture(s) are in a format that is not read" in unread
+    assert unread.endswith("use them: IMG_1.HEIC")

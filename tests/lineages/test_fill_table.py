@@ -88,7 +88,7 @@ def test_rows_that_contradict_each_other_are_told(stand_in):
 
 
 def test_a_csv_with_errors_is_refused(write_table):
-    with pytest.raises(ValueError, match="`rank` is empty"):
+    with pytest.raises(ValueError, match="`rank` of 'Mine' is empty"):
         fill(["Mine"], write_table("Mine,7,,,,,,,,"), offline=True)
     with pytest.raises(ValueError, match="no such file"):
         fill(["Mine"], Path("none.csv"), offline=True)

@@ -53,7 +53,7 @@ FAULTY = {
     "a negative AphiaID": (["Aves,-2,class,Animalia,Chordata,Aves,,,,"], "is '-2', expected a positive integer"),
     "a fractional AphiaID": (["Aves,12.5,class,Animalia,Chordata,Aves,,,,"], "is '12.5'"),
     "no name": ([",,class,Animalia,Chordata,Aves,,,,"], "row 2: `concept_name` is empty"),
-    "no rank": (["Aves,,,Animalia,Chordata,Aves,,,,"], "row 2: `rank` is empty"),
+    "no rank": (["Aves,,,Animalia,Chordata,Aves,,,,"], "row 2: `rank` of 'Aves' is empty; fill it in"),
     "an empty column at its rank": (["Aves,,class,Animalia,Chordata,,,,,"], "its column `class` is empty"),
     "a name below its rank": (["Aves,,class,Animalia,Chordata,Aves,O,,,"], "row 2: lineage of 'Aves'"),
     "a misspelt rank": (

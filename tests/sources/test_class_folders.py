@@ -74,3 +74,19 @@ def test_a_name_in_an_old_encoding_is_reported(tmp_path, name):
         pytest.skip("this file system refuses names that are not in UTF-8")
     with pytest.raises(InputError, match=r"names of 1 picture\(s\) or their folders are not in UTF-8: .*udce9duse"):
         read_class_folders(tmp_path, labelled=True)
+
+
+def test_pictures_in_formats_that_are_not_read_are_told_apart_from_other_files(tmp_path):
+    document = read_class_folders(photos(tmp_path, "Aves/a.jpg", "Aves/b.HEIC", "Aves/c.txt"), labelled=True)
+    assert document.notes == (
+        "1 picture(s) are in a format that is not read, and are ignored; save them as JPEG or PNG to use them: "
+        "Aves/b.HEIC",
+        "1 file(s) are not pictures and are ignored: Aves/c.txt",
+    )
+
+
+def test_folders_of_subsets_are_no_taxa(tmp_path):
+    photos(tmp_path, "Test/Aves/a.jpg", "train/Aves/b.jpg")
+    with pytest.raises(InputError, match=rf"folders Test, train are subsets.* such as {tmp_path / 'train'}, with"):
+        read_class_folders(tmp_path, labelled=True)
+    assert len(read_class_folders(photos(tmp_path, "Aves/c.jpg"), labelled=True).content["categories"]) == 3

@@ -117,6 +117,9 @@ def test_roboflow_the_unused_root_category_is_ignored_and_augmented_copies_are_r
 def test_roboflow_the_folder_of_a_subset_stands_for_the_json_in_it(written):
     path = written(ROBOFLOW, name="train/_annotations.coco.json")
     assert read(path.parent).coco.content() | {"info": {}} == read(path).coco.content() | {"info": {}}
+    assert read(path.parent).coco.info["description"] == f"{path.parent.parent.name}/train"
+    with pytest.raises(InputError, match=rf"exactly one; found none, but there are some in {path.parent};"):
+        read(path.parent.parent)
     (path.parent / "more.json").write_text("{}")
     with pytest.raises(InputError, match=r"exactly one; found _annotations\.coco\.json, more\.json"):
         read(path.parent)
@@ -158,6 +161,12 @@ def test_cvat_empty_urls_mean_frames_beside_the_json(written):
     assert data.frames.find(data.coco.images[0]["file_name"]).name == "frame_000001.png"
     assert data.coco.annotations == [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [10.5, 20.25, 10.0, 10.0]}]
     assert data.coco.info == {"description": "export/annotations.json"}
+
+
+def test_cvat_frames_lie_in_a_folder_beside_that_of_the_annotations(written):
+    path = written(CVAT, "../images/dive1/frame_000001.png", name="annotations/instances_default.json")
+    data = read(path)
+    assert data.frames.find(data.coco.images[0]["file_name"]) == path.parents[1] / "images/dive1/frame_000001.png"
 
 
 LABEL_STUDIO = {

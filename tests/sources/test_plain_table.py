@@ -72,6 +72,7 @@ def test_the_exact_name_is_used_beside_others_which_become_fields(tmp_path):
         ("path,x,y,w,h", "lacks the column(s) label; it has path, x, y, w, h"),
         ("a,b", "lacks the column(s) path, label; it has a, b"),
         ("path,label,x,y,w", "lacks the column(s) h of a box; it has path, label, x, y, w"),
+        ("pfad,x,y,breite,w", "lacks the column(s) path, label and h of a box; it has pfad, x, y, breite, w"),
         ("path,label,x1,y1,x2", "lacks the column(s) y2 of a box"),
         ("path,label,x,y,w,h,x1,y1,x2,y2", "has x, y, w, h and x1, y1, x2, y2; expected one kind of box"),
         ("path,label", "no rows below the header"),
