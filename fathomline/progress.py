@@ -170,7 +170,9 @@ def _print_line(line: str) -> None:
 def summary(line: str) -> None:
     """Print the line in which a stage says what it did."""
     if not _muted:
-        print(_printable(line), flush=True)
+        # Standard error escapes what its encoding lacks by itself; in a log of Windows or an old locale that is a lot.
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        print(_printable(line).encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def warning(line: str) -> None:

@@ -176,8 +176,8 @@ def check_splittable(annotations: pd.DataFrame, config: SplitConfig) -> None:
     most = annotations["label"].value_counts().max()
     if most < config.folds:
         raise InputError(
-            f"split: no concept has {config.folds} ROIs (the most common has {most}); lower `split.folds` to "
-            f"{most} or less, or add annotations"
+            f"split: no concept has {config.folds} ROIs (the most common has {most}); "
+            + (f"lower `split.folds` to {most} or less, or add annotations" if most > 1 else "add annotations")
         )
 
 

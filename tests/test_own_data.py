@@ -1,4 +1,4 @@
-"""The DAG on a user's own COCO file, fetched over HTTP or read from a folder."""
+"""The stages before training on a user's own COCO file, fetched over HTTP or read from a folder."""
 
 import functools
 import json
@@ -8,7 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from reef.reef import Reef
-from tests.checkout import Checkout, stages_run
+from tests.in_process import Run
 
 OWN_LINEAGES = """\
 concept_name,aphia_id,rank,kingdom,phylum,class,order,family,genus,species
@@ -47,27 +47,25 @@ def served(tmp_path):
 
 def test_a_coco_file_gives_the_same_crops_over_http_and_from_a_folder(served, tmp_path_factory):
     folder, url = served
-    checkout = Checkout(tmp_path_factory.mktemp("own"))
     # With the three names that the snapshot lacks, WoRMS need not be queried.
     lineages = folder / "lineages.csv"
     lineages.write_text(OWN_LINEAGES)
-    outputs = []
+    changes = {
+        "download": {"allow_private_hosts": True},
+        "taxonomy": {"lineages": str(lineages), "offline": True},
+        "split": {"folds": 3},
+        "machine": {"workers": 1},
+    }
     sources = [
-        {"train": f"{url}/train.json", "test": f"{url}/test.json", "images": None},
-        {"train": f"{folder}/train.json", "test": f"{folder}/test.json", "images": f"{folder}/images"},
+        {"name": "coco", "train": f"{url}/train.json", "test": f"{url}/test.json", "images": None},
+        {"name": "coco", "train": f"{folder}/train.json", "test": f"{folder}/test.json", "images": f"{folder}/images"},
     ]
-    for source in sources:
-        checkout.set_params(
-            {
-                "source": {"name": "coco", **source},
-                "download": {"allow_private_hosts": True},
-                "taxonomy": {"lineages": str(lineages), "offline": True},
-            }
-        )
-        assert {"download@train", "crop@train", "taxonomy"} <= set(
-            stages_run(checkout.dvc("repro", "split", "taxonomy"))
-        )
-        crops = checkout.folder / "data/crops/train"
+    outputs = []
+    for number, source in enumerate(sources):
+        run = Run(tmp_path_factory.mktemp("own") / str(number), changes | {"source": source})
+        run.stages("download", "crop", "taxonomy", "split")
+        crops = run.folder / "data/crops/train"
         outputs.append({path.relative_to(crops): path.read_bytes() for path in crops.rglob("*") if path.is_file()})
+        assert (run.folder / "data/split.csv").exists()
     assert outputs[0] == outputs[1]
     assert len(outputs[0]) > 12

@@ -189,6 +189,13 @@ def test_control_characters_in_messages_are_escaped(stderr_to, capsys, report, p
     assert out + err == prefix + ESCAPED
 
 
+def test_a_name_that_the_encoding_of_the_output_lacks_is_escaped(stderr_to, monkeypatch):
+    log = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", log)
+    summary("2 × Méduse")
+    assert log.buffer.getvalue() == b"2 \\xd7 M\\xe9duse\n"
+
+
 def test_a_muted_process_still_reports_why_it_stops(stderr_to, capsys):
     mute()
     error("train.lr is missing")

@@ -76,6 +76,8 @@ def test_fewer_groups_than_folds_are_an_error_with_a_remedy():
 def test_too_few_rois_of_every_concept_are_an_error_with_a_remedy():
     with pytest.raises(InputError, match=r"no concept has 3 ROIs .* lower `split.folds` to 2"):
         assign_folds(rows(["A", "A", "B", "B"], list("wxyz")), split_config())
+    with pytest.raises(InputError, match=r"no concept has 3 ROIs \(the most common has 1\); add annotations$"):
+        assign_folds(rows(["A", "B", "C"], ["x", "y", "z"]), split_config())
 
 
 def test_rows_without_a_label_are_an_error_that_names_them(annotations):

@@ -59,11 +59,12 @@ def model_findings(parameters: Parameters) -> Iterator[Finding]:
 
 def batch_findings(rois: int, train: TrainConfig) -> Iterator[Finding]:
     """Whether a batch of training ROIs, which are fewer than `rois`, can be computed in parts."""
+    remedy = "lower it, or add annotations" if train.accumulation > 1 else "add annotations"
     if rois and min(train.batch_size, rois - 1) < 2 * train.accumulation:
         yield Finding(
             "stop",
             f"train.accumulation is {train.accumulation}, but the {rois} ROI(s) of the training subset cannot give "
-            "each part of a batch the two it needs; lower it, or add annotations",
+            f"each part of a batch the two it needs; {remedy}",
         )
 
 

@@ -1,7 +1,7 @@
 """The formats in which programs write boxes, and how to tell that boxes are in another one."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from fathomline.dataset.coco import WHOLE_FRAME
@@ -12,24 +12,32 @@ BoxFormat = Literal["xywh", "xyxy", "xywh_normalized", "cxcywh_normalized"]
 as fractions of the frame's width and height. cxcywh_normalized: centre, width and height as such fractions, as in
 YOLO."""
 
+Looks = BoxFormat | Literal["xyxy_normalized"]
+"""What boxes may look like. Corners as fractions are recognised, but not read."""
+
 Size = tuple[int, int]
 """Width and height of a frame, in pixels."""
 
 SUSPICIOUS = 1 / 3
-"""Stop if more than this share of the boxes makes no sense in the given format, but all do in another one."""
+"""Stop if more than this share of the boxes makes no sense in the given format, but nearly all do in another one."""
 
 ROUNDING = 1.02
 """A box may exceed its frame by 2 % before it counts as outside: annotation tools let boxes cross the edge a little."""
 
 FLAWED = 0.05
-"""At most this share of corners may be in the wrong order: every data set has a few flawed boxes."""
+"""At most this share of the boxes may make no sense in the other format: every data set has a few flawed boxes."""
 
 FEWEST_BOXES = 3
 """With fewer boxes, corners cannot be told from a width and a height."""
 
+FEWEST_FRACTIONS = 10
+"""With fewer boxes, kinds of fractions cannot be told from each other: a few boxes may all cross the frame's edge."""
+
 
 def in_pixels(box: object, box_format: BoxFormat, size: Size | None) -> object:
     """Convert a box to [x, y, width, height] in pixels; anything but four finite numbers is returned as it is.
+
+    None if a number of the result would be too large for a float.
 
     Args: size, of the frame; only the normalized formats need it.
     Raises ValueError if a normalized format has no size.
@@ -39,13 +47,15 @@ def in_pixels(box: object, box_format: BoxFormat, size: Size | None) -> object:
         return box
     x, y, w, h = numbers
     if box_format == "xyxy":
-        return [x, y, w - x, h - y]
-    if size is None:
+        converted = [x, y, w - x, h - y]
+    elif size is None:
         raise ValueError("a normalized box needs the size of its frame")
-    width, height = size
-    if box_format == "cxcywh_normalized":
-        x, y = x - w / 2, y - h / 2
-    return [x * width, y * height, w * width, h * height]
+    else:
+        width, height = size
+        if box_format == "cxcywh_normalized":
+            x, y = x - w / 2, y - h / 2
+        converted = [x * width, y * height, w * width, h * height]
+    return converted if all(map(math.isfinite, converted)) else None
 
 
 def refuse_other_format(
@@ -70,11 +80,12 @@ def refuse_other_format(
         return
     found, other = suspected
     example = ", ".join(f"{number:g}" for number in known[0][0])
-    remedy = (
-        f"The header of the file says `{box_format}`; correct the numbers or the names of the columns"
-        if prescribed
-        else f"Set `source.box_format: {other}` if that is how they were written"
-    )
+    if prescribed:
+        remedy = f"The header of the file says `{box_format}`; correct the numbers or the names of the columns"
+    elif other == "xyxy_normalized":
+        remedy = "They look like corners as fractions of the frame, which no `source.box_format` reads; convert them"
+    else:
+        remedy = f"Set `source.box_format: {other}` if that is how they were written"
     raise InputError(
         f"{where}: the boxes do not look like `{box_format}`: {found}, such as [{example}]. {remedy} (`xywh`: left, "
         "top, width, height in pixels; `xyxy`: left, top, right, bottom; `_normalized`: fractions of the frame; "
@@ -84,18 +95,16 @@ def refuse_other_format(
 
 def _suspected(
     boxes: Sequence[tuple[float, ...]], known: Sequence[tuple[tuple[float, ...], Size | None]], box_format: BoxFormat
-) -> tuple[str, BoxFormat] | None:
+) -> tuple[str, Looks] | None:
     """What is odd about the boxes, and the format that they seem to have; None if nothing is odd."""
     if not boxes:
         return None
-    normalized = all(0 <= number <= 1 for box in boxes for number in box) and any(box[2] * box[3] > 0 for box in boxes)
-    if box_format in ("xywh", "xyxy") and normalized:
-        return f"all numbers of {len(boxes)} box(es) are between 0 and 1", _normalized_format(boxes)
     if box_format.endswith("_normalized"):
-        pixels = sum(max(box) > 2 for box in boxes)
-        if pixels > SUSPICIOUS * len(boxes):
-            return f"{pixels} of {len(boxes)} boxes have numbers above 2, and fractions are at most 1", "xywh"
-        return None
+        return _suspected_fractions(boxes, box_format)
+    fractions = [box for box in boxes if all(1 - ROUNDING <= number <= ROUNDING for number in box)]
+    if len(fractions) >= (1 - FLAWED) * len(boxes) and any(box[2] * box[3] > 0 for box in fractions):
+        found = f"the numbers of {len(fractions)} of {len(boxes)} box(es) are between 0 and 1"
+        return found, min(_MISFITS, key=lambda name: _misfits(fractions, name))
     sized = [(box, size) for box, size in known if size is not None]
     if box_format == "xyxy":
         reversed_ = sum(right <= left or bottom <= top for left, top, right, bottom in boxes)
@@ -106,15 +115,37 @@ def _suspected(
     if len(sized) < FEWEST_BOXES or unordered > FLAWED * len(sized):
         return None
     beyond = sum(_ends_beyond(left + w, top + h, size) for (left, top, w, h), size in sized)
-    if beyond > SUSPICIOUS * len(sized) and not any(_ends_beyond(box[2], box[3], size) for box, size in sized):
-        return f"{beyond} of {len(sized)} boxes would end beyond their frame, and none would as corners", "xyxy"
+    as_corners = sum(_ends_beyond(box[2], box[3], size) for box, size in sized)
+    if beyond > SUSPICIOUS * len(sized) and as_corners <= FLAWED * len(sized):
+        return f"{beyond} of {len(sized)} boxes would end beyond their frame, and {as_corners} would as corners", "xyxy"
     return None
 
 
-def _normalized_format(boxes: Sequence[tuple[float, ...]]) -> BoxFormat:
-    """The normalized format that keeps the boxes within their frames."""
-    fits = all(x + w <= ROUNDING and y + h <= ROUNDING for x, y, w, h in boxes)
-    return "xywh_normalized" if fits else "cxcywh_normalized"
+def _suspected_fractions(boxes: Sequence[tuple[float, ...]], box_format: BoxFormat) -> tuple[str, Looks] | None:
+    """As `_suspected`, if the user says that the boxes are fractions."""
+    pixels = sum(max(box) > 2 for box in boxes)
+    if pixels > SUSPICIOUS * len(boxes):
+        return f"{pixels} of {len(boxes)} boxes have numbers above 2, and fractions are at most 1", "xywh"
+    beyond = _misfits(boxes, box_format)
+    other = min(_MISFITS, key=lambda name: _misfits(boxes, name))
+    fits = _misfits(boxes, other) <= FLAWED * len(boxes)
+    if len(boxes) >= FEWEST_FRACTIONS and beyond > SUSPICIOUS * len(boxes) and fits:
+        return f"{beyond} of {len(boxes)} boxes would extend beyond their frame", other
+    return None
+
+
+_MISFITS: dict[Looks, Callable[[float, float, float, float], bool]] = {
+    "xywh_normalized": lambda x, y, w, h: min(x, y) < 1 - ROUNDING or max(x + w, y + h) > ROUNDING,
+    "cxcywh_normalized": lambda x, y, w, h: (
+        min(x - w / 2, y - h / 2) < 1 - ROUNDING or max(x + w / 2, y + h / 2) > ROUNDING
+    ),
+    "xyxy_normalized": lambda left, top, right, bottom: right <= left or bottom <= top or max(right, bottom) > ROUNDING,
+}
+"""For each kind of fractions, whether a box of it extends beyond its frame or ends before it begins."""
+
+
+def _misfits(boxes: Sequence[tuple[float, ...]], looks: Looks) -> int:
+    return sum(_MISFITS[looks](*box) for box in boxes)
 
 
 def _ends_beyond(right: float, bottom: float, size: Size) -> bool:

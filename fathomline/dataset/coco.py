@@ -84,14 +84,16 @@ def parse_coco(text: bytes, where: str, *, labelled: bool) -> Coco:
 def checked_coco(document: object, where: str, *, labelled: bool = False, may_be_empty: bool = False) -> Coco:
     """Check the content of a COCO JSON and normalise its ids to integers.
 
-    `where` names the JSON in messages. If `labelled`, an annotation without a category is an error. Categories may be
-    empty unless `labelled`, and with `may_be_empty` all sections may.
+    `where` names the JSON in messages. If `labelled`, an annotation without a category is an error. Unless
+    `labelled`, categories may be empty or missing. With `may_be_empty`, all sections may be empty, but none missing.
 
     Raises InputError with one line per kind of problem, each with its count and first examples.
     """
     if not isinstance(document, dict):
         found = type(document).__name__
         raise InputError(f"{where}: expected an object with {', '.join(SECTIONS)}, found a {found}")
+    if not labelled and not may_be_empty:
+        document = {"categories": [], **document}
     problems: list[str] = []
     optional = SECTIONS if may_be_empty else () if labelled else ("categories",)
     sections = {name: section_entries(document, name, problems, may_be_empty=name in optional) for name in SECTIONS}
@@ -117,18 +119,19 @@ def checked_coco(document: object, where: str, *, labelled: bool = False, may_be
 
 
 def described_size(image: JsonObject) -> tuple[int, int] | None:
-    """The width and height that the JSON gives for an image; None if either is missing or not a number of pixels."""
+    """The width and height that the JSON gives for an image; None if either is missing or no side of a picture."""
     width, height = (_pixels(image.get(side)) for side in ("width", "height"))
     return (width, height) if width and height else None
 
 
 def _pixels(value: object) -> int | None:
-    """The integer in 640, 640.0 or "640", all of which occur in JSON files; None for anything else."""
+    """The integer in 640, 640.0 or "640", all of which occur in JSON files; None for anything else, such as the -1 of
+    an unknown size."""
     try:
         number = float(value) if isinstance(value, int | float | str) else math.nan
     except (ValueError, OverflowError):
         return None
-    return int(number) if math.isfinite(number) and number.is_integer() else None
+    return int(number) if 1 <= number < 2**31 and number.is_integer() else None
 
 
 def _info(found: object) -> dict[str, str]:

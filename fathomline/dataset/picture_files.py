@@ -32,3 +32,10 @@ def files_below(folder: Path) -> list[PurePosixPath]:
         relative = PurePosixPath(Path(place).relative_to(folder).as_posix())
         found += [relative / name for name in names if not name.startswith(".")]
     return sorted(found)
+
+
+def linked_folders_below(folder: Path) -> list[PurePosixPath]:
+    """Paths of the links to folders, which `files_below` does not follow, relative to the folder and sorted."""
+    places = ((Path(place), name) for place, folders, _ in os.walk(folder) for name in folders)
+    links = (place / name for place, name in places if not name.startswith(".") and (place / name).is_symlink())
+    return sorted(PurePosixPath(link.relative_to(folder).as_posix()) for link in links)

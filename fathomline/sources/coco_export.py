@@ -31,7 +31,7 @@ class ExportReader:
           kept as `source_id`.
         - Annotations without a `bbox` get the one around their `segmentation` polygons.
         - In a training subset, categories without annotations are dropped. In a test subset, categories are needed
-          only where annotations have labels: undefined ones are ignored.
+          only where annotations have labels: those that are undefined, or not told apart by id and name, are ignored.
 
         Raises InputError for ids that cannot be told apart and for references to none of them.
         """
@@ -39,7 +39,7 @@ class ExportReader:
         if sections is None or not isinstance(document, dict):
             return document
         images, annotations = sections["images"], sections["annotations"]
-        categories = sections.get("categories") or list(map(dict, _objects(document.get("categories"))))
+        categories = sections.get("categories") or _distinct(document.get("categories"))
         problems: list[str] = []
         image_ids = _numbered("images", images, problems)
         if annotations and all(annotation.get("id") is None for annotation in annotations):
@@ -87,16 +87,16 @@ class ExportReader:
             if unused and kept:
                 self.notes.append(f"{len(unused)} categories have no annotations and are ignored: {listing(unused)}")
             return kept or categories
-        defined = {_key(category["id"]) for category in kept if isinstance(category.get("name"), str)}
+        defined = {_key(category["id"]) for category in kept}
         ignored = [entry for entry in annotations if _key(entry.get("category_id")) not in defined | {_key(None)}]
         for annotation in ignored:
             annotation["category_id"] = None
         if ignored:
             self.notes.append(
-                f"{len(ignored)} annotation(s) have a `category_id` that the JSON does not define; this is fine in a "
-                "test subset, and their labels are ignored"
+                f"{len(ignored)} annotation(s) have a `category_id` that the JSON does not define, or whose id or name "
+                "it repeats; this is fine in a test subset, and their labels are ignored"
             )
-        return [category for category in kept if _key(category["id"]) in defined]
+        return kept
 
 
 def _sections(document: object, names: Iterable[str]) -> dict[str, list[JsonObject]] | None:
@@ -117,6 +117,18 @@ def _sections(document: object, names: Iterable[str]) -> dict[str, list[JsonObje
 
 def _objects(entries: object) -> Iterator[JsonObject]:
     return (entry for entry in entries if isinstance(entry, dict)) if isinstance(entries, list) else iter(())
+
+
+def _distinct(categories: object) -> list[JsonObject]:
+    """Copies of the categories with an id and a readable name that no other has."""
+    entries = [dict(entry) for entry in _objects(categories)]
+    ids = [_text_id(entry.get("id")) for entry in entries]
+    names = [name.strip() if isinstance(name := entry.get("name"), str) else "" for entry in entries]
+    return [
+        entry
+        for entry, identity, name in zip(entries, ids, names, strict=True)
+        if identity and name and name.isprintable() and ids.count(identity) == names.count(name) == 1
+    ]
 
 
 def _numbered(section: str, entries: list[JsonObject], problems: list[str]) -> dict[str, int]:
@@ -144,6 +156,7 @@ def _refer(annotations: list[JsonObject], key: str, numbers: dict[str, int], pro
             annotation[key] = numbers[text]
         elif text is not None and (numbers or _is_text(annotation[key])):
             undefined.append(f"annotations[{place}] has {shown(annotation[key], 40)}")
+            annotation[key] = f"undefined: {text}"  # or an integer could be taken for a number given here
     if undefined:
         problems.append(
             f"{len(undefined)} annotations have `{key}` values that the JSON does not define: {listing(undefined)}"

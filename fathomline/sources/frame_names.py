@@ -1,6 +1,7 @@
 """Find the frames that an annotation file names, although programs write paths differently."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -18,17 +19,20 @@ UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")
 class FrameFolder:
     """The frames in a folder, by the names that an annotation file gives them. Threads may share it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: Iterable[str] = ()) -> None:
+        """Args: names, all that the annotations give: a file found by its base name must fit only one of them."""
         self.folder = folder
+        self._names = frozenset(names)
         self.renamed: dict[str, Path] = {}
         """Names that were found only by a part of them, with the file found."""
         self._lock = Lock()
 
     def find(self, name: str) -> Path:
-        """The file `name` of the folder. If there is none, the one file that has the same path in other letter case,
-        or else the same base name, whatever folder the name gives.
+        """The file `name` of the folder. If there is none, the one file that has the same path in other letter case or
+        with accents stored otherwise, or else the same base name, whatever folder the name gives.
 
-        No file outside the folder is ever found. Raises Unusable if there is no such file, or several.
+        No file outside the folder is ever found. Raises Unusable if there is no such file, or several, or if other
+        names that the annotations give lead to the same file: at most one of them means it.
         """
         refusal = Unusable("no such file in the folder of the frames")
         try:
@@ -48,7 +52,12 @@ class FrameFolder:
                 "the path of the right one in the annotations"
             )
         path = path_inside(self.folder, found[0].as_posix())
-        with self._lock:
+        with self._lock:  # so that only one thread looks for the files of all names
+            if self._has_rivals(name, found[0]):
+                raise Unusable(
+                    "not at its path in the folder of the frames, and the one file with its base name is also that of "
+                    "another path in the annotations; keep the folders that the annotations name, or correct the paths"
+                )
             self.renamed[name] = path
         return path
 
@@ -65,10 +74,25 @@ class FrameFolder:
         """Files whose path, or else base name, differs only in what programs change."""
         for candidate in _readings(name):
             for files, wanted in ((self._by_path, candidate), (self._by_base_name, PurePosixPath(candidate).name)):
-                found = [path for path in files.get(wanted.casefold(), []) if (self.folder / path).is_file()]
+                found = [path for path in files.get(_key(wanted), []) if (self.folder / path).is_file()]
                 if found:
                     return found
         return []
+
+    def _has_rivals(self, name: str, file: PurePosixPath) -> bool:
+        """Whether `name` is not the path of `file`, and another path in the annotations leads to `file`, too."""
+        place = _place(name)
+        return place != _key(file.as_posix()) and bool(self._places.get(file, set()) - {place})
+
+    @cached_property
+    def _places(self) -> dict[PurePosixPath, set[str]]:
+        """For each file, the paths in the annotations that lead to it."""
+        places: dict[PurePosixPath, set[str]] = {}
+        for name in self._names:
+            found = self._similar(name)
+            if len(found) == 1:
+                places.setdefault(found[0], set()).add(_place(name))
+        return places
 
     @cached_property
     def _files(self) -> list[PurePosixPath]:
@@ -86,8 +110,18 @@ class FrameFolder:
 def _grouped(named: Iterable[tuple[str, PurePosixPath]]) -> dict[str, list[PurePosixPath]]:
     groups: dict[str, list[PurePosixPath]] = {}
     for name, path in named:
-        groups.setdefault(name.casefold(), []).append(path)
+        groups.setdefault(_key(name), []).append(path)
     return groups
+
+
+def _key(name: str) -> str:
+    """Equal for names that differ only in letter case, or in how a file system stores accents (macOS takes é apart)."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _place(name: str) -> str:
+    """Equal for names that give the same path."""
+    return _key(PurePosixPath(next(_readings(name), "")).as_posix())
 
 
 def _readings(name: str) -> Iterator[str]:

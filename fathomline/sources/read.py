@@ -156,10 +156,17 @@ def _data(read: _Read, request: SourceRequest) -> SourceData:
 def _frames(read: _Read, images: str | None) -> FrameFolder | None:
     if images is None and (read.base or any(_text(image, "coco_url") for image in read.coco.images)):
         return None
-    folder = Path(images) if images is not None else read.path if read.path.is_dir() else read.path.parent
+    folder = Path(images) if images is not None else _beside(read.path)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; set `source.images` to the folder of the frames")
-    return FrameFolder(folder)
+    return FrameFolder(folder, (_text(image, "file_name") for image in read.coco.images))
+
+
+def _beside(annotations: Path) -> Path:
+    """Where the frames are if the user names no folder: with the annotations. CVAT writes annotations/ and images/."""
+    folder = annotations if annotations.is_dir() else annotations.parent
+    sibling = folder.absolute().parent / "images"
+    return sibling if folder.absolute().name == "annotations" and sibling.is_dir() else folder
 
 
 def _sizes(images: Iterable[JsonObject], frames: FrameFolder | None) -> dict[int, tuple[int, int]]:

@@ -91,4 +91,8 @@ def _offsets(text: str) -> list[Any] | None:
 
 
 def _is_corner(value: object) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 2 and all(type(each) in (int, float) for each in value)
+    return isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_finite, value))
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15

@@ -81,3 +81,13 @@ def test_sizes_are_read_from_the_frames_if_the_annotations_lack_them(world):
 
     (said,) = texts(world.check(drop_sizes), "stop")
     assert "the boxes do not look like `xywh`: 8 of 8 boxes would end beyond their frame" in said
+
+
+def test_a_size_of_minus_one_is_unknown_and_taken_from_the_frames(world):
+    def forget(coco):
+        for image in coco["images"]:
+            image |= {"width": -1, "height": -1}
+
+    findings = world.check(forget)
+    assert texts(findings, "stop") == []
+    assert not any("cannot be cut" in said for said in texts(findings, "surprise"))

@@ -115,3 +115,9 @@ def test_fewer_training_rois_than_the_parts_of_a_batch_need_stop(rois, stops):
     said = texts(list(batch_findings(rois, TrainConfig(accumulation=4))), "stop")
     assert bool(said) == stops
     assert all(line.startswith("train.accumulation is 4, but the 8 ROI(s)") for line in said)
+    assert all(line.endswith("the two it needs; lower it, or add annotations") for line in said)
+
+
+def test_without_accumulation_only_more_annotations_help():
+    (said,) = texts(list(batch_findings(2, TrainConfig())), "stop")
+    assert said.endswith("the two it needs; add annotations")

@@ -21,7 +21,7 @@ def test_each_problem_of_both_files_stops(world):
     requests = {"train": world.request("train", break_both), "test": world.request("test", lambda coco: coco.clear())}
     said = texts(world.check_requests(requests), "stop")
     files = [Path(line.split(": ")[0]).name for line in said]
-    assert files == ["train.json", "train.json", "train.json", "test.json", "test.json", "test.json"]
+    assert files == ["train.json", "train.json", "train.json", "test.json", "test.json"]
 
 
 def test_what_was_left_out_of_the_annotations_is_told(world):

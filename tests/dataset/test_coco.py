@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fathomline.dataset.coco import parse_coco, read_coco
+from fathomline.dataset.coco import described_size, parse_coco, read_coco
 from fathomline.errors import InputError
 from tests.frames import as_json, dataset
 
@@ -126,6 +126,12 @@ def test_a_missing_or_unreadable_file_is_an_input_error(tmp_path):
         read_coco(tmp_path / "none.json", labelled=True)
     with pytest.raises(InputError, match="cannot be read"):
         read_coco(tmp_path, labelled=True)
+
+
+@pytest.mark.parametrize("width", [-1, 0, -1e308, 1e300, 2**31, 1.5, None, "", "nan", [640]])
+def test_what_is_no_side_of_a_picture_is_an_unknown_size(width):
+    assert described_size({"width": width, "height": 480}) is None
+    assert described_size({"width": "640", "height": 480.0}) == (640, 480)
 
 
 anything = st.recursive(

@@ -1,3 +1,6 @@
+import os
+import unicodedata
+
 import pytest
 
 from fathomline.errors import InputError
@@ -25,6 +28,12 @@ def test_each_picture_is_one_roi_with_the_topmost_folder_as_its_concept(tmp_path
     assert document.notes == ("1 file(s) are not pictures and are ignored: Aurelia aurita/notes.txt",)
 
 
+def test_accents_in_the_name_of_a_concept_are_as_one_types_them_however_they_are_stored(tmp_path):
+    forms = [unicodedata.normalize(form, "Méduse") for form in ("NFC", "NFD")]
+    document = read_class_folders(photos(tmp_path, *(f"{form}/a.jpg" for form in forms)), labelled=True)
+    assert document.content["categories"] == [{"id": 1, "name": forms[0]}]
+
+
 def test_pictures_of_the_test_subset_need_no_class_folder_and_get_no_label(tmp_path):
     document = read_class_folders(photos(tmp_path, "a.jpg", "Octopoda/b.jpg"), labelled=False)
     assert [annotation["category_id"] for annotation in document.content["annotations"]] == [None, None]
@@ -46,6 +55,30 @@ def test_a_folder_without_pictures_says_what_it_has(tmp_path):
         read_class_folders(photos(tmp_path, "x/a.HEIC", "x/b.mov"), labelled=True)
     with pytest.raises(InputError, match="no such folder"):
         read_class_folders(tmp_path / "none", labelled=True)
+
+
+def test_links_to_folders_are_not_followed_but_told(tmp_path):
+    photos(tmp_path, "photos/Octopoda/b.jpg", "elsewhere/c.jpg", "only/.hidden")
+    for place in ("photos/Aurelia", "photos/Octopoda/dive2", "only/Aurelia"):
+        (tmp_path / place).symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    document = read_class_folders(tmp_path / "photos", labelled=True)
+    assert [image["file_name"] for image in document.content["images"]] == ["Octopoda/b.jpg"]
+    [note] = document.notes
+    assert note.startswith("2 folder(s) are links and are not followed: Aurelia, Octopoda/dive2; if their pictures")
+    with pytest.raises(InputError, match=r"only no files; 1 folder\(s\) are links and are not followed: Aurelia"):
+        read_class_folders(tmp_path / "only", labelled=True)
+
+
+@pytest.mark.parametrize("name", [b"Octopoda/m\xe9duse.jpg", b"M\xe9duse/a.jpg"])
+def test_a_name_in_an_old_encoding_is_reported(tmp_path, name):
+    try:
+        path = os.fsencode(photos(tmp_path, "Octopoda/b.jpg")) + b"/" + name
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        open(path, "wb").close()
+    except OSError:
+        pytest.skip("this file system refuses names that are not in UTF-8")
+    with pytest.raises(InputError, match=r"names of 1 picture\(s\) or their folders are not in UTF-8: .*udce9duse"):
+        read_class_folders(tmp_path, labelled=True)
 
 
 def test_pictures_in_formats_that_are_not_read_are_told_apart_from_other_files(tmp_path):

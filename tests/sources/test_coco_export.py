@@ -163,6 +163,12 @@ def test_cvat_empty_urls_mean_frames_beside_the_json(written):
     assert data.coco.info == {"description": "export/annotations.json"}
 
 
+def test_cvat_frames_lie_in_a_folder_beside_that_of_the_annotations(written):
+    path = written(CVAT, "../images/dive1/frame_000001.png", name="annotations/instances_default.json")
+    data = read(path)
+    assert data.frames.find(data.coco.images[0]["file_name"]) == path.parents[1] / "images/dive1/frame_000001.png"
+
+
 LABEL_STUDIO = {
     "images": [
         {"width": 768, "height": 1024, "id": 0, "file_name": "/data/upload/3/5c9f27ab-crab_01.jpg"},
@@ -318,6 +324,21 @@ def test_a_test_subset_needs_no_categories_and_may_have_its_own(written, categor
     data = read(written(content), labelled=False)
     assert data.coco.annotations[0]["category_id"] is None
     assert "1 annotation(s) have a `category_id` that the JSON does not define" in data.notes[-1]
+
+
+@pytest.mark.parametrize(
+    "repeated", [[{"id": 1, "name": "a"}, {"id": "1", "name": "b"}], [{"id": 1, "name": "a"}, {"id": 2, "name": " a"}]]
+)
+def test_categories_of_a_test_subset_that_cannot_be_told_apart_are_ignored(written, repeated):
+    content = deepcopy(CVAT) | {
+        "categories": [*repeated, {"name": "no id"}, {"id": 5, "name": 5}, {"id": "x", "name": "c"}]
+    }
+    data = read(written(content), labelled=False)
+    assert data.coco.categories == []
+    assert all(annotation["category_id"] is None for annotation in data.coco.annotations)
+    assert "or whose id or name it repeats; this is fine in a test subset" in data.notes[-1]
+    with pytest.raises(InputError, match="categories"):
+        read(written(content))
 
 
 def test_the_labels_of_a_test_subset_are_kept_if_its_categories_define_them(written):

@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from fathomline.errors import Unusable
@@ -50,6 +52,44 @@ def test_a_base_name_that_several_files_have_is_not_guessed(frames):
     with pytest.raises(Unusable, match=r"2 files .*: dive1/same.jpg, dive2/same.jpg; write the path"):
         frames.find("/old/place/same.jpg")
     assert frames.find("dive2/same.jpg").read_bytes() == b"dive2/same.jpg"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("cruise1/a.jpg", "cruise2/a.jpg"),
+        ("/data/upload/3/0a1b2c3d-top.jpg", "/data/upload/3/4e5f6a7b-top.jpg"),
+        ("0a1b2c3d-top.jpg", "4e5f6a7b-top.jpg"),
+    ],
+)
+def test_one_file_is_not_used_for_different_pictures_of_the_same_base_name(frames, names):
+    claimed = FrameFolder(frames.folder, names)
+    for name in names:
+        with pytest.raises(Unusable, match="is also that of another path in the annotations"):
+            claimed.find(name)
+    assert not list(claimed.notes())
+
+
+def test_a_file_at_its_path_is_not_used_for_a_picture_of_another_folder(frames):
+    claimed = FrameFolder(frames.folder, ["Dive1/A.jpg", "dive7/a.jpg", "D:\\cruise\\top.jpg", "D:/Cruise/./top.jpg"])
+    for name, file in (
+        ("Dive1/A.jpg", "dive1/a.JPG"),
+        ("D:\\cruise\\top.jpg", "top.jpg"),
+        ("D:/Cruise/./top.jpg", "top.jpg"),
+    ):
+        assert claimed.find(name).read_bytes() == file.encode()
+    with pytest.raises(Unusable, match="not at its path"):
+        claimed.find("dive7/a.jpg")
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_accents_are_found_however_a_file_system_stores_them(tmp_path, stored, written):
+    name = "Méduse été.png"
+    (tmp_path / unicodedata.normalize(stored, name)).write_bytes(b"medusa")
+    frames = FrameFolder(tmp_path)
+    for prefix in ("", "old place/"):
+        assert frames.find(prefix + unicodedata.normalize(written, name)).read_bytes() == b"medusa"
 
 
 @pytest.mark.parametrize("name", ["none.jpg", "", "..", "/", "dive1", "?d=", "http://[", "../outside.jpg", "x" * 3000])

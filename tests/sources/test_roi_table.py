@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fathomline.errors import InputError
+from fathomline.errors import InputError, Unusable
 from fathomline.sources.read import SourceRequest, read_source
 from fathomline.sources.roi_table import read_roi_table
 from tests.sources import test_biigle_table, test_squidle_table, test_tator_table, test_viame_table
@@ -63,6 +63,15 @@ def test_ids_that_are_no_integers_stay_as_source_id(tmp_path):
     path.write_text("path,label,annotation_id\na.png,Aves,u-1\n")
     data = read_source(SourceRequest("table", str(path)), labelled=True, fetch=pytest.fail)
     assert data.coco.annotations == [{"id": 1, "image_id": 1, "category_id": 1, "bbox": "frame", "source_id": "u-1"}]
+
+
+def test_one_file_is_not_taken_for_two_pictures_of_different_folders(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    path = tmp_path / "rois.csv"
+    path.write_text("path,label\ndive1/a.png,Aves\ndive2/a.png,Pinnipedia\n")
+    data = read_source(SourceRequest("table", str(path)), labelled=True, fetch=pytest.fail)
+    with pytest.raises(Unusable, match="also that of another path in the annotations"):
+        data.frames.find("dive1/a.png")
 
 
 HEADERS = (

@@ -64,7 +64,11 @@ def test_an_export_without_pictures_says_how_to_export_again(tmp_path):
 def test_places_that_cannot_be_read_are_named(tmp_path):
     refused(
         tmp_path,
-        HEADER + row("Sand", "", x="left") + row("Sand", "[[1, 2, 3]]") + row("Sand", "__import__('os')"),
+        HEADER
+        + row("Sand", "", x="left")
+        + row("Sand", "[[1, 2, 3]]")
+        + row("Sand", "__import__('os')")
+        + row("Sand", "[[1e999, 0]]"),
         "1 row(s) have a point.x or point.y that is no number: row 2 has 'left', '0.25'",
-        "2 row(s) have an outline that is not a list of [x, y]: row 3 has '[[1, 2, 3]]', row 4 has",
+        "3 row(s) have an outline that is not a list of [x, y]: row 3 has '[[1, 2, 3]]', row 4 has",
     )
