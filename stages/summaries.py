@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,8 +54,15 @@ def evaluate_summary(result: Evaluation, decoder: str, view: str) -> str:
         f"evaluate: MHD {figures['mhd']:.3f} {interval} by {decoder} on {figures['rois']} held-out ROIs, "
         f"{view} view, averaged over {len(result.rule.transforms)} orientation(s) (argmax "
         f"{figures['mhd_argmax']:.3f}, threshold {figures['mhd_threshold']:.3f}, risk {figures['mhd_risk']:.3f}, best "
-        f"constant {figures['mhd_constant']:.3f})"
+        f"constant {figures['mhd_constant']:.3f}){_verdict(figures)}"
     )
+
+
+def _verdict(figures: Mapping[str, float | int | str]) -> str:
+    """What the figures alone do not tell someone who sees them for the first time."""
+    if float(figures["mhd"]) < float(figures["mhd_constant"]):
+        return ""
+    return "; this is no better than giving every ROI the same answer: train for longer, or on more ROIs"
 
 
 def submit_summary(submission: Path, answers: int, unseen: int, rule: DecisionRule) -> str:

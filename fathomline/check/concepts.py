@@ -89,6 +89,12 @@ def count_findings(subset: Subset, boxes: Boxes, config: SplitConfig) -> Iterato
     if not rois.empty:
         yield from stops(lambda: check_splittable(rois, config))
         yield from _rare_concepts(rois, config)
+        if rois["label"].nunique() == 1:
+            yield Finding(
+                "surprise",
+                f"all ROIs of the training subset are {rois['label'].iloc[0]!r}, so the model will know nothing else; "
+                "add concepts to tell it from",
+            )
 
 
 def _rois(subset: Subset, boxes: Boxes, groups: Mapping[int, str]) -> pd.DataFrame:

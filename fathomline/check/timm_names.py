@@ -25,8 +25,11 @@ def refuse_unknown_backbone(backbone: str) -> None:
     names = {name.decode() for source in sources for name in _MODEL.findall(source)}
     name, _, tag = backbone.partition(".")
     if names and name not in names:
-        close = difflib.get_close_matches(name, sorted(names), n=5)
-        hint = f", for example {', '.join(close)}" if close else ""
+        # A family, such as `dinov2`, is far from each name that contains it.
+        close = (
+            difflib.get_close_matches(name, sorted(names), n=5) or sorted(each for each in names if name in each)[:5]
+        )
+        hint = f", for example {', '.join(close)}" if close else ", as timm.list_models() lists them"
         raise InputError(f"train.backbone is {backbone!r}; expected a timm model{hint}")
     quoted = re.compile(rb"""['".]%b\*?['"]""" % re.escape(tag.encode()))
     if names and tag and not any(quoted.search(source) for source in sources):

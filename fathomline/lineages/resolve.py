@@ -154,7 +154,8 @@ def _known(names: Sequence[str], config: TaxonomyConfig, cached: Mapping[str, Li
     bundled = {lineage.concept: lineage for lineage in fgvc2025.lineages()}
     snapshot = matching(names, bundled)
     cache = _from_cache(names, cached, snapshot)
-    return _Known(matching(names, rows), cache, snapshot, frozenset({*rows, *bundled, *cached}))
+    kept = {name for name, lineage in cached.items() if lineage.origin != lineage_table.ORIGIN}
+    return _Known(matching(names, rows), cache, snapshot, frozenset({*rows, *bundled, *kept}))
 
 
 def _checked(concepts: Iterable[str]) -> list[str]:

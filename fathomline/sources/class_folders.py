@@ -34,9 +34,11 @@ def read_class_folders(folder: Path, *, labelled: bool) -> Document:
     _refuse_undecodable(folder, pictures)
     loose = [path.name for path in pictures if len(path.parts) == 1]
     if labelled and loose:
+        jsons = [path.name for path in files if path.suffix.lower() == ".json" and len(path.parts) == 1]
+        hint = f". If {listing(jsons, 3)} has their boxes, set `source.name: coco`" if jsons else ""
         raise InputError(
-            f"{folder}: {len(loose)} of {len(pictures)} pictures are in no class folder: {listing(loose)}; move each "
-            "into a folder that is named after its taxon"
+            f"{folder}: {len(loose)} of {len(pictures)} pictures are in no class folder: {listing(loose, 5)}; move "
+            f"each into a folder that is named after its taxon{hint}"
         )
     names = sorted({_concept(path) for path in pictures}) if labelled else []
     if names and SUBSET_FOLDERS.issuperset(name.lower() for name in names):

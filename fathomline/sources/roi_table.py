@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from fathomline.errors import InputError
 from fathomline.sources.biigle_table import biigle_rows, is_biigle
 from fathomline.sources.document import Document
 from fathomline.sources.plain_table import EXPECTED, plain_rows
@@ -35,6 +36,11 @@ def read_roi_table(path: Path, *, labelled: bool) -> Document:
     Args: labelled, whether each ROI needs a label, as in the training subset.
     Raises InputError, with a line for each kind of problem and the rows concerned.
     """
+    if path.is_dir():
+        raise InputError(
+            f"{path}: a folder, expected {EXPECTED}; `source.name: folder` reads a folder of pictures, and "
+            "`source.name: coco` a folder with a COCO JSON"
+        )
     table = read_table(path, EXPECTED, known=("path", "label"))
     rows = next((read for recognises, read in EXPORTS if recognises(table)), plain_rows)
     return document_of(rows(table, labelled=labelled), path, labelled=labelled)

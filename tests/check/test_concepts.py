@@ -136,3 +136,12 @@ def test_labels_of_boxes_that_cannot_be_cut_do_not_count(world):
                 annotation["bbox"] = [9, 9, 0, 60]
 
     assert any("Serpulidae (1 in 1)" in said for said in texts(world.check(flatten), "surprise"))
+
+
+def test_a_single_concept_surprises(world):
+    def merge(coco):
+        coco["annotations"] = [one for one in coco["annotations"] if one["category_id"] == 1]
+
+    said = texts(world.check(merge), "surprise")
+    assert [text for text in said if text.startswith("all ROIs of the training subset are 'Amphipoda'")]
+    assert not [text for text in texts(world.check(), "surprise") if text.startswith("all ROIs")]

@@ -42,6 +42,10 @@ def test_a_misspelt_model_is_refused_with_similar_ones():
     ) as said:
         refuse_unknown_backbone("mobilenet_v2_100")
     assert "mobilenetv2_100" in str(said.value)
+    with pytest.raises(InputError, match=r"'dinov2'; expected a timm model, for example vit_\w*dinov2"):
+        refuse_unknown_backbone("dinov2")
+    with pytest.raises(InputError, match=r"as timm\.list_models\(\) lists them"):
+        refuse_unknown_backbone("???")
 
 
 def test_a_tag_that_timm_does_not_have_is_refused():

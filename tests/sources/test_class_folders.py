@@ -43,6 +43,11 @@ def test_pictures_of_the_test_subset_need_no_class_folder_and_get_no_label(tmp_p
 def test_a_training_picture_outside_a_class_folder_is_reported(tmp_path):
     with pytest.raises(InputError, match=r"1 of 2 pictures are in no class folder: a.jpg; move each into a folder"):
         read_class_folders(photos(tmp_path, "a.jpg", "Octopoda/b.jpg"), labelled=True)
+    photos(tmp_path, "_annotations.coco.json")
+    with pytest.raises(
+        InputError, match=r"taxon\. If _annotations\.coco\.json has their boxes, set `source\.name: coco`$"
+    ):
+        read_class_folders(tmp_path, labelled=True)
 
 
 def test_a_folder_without_pictures_says_what_it_has(tmp_path):

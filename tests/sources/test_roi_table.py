@@ -37,6 +37,11 @@ def test_the_user_says_what_the_numbers_are_and_whole_frames_stay(boxes):
     assert found == [("d/a.png", [1, 2, 30, 40]), ("b.png", "frame")]
 
 
+def test_a_folder_is_refused_with_the_sources_that_read_folders(tmp_path):
+    with pytest.raises(InputError, match=r"a folder, expected a CSV .* `source.name: folder` reads"):
+        read_roi_table(tmp_path, labelled=True)
+
+
 def test_columns_of_corners_need_no_parameter(boxes):
     assert boxes("path,label,x1,y1,x2,y2\na.png,Aves,1,2,30,40\n", "a.png") == [("a.png", [1, 2, 29, 38])]
 
