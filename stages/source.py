@@ -49,6 +49,9 @@ class SourceConfig:
     bottom; xywh_normalized: xywh as fractions of the frame; cxcywh_normalized: centre, width and height as fractions,
     as in YOLO. Boxes that are evidently in another format stop the download."""
 
+    test_box_format: BoxFormat | None = None
+    """What the four numbers of a box of the test subset are; null: the same as `box_format`."""
+
     reef_frames: Annotated[int, Interval(ge=8, le=99_999)] = 320
     """Training frames that `reef` draws; it draws a fifth as many test frames."""
 
@@ -63,10 +66,11 @@ class SourceConfig:
         """Where the annotations of a subset are, for any source but the reef; None if there is no test subset."""
         if self.name == "reef":
             raise ValueError("the reef has no files")
-        location, images = self.train, self.images
+        location, images, box_format = self.train, self.images, self.box_format
         if subset == "test":
             location, images = self.test, self.test_images or self.images
-        return SourceRequest(self.name, location, images, self.box_format) if location else None
+            box_format = self.test_box_format or self.box_format
+        return SourceRequest(self.name, location, images, box_format) if location else None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,12 @@ def test_each_subset_may_have_a_frame_folder_of_its_own():
     assert config(name="coco", train="a.json", test="b.json", images="frames").request("test").images == "frames"
 
 
+def test_each_subset_may_have_a_box_format_of_its_own():
+    source = config(name="coco", train="a.json", test="b.json", test_box_format="cxcywh_normalized")
+    assert source.request("train").box_format == "xywh"
+    assert source.request("test").box_format == "cxcywh_normalized"
+
+
 def test_the_test_subset_may_be_absent():
     assert config(name="folder", train="photos").request("test") is None
     with opened(config(name="folder", train="photos"), "test") as source:

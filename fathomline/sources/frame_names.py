@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from threading import Lock
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -29,7 +30,8 @@ class FrameFolder:
 
     def find(self, name: str) -> Path:
         """The file `name` of the folder. If there is none, the one file that has the same path in other letter case or
-        with accents stored otherwise, or else the same base name, whatever folder the name gives.
+        with accents stored otherwise, or else the same base name; of several, the one whose folders agree best with
+        those of `name`.
 
         No file outside the folder is ever found. Raises Unusable if there is no such file, or several, or if other
         names that the annotations give lead to the same file: at most one of them means it.
@@ -76,7 +78,7 @@ class FrameFolder:
             for files, wanted in ((self._by_path, candidate), (self._by_base_name, PurePosixPath(candidate).name)):
                 found = [path for path in files.get(_key(wanted), []) if (self.folder / path).is_file()]
                 if found:
-                    return found
+                    return _closest(found, candidate)
         return []
 
     def _has_rivals(self, name: str, file: PurePosixPath) -> bool:
@@ -107,6 +109,22 @@ class FrameFolder:
         return _grouped((path.name, path) for path in self._files)
 
 
+def _closest(found: list[PurePosixPath], wanted: str) -> list[PurePosixPath]:
+    """Of files with the same base name, the one whose folders agree best with the path `wanted`; all if that is a tie.
+
+    Cameras number the frames of each dive from 1, so that only the folders tell them apart.
+    """
+    parts = [_key(part) for part in reversed(PurePosixPath(wanted).parts)]
+
+    def agreement(path: PurePosixPath) -> int:
+        own = [_key(part) for part in reversed(path.parts)]
+        return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(own, parts, strict=False))))
+
+    best = max(map(agreement, found))
+    closest = [path for path in found if agreement(path) == best]
+    return closest if len(closest) == 1 else found
+
+
 def _grouped(named: Iterable[tuple[str, PurePosixPath]]) -> dict[str, list[PurePosixPath]]:
     groups: dict[str, list[PurePosixPath]] = {}
     for name, path in named:
@@ -128,9 +146,8 @@ def _readings(name: str) -> Iterator[str]:
     """The paths that `name` may stand for: as it is, with a URL's escapes decoded, without Label Studio's prefix."""
     plain = name.replace("\\", "/")
     try:
-        local_file = parse_qs(urlsplit(plain).query).get("d", [""])[
-            0
-        ]  # Label Studio: /data/local-files/?d=folder/a.jpg
+        # Label Studio: /data/local-files/?d=folder/a.jpg
+        local_file = parse_qs(urlsplit(plain).query).get("d", [""])[0]
         path = urlsplit(plain).path if "://" in plain else plain
     except ValueError:
         local_file, path = "", plain

@@ -48,6 +48,12 @@ def test_a_note_counts_the_frames_found_by_base_name_and_shows_the_path_tried(fr
     assert f"{frames.folder}/x/top.jpg' as top.jpg" in note
 
 
+def test_of_files_with_the_same_base_name_the_folders_decide(frames):
+    for dive in ("dive1", "Dive2"):
+        found = frames.find(f"C:\\cruise 7\\images\\{dive}\\same.jpg")
+        assert found.read_bytes() == f"{dive.lower()}/same.jpg".encode()
+
+
 def test_a_base_name_that_several_files_have_is_not_guessed(frames):
     with pytest.raises(Unusable, match=r"2 files .*: dive1/same.jpg, dive2/same.jpg; write the path"):
         frames.find("/old/place/same.jpg")
