@@ -86,8 +86,8 @@ def refuse_other_format(
         remedy = "They look like corners as fractions of the frame, which no `source.box_format` reads; convert them"
     else:
         remedy = (
-            f"Set `source.box_format: {other}` (for the test subset alone, `source.test_box_format`) if that is how they "
-            "were written"
+            f"Set `source.box_format: {other}` (for the test subset alone, `source.test_box_format`) if that is how "
+            "they were written"
         )
     raise InputError(
         f"{where}: the boxes do not look like `{box_format}`: {found}, such as [{example}]. {remedy} (`xywh`: left, "
