@@ -18,7 +18,7 @@ from fathomline.download.download import DownloadConfig, download
 from fathomline.machine import MachineConfig
 from fathomline.model.degrade import view_spans
 from fathomline.rois.crops import Crops, batches, read_crops
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 from fathomline.train.augment import augmented
 from fathomline.train.config import TrainConfig
 

@@ -12,7 +12,7 @@ from benchmarks.synthetic import write_dataset
 from fathomline.crop.crop import CropConfig, crop
 from fathomline.download.download import DownloadConfig, download
 from fathomline.machine import MachineConfig
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 
 FRAMES = 96
 SIZES = [(1920, 1080), (1920, 1080), (720, 486)]

@@ -15,7 +15,7 @@ from benchmarks.side_by_side import Contender, time_alternately, timing_table, w
 from benchmarks.synthetic import write_dataset
 from fathomline.download.download import DownloadConfig, download
 from fathomline.machine import MachineConfig
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 
 FRAMES = 600
 LATENCY = 0.050

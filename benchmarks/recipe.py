@@ -26,7 +26,7 @@ from fathomline.model.degrade import degraded_scale, view_spans
 from fathomline.model.inference import predict_logits
 from fathomline.model.orientations import ORIENTATIONS
 from fathomline.rois.crops import Crops, read_crops
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 from fathomline.split import SplitConfig, assign_folds
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.train.config import TrainConfig

@@ -27,7 +27,7 @@ from fathomline.model.classifier import Classifier
 from fathomline.model.degrade import view_spans
 from fathomline.model.device import best_device, keep_freed_memory
 from fathomline.rois.crops import Crops, read_crops
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 from fathomline.taxonomy.tree import Taxonomy
 from fathomline.train.config import TrainConfig
 from fathomline.train.design import design

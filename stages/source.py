@@ -9,7 +9,7 @@ from annotated_types import Interval
 
 from fathomline.config import section
 from fathomline.dataset.box_format import BoxFormat
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 
 Subset = Literal["train", "test"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from fathomline.config import parse_section
 from fathomline.errors import InputError
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 from stages.source import SourceConfig, opened
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from fathomline.bundle.bundle import BundleConfig
 from fathomline.check.boxes import box_findings, boxes_of, degradation_findings, size_findings
 from fathomline.check.concepts import count_findings, name_findings
-from fathomline.check.cost import Size, cost_findings
+from fathomline.check.cost import SubsetSize, cost_findings
 from fathomline.check.downloaded import downloaded_findings
 from fathomline.check.finding import Finding
 from fathomline.check.frames import frame_findings, frames_of
 from fathomline.check.parameters import Parameters, batch_findings, lineage_findings, model_findings
 from fathomline.check.subset import SubsetName, read_subset
 from fathomline.download.download import DownloadConfig
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 
 
 def check(
@@ -34,7 +34,7 @@ def check(
         raw: the folder with the downloaded subsets, to compare the annotations with; None if the download follows.
     """
     findings = [*model_findings(parameters), *lineage_findings(parameters)]
-    sizes: dict[str, Size] = {}
+    sizes: dict[str, SubsetSize] = {}
     for name, request in requests.items():
         subset, found = read_subset(name, request)
         findings += found
@@ -42,7 +42,7 @@ def check(
             if raw is not None:
                 findings += downloaded_findings(subset, raw / name / "dataset.json")
             frames = frames_of(subset, (parameters.download or DownloadConfig()).max_megabytes)
-            size = Size(subset, frames, boxes_of(subset, frames))
+            size = SubsetSize(subset, frames, boxes_of(subset, frames))
             findings += [*frame_findings(subset, frames, parameters.download), *_subset_findings(size, parameters)]
             sizes[name] = size
     if "train" in sizes:
@@ -52,13 +52,15 @@ def check(
     return list(dict.fromkeys(findings))
 
 
-def _subset_findings(size: Size, parameters: Parameters) -> Iterator[Finding]:
+def _subset_findings(size: SubsetSize, parameters: Parameters) -> Iterator[Finding]:
     yield from box_findings(size.subset, size.frames, size.boxes)
     if parameters.crop and parameters.train:
         yield from size_findings(size.subset, size.boxes, parameters.crop, parameters.train)
 
 
-def _training_findings(training: Size, test: Size | None, parameters: Parameters, reference: Path) -> Iterator[Finding]:
+def _training_findings(
+    training: SubsetSize, test: SubsetSize | None, parameters: Parameters, reference: Path
+) -> Iterator[Finding]:
     if parameters.taxonomy:
         yield from name_findings(training.subset, parameters.taxonomy, reference)
     if parameters.split:

@@ -41,7 +41,7 @@ SLOW = 1.5
 
 
 @dataclass(frozen=True)
-class Size:
+class SubsetSize:
     """What is known of a subset."""
 
     subset: Subset
@@ -55,7 +55,7 @@ class Size:
         return float(np.mean(known)) * len(self.subset.data.coco.images) / 1e6 if known else float("nan")
 
 
-def cost_findings(sizes: Mapping[str, Size], parameters: Parameters, cores: int) -> Iterator[Finding]:
+def cost_findings(sizes: Mapping[str, SubsetSize], parameters: Parameters, cores: int) -> Iterator[Finding]:
     """Disk, memory and time that a run on these subsets will take. Args: cores, that this machine has."""
     crop, train, split = parameters.crop, parameters.train, parameters.split
     if sizes and crop:
@@ -72,7 +72,7 @@ def cost_findings(sizes: Mapping[str, Size], parameters: Parameters, cores: int)
         yield _training(rois, train, split, crop, cores)
 
 
-def _disk(sizes: list[Size], crop: CropConfig) -> Iterator[Finding]:
+def _disk(sizes: list[SubsetSize], crop: CropConfig) -> Iterator[Finding]:
     rois = sum(len(size.boxes.rois) for size in sizes)
     pixels = rois * len(crop.views) * crop.size**2 * 3
     pictures = sum(_box_pixels(size.boxes) for size in sizes) * PNG_BYTES
@@ -101,7 +101,7 @@ def _box_pixels(boxes: Boxes) -> float:
     return float(boxes.sides.prod(axis=1).mean()) * len(boxes.rois) if len(boxes.sides) else 0.0
 
 
-def _preparation(sizes: list[Size], cores: int) -> Finding:
+def _preparation(sizes: list[SubsetSize], cores: int) -> Finding:
     local = [size for size in sizes if size.subset.data.frames is not None]
     parts = []
     if local:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from fathomline.check.finding import Finding, stopped
 from fathomline.errors import InputError
-from fathomline.sources.read import SourceData, SourceRequest, read_source
+from fathomline.sources.read_source import SourceData, SourceRequest, read_source
 
 SubsetName = Literal["train", "test"]
 

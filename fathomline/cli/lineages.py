@@ -66,7 +66,7 @@ def _write_lineages(parsed: argparse.Namespace) -> int:
 
 
 def _concepts(source: str) -> list[str]:
-    from fathomline.sources.read import SourceKind, SourceRequest, read_concepts
+    from fathomline.sources.read_source import SourceKind, SourceRequest, read_concepts
 
     path = Path(source)
     kind: SourceKind = "table"

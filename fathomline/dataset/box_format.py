@@ -15,7 +15,7 @@ YOLO."""
 Looks = BoxFormat | Literal["xyxy_normalized"]
 """What boxes may look like. Corners as fractions are recognised, but not read."""
 
-Size = tuple[int, int]
+FrameSize = tuple[int, int]
 """Width and height of a frame, in pixels."""
 
 SUSPICIOUS = 1 / 3
@@ -34,7 +34,7 @@ FEWEST_FRACTIONS = 10
 """With fewer boxes, kinds of fractions cannot be told from each other: a few boxes may all cross the frame's edge."""
 
 
-def in_pixels(box: object, box_format: BoxFormat, size: Size | None) -> object:
+def in_pixels(box: object, box_format: BoxFormat, size: FrameSize | None) -> object:
     """Convert a box to [x, y, width, height] in pixels; anything but four finite numbers is returned as it is.
 
     None if a number of the result would be too large for a float.
@@ -60,7 +60,7 @@ def in_pixels(box: object, box_format: BoxFormat, size: Size | None) -> object:
 
 def refuse_other_format(
     boxes: Sequence[object],
-    sizes: Sequence[Size | None],
+    sizes: Sequence[FrameSize | None],
     box_format: BoxFormat,
     where: str,
     *,
@@ -97,7 +97,9 @@ def refuse_other_format(
 
 
 def _suspected(
-    boxes: Sequence[tuple[float, ...]], known: Sequence[tuple[tuple[float, ...], Size | None]], box_format: BoxFormat
+    boxes: Sequence[tuple[float, ...]],
+    known: Sequence[tuple[tuple[float, ...], FrameSize | None]],
+    box_format: BoxFormat,
 ) -> tuple[str, Looks] | None:
     """What is odd about the boxes, and the format that they seem to have; None if nothing is odd."""
     if not boxes:
@@ -151,7 +153,7 @@ def _misfits(boxes: Sequence[tuple[float, ...]], looks: Looks) -> int:
     return sum(_MISFITS[looks](*box) for box in boxes)
 
 
-def _ends_beyond(right: float, bottom: float, size: Size) -> bool:
+def _ends_beyond(right: float, bottom: float, size: FrameSize) -> bool:
     return right > size[0] * ROUNDING or bottom > size[1] * ROUNDING
 
 

@@ -23,7 +23,7 @@ from fathomline.files import write_json
 from fathomline.machine import MachineConfig
 from fathomline.progress import progress, warning
 from fathomline.sources.frame_names import FrameFolder
-from fathomline.sources.read import Fetch, SourceData, SourceRequest, read_source
+from fathomline.sources.read_source import Fetch, SourceData, SourceRequest, read_source
 
 MAX_JSON_BYTES = 2 * 10**9
 """FathomNet's largest JSONs are a few tens of MB."""

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from fathomline.errors import InputError
-from fathomline.lineages.lookup import Finding, look_up
+from fathomline.lineages.lookup import LookedUp, look_up
 from fathomline.lineages.spelling import nearest, tidy
 from fathomline.lineages.worms import Unreachable, WormsClient, connected
 from fathomline.machine import MachineConfig
@@ -30,7 +30,7 @@ class WormsUnreachable(InputError):
 class Answers:
     """The result of looking up some names."""
 
-    findings: dict[str, Finding] = field(default_factory=dict)
+    findings: dict[str, LookedUp] = field(default_factory=dict)
     """By concept."""
     suggestions: dict[str, list[str]] = field(default_factory=dict)
     """Every name that WoRMS does not know, with names that it may be a misspelling of, best first."""
@@ -55,9 +55,9 @@ def ask_worms(
     Raises WormsUnreachable if the service gives no usable answer, InputError if it gives ancestors that do not form a
     lineage.
     """
-    findings: dict[str, Finding] = {}
+    findings: dict[str, LookedUp] = {}
 
-    def take(concept: str, finding: Finding) -> None:
+    def take(concept: str, finding: LookedUp) -> None:
         findings[concept] = finding
         keep(finding.lineage)
 
@@ -79,7 +79,7 @@ def ask_worms(
 
 
 def _look_up_all(
-    concepts: Sequence[str], worms: WormsClient, threads: int, take: Callable[[str, Finding], None]
+    concepts: Sequence[str], worms: WormsClient, threads: int, take: Callable[[str, LookedUp], None]
 ) -> None:
     with ThreadPoolExecutor(threads, thread_name_prefix="worms") as pool:
         pending = {pool.submit(look_up, concept, worms): concept for concept in concepts}

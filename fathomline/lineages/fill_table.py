@@ -8,7 +8,7 @@ from fathomline.errors import InputError
 from fathomline.lineages import fgvc2025
 from fathomline.lineages.ask_worms import Answers, WormsUnreachable, ask_worms
 from fathomline.lineages.lineage_table import contradictions, read_lineage_table
-from fathomline.lineages.lookup import Finding
+from fathomline.lineages.lookup import LookedUp
 from fathomline.lineages.resolve import matching
 from fathomline.lineages.spelling import nearest
 from fathomline.machine import MachineConfig
@@ -79,11 +79,11 @@ def _ancestors() -> dict[str, Lineage]:
 
 def _asked(names: list[str], url: str | None, machine: MachineConfig, known: Collection[str]) -> tuple[Answers, str]:
     """What WoRMS knows, even if it fails before all names are looked up; and why it failed, empty if it did not."""
-    so_far: dict[str, Finding] = {}
+    so_far: dict[str, LookedUp] = {}
 
     def keep(lineage: Lineage) -> None:
         note = f"{lineage.concept!r} is resolved to {lineage.accepted_name!r}"
-        so_far[lineage.concept] = Finding(lineage, (note,) if lineage.concept != lineage.accepted_name else ())
+        so_far[lineage.concept] = LookedUp(lineage, (note,) if lineage.concept != lineage.accepted_name else ())
 
     try:
         return ask_worms(names, url, machine, known=known, keep=keep), ""

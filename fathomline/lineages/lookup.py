@@ -18,7 +18,7 @@ _NUMBER = re.compile(r" \d+$")
 
 
 @dataclass(frozen=True)
-class Finding:
+class LookedUp:
     """What a source has on one concept."""
 
     lineage: Lineage
@@ -38,7 +38,7 @@ class _Candidate:
         return self.lineage.names.get(Rank.KINGDOM) == PREFERRED_KINGDOM
 
 
-def look_up(concept: str, worms: WormsClient) -> Finding | None:
+def look_up(concept: str, worms: WormsClient) -> LookedUp | None:
     """The lineage of a concept; None if WoRMS has it under none of its spellings.
 
     Among homonyms, animals come first, then accepted names, then the order of the service.
@@ -53,7 +53,7 @@ def look_up(concept: str, worms: WormsClient) -> Finding | None:
             for candidate in candidates:
                 by_path.setdefault(candidate.lineage.path, candidate)
             best, *others = sorted(by_path.values(), key=lambda one: (not one.is_animal, one.record.is_synonym))
-            return Finding(best.lineage, tuple(_notes(concept, best, others)))
+            return LookedUp(best.lineage, tuple(_notes(concept, best, others)))
     return None
 
 

@@ -10,7 +10,7 @@ from fathomline.errors import InputError, listing
 from fathomline.lineages import fgvc2025, lineage_table, lookup
 from fathomline.lineages.ask_worms import Answers, ask_worms
 from fathomline.lineages.difference import differences
-from fathomline.lineages.lookup import Finding
+from fathomline.lineages.lookup import LookedUp
 from fathomline.lineages.lookup_journal import LookupJournal
 from fathomline.lineages.spelling import key, nearest, spellings, tidy
 from fathomline.machine import MachineConfig
@@ -137,14 +137,14 @@ def update_reference(
 class _Known:
     """What each source but WoRMS has on the requested names."""
 
-    table: dict[str, Finding]
-    cache: dict[str, Finding]
-    snapshot: dict[str, Finding]
+    table: dict[str, LookedUp]
+    cache: dict[str, LookedUp]
+    snapshot: dict[str, LookedUp]
     names: frozenset[str]
     """All names that any of them has."""
 
     @property
-    def findings(self) -> ChainMap[str, Finding]:
+    def findings(self) -> ChainMap[str, LookedUp]:
         """By name, from the first source that has it."""
         return ChainMap(self.table, self.cache, self.snapshot)
 
@@ -181,22 +181,22 @@ def _table_rows(path: str | None) -> dict[str, Lineage]:
     }
 
 
-def matching(names: Sequence[str], lineages: Mapping[str, Lineage]) -> dict[str, Finding]:
+def matching(names: Sequence[str], lineages: Mapping[str, Lineage]) -> dict[str, LookedUp]:
     """What a table of lineages has under these names, in the same or another spelling."""
     by_key = {key(concept): lineage for concept, lineage in lineages.items()}
     found = {}
     for name in names:
         similar = [by_key[key(spelling)] for spelling in spellings(name) if key(spelling) in by_key]
         if name in lineages:
-            found[name] = Finding(lineages[name], ())
+            found[name] = LookedUp(lineages[name], ())
         elif similar:
-            found[name] = Finding(replace(similar[0], concept=name), (f"{name!r} is read as {similar[0].concept!r}",))
+            found[name] = LookedUp(replace(similar[0], concept=name), (f"{name!r} is read as {similar[0].concept!r}",))
     return found
 
 
 def _from_cache(
-    names: Sequence[str], cached: Mapping[str, Lineage], snapshot: Mapping[str, Finding]
-) -> dict[str, Finding]:
+    names: Sequence[str], cached: Mapping[str, Lineage], snapshot: Mapping[str, LookedUp]
+) -> dict[str, LookedUp]:
     found = {}
     for name in names:
         # Entries whose CSV row was removed are dropped.
@@ -204,7 +204,7 @@ def _from_cache(
             continue
         differs = name in snapshot and snapshot[name].lineage.path != cached[name].path
         note = f"{name!r}: the cache differs from the bundled lineage of FathomNet 2025; using the cache"
-        found[name] = Finding(cached[name], (note,) if differs else ())
+        found[name] = LookedUp(cached[name], (note,) if differs else ())
     return found
 
 
@@ -227,12 +227,12 @@ def _ask(
     return replace(answers, findings=_resumed_findings(resumed) | answers.findings)
 
 
-def _resumed_findings(lineages: Mapping[str, Lineage]) -> dict[str, Finding]:
+def _resumed_findings(lineages: Mapping[str, Lineage]) -> dict[str, LookedUp]:
     """The journal has no notes, so a note says only what differs."""
     found = {}
     for name, lineage in lineages.items():
         note = f"{name!r} is resolved to {lineage.accepted_name!r}"
-        found[name] = Finding(lineage, (note,) if name != lineage.accepted_name else ())
+        found[name] = LookedUp(lineage, (note,) if name != lineage.accepted_name else ())
     return found
 
 

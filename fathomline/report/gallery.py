@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from fathomline.progress import warning
-from fathomline.report.frames import Box, webp_uri
+from fathomline.report.embedded_frames import Box, webp_uri
 from fathomline.report.raw_subset import RawSubset
 from fathomline.report.tables import nodes_of
 from fathomline.rois.annotations import IMAGE_FIELD

@@ -14,8 +14,8 @@ from plotly.offline import get_plotlyjs
 
 from fathomline.files import written_whole
 from fathomline.report.data_set import DataSet
+from fathomline.report.embedded_frames import BUDGET, embed_frames
 from fathomline.report.figures import CAPTIONS, figures
-from fathomline.report.frames import BUDGET, embed_frames
 from fathomline.report.gallery import Mistake, confident_mistakes, worst_mistakes
 from fathomline.report.labels import ROOT, WHOLE_TREE, node_id, visible
 from fathomline.report.raw_subset import RawSubset

@@ -6,7 +6,7 @@ import pytest
 
 from fathomline.dataset.coco import parse_coco
 from fathomline.download.download import DownloadConfig, download
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 from tests.answers.world import boxed, row, table, written
 from tests.frames import MACHINE, png
 

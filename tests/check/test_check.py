@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 from tests.check.world import parameters, texts
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 from tests.check.world import texts
 
 

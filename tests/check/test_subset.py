@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fathomline.check.subset import read_subset
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 from tests.check.world import texts
 
 

@@ -17,7 +17,7 @@ from fathomline.decide.evaluate import EvaluateConfig
 from fathomline.download.download import DownloadConfig
 from fathomline.lineages.resolve import TaxonomyConfig
 from fathomline.predict.logits import PredictConfig
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 from fathomline.split import SplitConfig
 from fathomline.train.config import TrainConfig, ValidationConfig
 

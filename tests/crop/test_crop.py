@@ -16,7 +16,7 @@ from fathomline.errors import InputError, visible
 from fathomline.files import write_json
 from fathomline.rois.annotations import COLUMNS, read_annotations, read_quarantine
 from fathomline.rois.crops import read_crops
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 from tests.frames import MACHINE, box, crop_config, encoded, picture, tree
 
 

@@ -51,7 +51,7 @@ def test_fractions_are_not_taken_for_pixels():
 
 def test_fractions_around_a_centre_are_told_from_those_with_a_corner():
     centred = [[0.9, 0.9, 0.2, 0.2], [0.5, 0.5, 0.1, 0.1]]
-    with pytest.raises(InputError, match="`source.box_format: cxcywh_normalized`"):
+    with pytest.raises(InputError, match=r"`source\.box_format: cxcywh_normalized`"):
         refuse(centred)
 
 

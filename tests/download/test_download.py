@@ -9,7 +9,7 @@ from fathomline.dataset.manifest import read_manifest
 from fathomline.download.download import DownloadConfig, DownloadSummary, download
 from fathomline.errors import InputError
 from fathomline.machine import MachineConfig
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 from tests.frames import (
     MACHINE,
     as_json,

@@ -13,7 +13,7 @@ import pytest
 from fathomline.download.download import DownloadConfig, download
 from fathomline.errors import InputError
 from fathomline.machine import MachineConfig
-from fathomline.sources.read import SourceRequest
+from fathomline.sources.read_source import SourceRequest
 from tests.frames import MACHINE, as_json, dataset, png, tree
 
 FRAMES = 60

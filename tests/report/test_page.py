@@ -244,7 +244,7 @@ def test_each_frame_is_embedded_once_for_all_cards_that_show_it(page, world):
 
 
 def test_frames_beyond_the_budget_are_left_out_and_the_page_says_so(world, page, crops, raw, tmp_path, monkeypatch):
-    monkeypatch.setattr("fathomline.report.frames.BUDGET", 2 * len(page.frames["0"][0]) + 9)
+    monkeypatch.setattr("fathomline.report.embedded_frames.BUDGET", 2 * len(page.frames["0"][0]) + 9)
     short = written(world.results, crops, raw, tmp_path)
     assert len(short.frames) == 2
     first = [

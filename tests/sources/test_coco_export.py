@@ -6,7 +6,7 @@ from copy import deepcopy
 import pytest
 
 from fathomline.errors import InputError
-from fathomline.sources.read import SourceRequest, read_source
+from fathomline.sources.read_source import SourceRequest, read_source
 from tests.frames import as_json, png
 
 

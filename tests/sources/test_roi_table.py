@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fathomline.errors import InputError, Unusable
-from fathomline.sources.read import SourceRequest, read_source
+from fathomline.sources.read_source import SourceRequest, read_source
 from fathomline.sources.roi_table import read_roi_table
 from tests.sources import test_biigle_table, test_squidle_table, test_tator_table, test_viame_table
 

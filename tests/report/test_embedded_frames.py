@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from fathomline.dataset.image_file import EXIF_ORIENTATION, TO_STORED, TO_UPRIGHT
-from fathomline.report import frames
-from fathomline.report.frames import EmbeddedFrame, embed_frames, turned_box
+from fathomline.report import embedded_frames
+from fathomline.report.embedded_frames import EmbeddedFrame, embed_frames, turned_box
 from fathomline.report.raw_subset import RawSubset
 from tests.report.conftest import raw_subset
 
@@ -76,7 +76,7 @@ def test_a_large_frame_is_scaled_down_and_a_small_one_is_not(tmp_path):
 
 def test_frames_are_embedded_in_the_given_order_until_the_budget_is_used_up(raw, monkeypatch):
     size = len(embed_frames([3], raw).embedded[3].picture)
-    monkeypatch.setattr(frames, "BUDGET", 2 * size + size // 2)
+    monkeypatch.setattr(embedded_frames, "BUDGET", 2 * size + size // 2)
     found = embed_frames([3, 1, 3, 2, 1, 0], raw)
     assert (list(found.embedded), found.left_out, found.unreadable) == ([3, 1], {2, 0}, set())
 

@@ -42,7 +42,7 @@ class EmbeddedFrame:
 
 
 @dataclass(frozen=True)
-class Frames:
+class EmbeddedFrames:
     embedded: dict[int, EmbeddedFrame]
     """By image id."""
 
@@ -53,7 +53,7 @@ class Frames:
     """Ids of images for which there was no room."""
 
 
-def embed_frames(image_ids: Iterable[int], raw: RawSubset) -> Frames:
+def embed_frames(image_ids: Iterable[int], raw: RawSubset) -> EmbeddedFrames:
     """Embed the frames of `image_ids`, which may repeat, until `BUDGET` is used up: put the most important ones first.
 
     Prints a warning if any frame cannot be read.
@@ -82,7 +82,7 @@ def embed_frames(image_ids: Iterable[int], raw: RawSubset) -> Frames:
             f"{raw.folder}: {len(faults)} frame(s) cannot be read, the first of image {first} ({reason}); their cards "
             "in the report do not show the frame. `dvc repro --force download` fetches missing frames again"
         )
-    return Frames(embedded, frozenset(faults), frozenset(left_out))
+    return EmbeddedFrames(embedded, frozenset(faults), frozenset(left_out))
 
 
 def _embedded(image_id: int, raw: RawSubset) -> EmbeddedFrame:
