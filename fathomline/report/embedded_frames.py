@@ -3,12 +3,14 @@
 import base64
 import io
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from PIL import Image
 
 from fathomline.dataset.image_file import decode_image, in_box_coordinates
 from fathomline.errors import Unusable
+from fathomline.machine import cores
 from fathomline.progress import progress, warning
 from fathomline.report.raw_subset import RawSubset
 
@@ -62,20 +64,24 @@ def embed_frames(image_ids: Iterable[int], raw: RawSubset) -> EmbeddedFrames:
     faults: dict[int, str] = {}
     left_out: set[int] = set()
     room = BUDGET
-    for image_id in progress(dict.fromkeys(image_ids), label="frames for the report", unit="frame"):
-        if left_out:
-            left_out.add(image_id)
-            continue
-        try:
-            frame = _embedded(image_id, raw)
-        except (KeyError, OSError, Unusable) as error:
-            faults[image_id] = _reason(error)
-            continue
-        if len(frame.picture) > room:
-            left_out.add(image_id)
-        else:
-            embedded[image_id] = frame
-            room -= len(frame.picture)
+    # Pillow releases the interpreter lock while it decodes, scales and compresses.
+    with ThreadPoolExecutor(cores()) as pool:
+        pending = {image_id: pool.submit(_embedded, image_id, raw) for image_id in dict.fromkeys(image_ids)}
+        for image_id, future in progress(pending.items(), label="frames for the report", unit="frame"):
+            if left_out:
+                future.cancel()
+                left_out.add(image_id)
+                continue
+            try:
+                frame = future.result()
+            except (KeyError, OSError, Unusable) as error:
+                faults[image_id] = _reason(error)
+                continue
+            if len(frame.picture) > room:
+                left_out.add(image_id)
+            else:
+                embedded[image_id] = frame
+                room -= len(frame.picture)
     if faults:
         first, reason = next(iter(faults.items()))
         warning(
