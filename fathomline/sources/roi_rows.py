@@ -103,7 +103,8 @@ def document_of(read: RoiRows, path: Path, *, labelled: bool) -> Document:
     """The document with one image per path, numbered from 1 in the order of the rows.
 
     If all annotation ids are integers they are kept; otherwise the annotations are numbered from 1, and their ids kept
-    as `source_id`. A field that differs within an image is left out, with a note.
+    as `source_id`. Without ids, the id of an annotation is the number of its row in a spreadsheet. A field that differs
+    within an image is left out, with a note.
 
     Raises InputError if there are no rows, some have no picture or name a video, ids are repeated or, if `labelled`,
     some have no label.
@@ -194,10 +195,9 @@ def _size(size: tuple[int, int] | None) -> dict[str, int]:
 
 
 def _annotation_ids(rows: Sequence[RoiRow]) -> Iterable[JsonObject]:
+    if not any(row.annotation_id for row in rows):
+        return ({"id": row.number} for row in rows)
     integers = [integer_id(row.annotation_id) for row in rows]
     if all(number is not None for number in integers):
         return ({"id": number} for number in integers)
-    return (
-        {"id": number} | ({"source_id": row.annotation_id} if row.annotation_id else {})
-        for number, row in enumerate(rows, start=1)
-    )
+    return ({"id": number, "source_id": row.annotation_id} for number, row in enumerate(rows, start=1))

@@ -13,10 +13,10 @@ def test_rows_of_a_picture_are_one_image_and_a_row_without_a_box_is_the_whole_fr
     assert read.content["images"] == [{"id": 1, "file_name": "b.png"}, {"id": 2, "file_name": "a.png"}]
     assert read.content["categories"] == [{"id": 1, "name": "Aves"}, {"id": 2, "name": "Sebastes"}]
     assert read.content["annotations"] == [
-        {"id": 1, "image_id": 1, "category_id": 2, "bbox": [1, 2.5, 3, 4]},
-        {"id": 2, "image_id": 2, "category_id": 1, "bbox": "frame"},
-        {"id": 3, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]},
-    ]
+        {"id": 2, "image_id": 1, "category_id": 2, "bbox": [1, 2.5, 3, 4]},
+        {"id": 3, "image_id": 2, "category_id": 1, "bbox": "frame"},
+        {"id": 4, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]},
+    ], "without ids of their own, annotations have the numbers of their rows in a spreadsheet"
     assert (read.box_format, read.notes) == (None, ())
 
 

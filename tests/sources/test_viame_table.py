@@ -29,7 +29,7 @@ def test_the_most_confident_species_is_the_label_and_boxes_are_corners(tmp_path)
         ("frame_0002.png", "Sebastes", [880, 505, 1210, 730]),
     ]
     assert (read.box_format, read.notes) == ("xyxy", ("read as a CSV of VIAME",))
-    assert [one["id"] for one in read.content["annotations"]] == [1, 2, 3]
+    assert [one["id"] for one in read.content["annotations"]] == [3, 4, 5]
     assert len(read.content["images"]) == 2
 
 
