@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from fathomline.dataset.coco import JsonObject, check_repeats, concept_name, integer_id, raise_if_any
+from fathomline.dataset.coco import WHOLE_FRAME, JsonObject, check_repeats, concept_name, integer_id, raise_if_any
 from fathomline.errors import listing, shown
 
 ROBOFLOW = re.compile(r"(?P<original>.+)\.rf\.[0-9A-Za-z]{8,}\.\w+")
@@ -30,11 +30,14 @@ class ExportReader:
         - Ids that are no integers, such as file names and UUIDs, are numbered from 1 in the order of the file, and
           kept as `source_id`.
         - Annotations without a `bbox` get the one around their `segmentation` polygons.
+        - A test subset without annotations gets one for each image, of the whole frame, as in `fathomline predict`.
         - In a training subset, categories without annotations are dropped. In a test subset, categories are needed
           only where annotations have labels: those that are undefined, or not told apart by id and name, are ignored.
 
         Raises InputError for ids that cannot be told apart and for references to none of them.
         """
+        if not self._labelled and isinstance(document, dict) and not document.get("annotations"):
+            document = self._with_whole_frames(document)
         sections = _sections(document, ("images", "annotations", *["categories"] * self._labelled))
         if sections is None or not isinstance(document, dict):
             return document
@@ -55,6 +58,15 @@ class ExportReader:
         self._group_roboflow_copies(images)
         categories = self._categories_in_use(categories, annotations)
         return {**document, "images": images, "annotations": annotations, "categories": categories}
+
+    def _with_whole_frames(self, document: JsonObject) -> JsonObject:
+        images = _sections(document, ["images"])
+        if images is None or not images["images"]:
+            return document
+        ids = [image.get("id") for image in images["images"]]
+        self.notes.append(f"no annotations: each of the {len(ids)} images is one ROI, the whole frame")
+        annotations = [{"id": identity, "image_id": identity, "bbox": WHOLE_FRAME} for identity in ids]
+        return {**document, "annotations": annotations}
 
     def _add_missing_boxes(self, annotations: list[JsonObject]) -> None:
         added = 0

@@ -345,6 +345,20 @@ def test_the_labels_of_a_test_subset_are_kept_if_its_categories_define_them(writ
     assert read(written(CVAT), labelled=False).coco.annotations[0]["category_id"] == 1
 
 
+@pytest.mark.parametrize("annotations", [[], None])
+def test_a_test_subset_without_annotations_is_answered_picture_by_picture(written, annotations):
+    content = as_uuids(ROBOFLOW) | {"annotations": annotations}
+    data = read(written(content), labelled=False)
+    assert [(one["image_id"], one["source_id"], one["bbox"]) for one in data.coco.annotations] == [
+        (1, UUIDS[0], "frame"),
+        (2, UUIDS[1], "frame"),
+        (3, "third.jpg", "frame"),
+    ]
+    assert data.notes == ("no annotations: each of the 3 images is one ROI, the whole frame",)
+    with pytest.raises(InputError, match="`annotations` is"):
+        read(written(content))
+
+
 def test_annotations_without_any_id_are_numbered(written):
     content = deepcopy(ROBOFLOW)
     for annotation in content["annotations"]:
