@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fathomline.errors import InputError
+from fathomline.extras import require_packages
 
 SCRIPT = Path("stages/check.py")
 
@@ -27,14 +28,10 @@ def add_parser(commands: Any) -> None:
 
 def _check(parsed: argparse.Namespace) -> int:
     """Run the script of the checkout, which knows the parameters, in a process of its own."""
-    from fathomline.predictor.engine import missing_packages
-
     if not SCRIPT.is_file():
         raise InputError(
             f"{SCRIPT}: no such file in {Path.cwd()}; `fathomline check` needs the repository of fathomline: run it in "
             "its folder, where params.yaml is"
         )
-    missing = missing_packages(NEEDED)
-    if missing:
-        raise InputError(f"check needs {', '.join(missing)}: `pip install 'fathomline[pipeline]'`")
+    require_packages(NEEDED, "check", "pipeline")
     return min(1, abs(subprocess.run([sys.executable, "-m", "stages.check"], check=False).returncode))

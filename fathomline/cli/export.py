@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from fathomline.errors import InputError
-from fathomline.predictor.engine import EXPORT_PACKAGES, missing_packages
+from fathomline.extras import require_packages
+from fathomline.predictor.engine import EXPORT_PACKAGES
 from fathomline.progress import summary
 
 
@@ -30,9 +31,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _export(parsed: argparse.Namespace) -> int:
-    missing = missing_packages(EXPORT_PACKAGES)
-    if missing:
-        raise InputError(f"export needs {', '.join(missing)}: `pip install 'fathomline[torch,onnx]'`")
+    require_packages(EXPORT_PACKAGES, "export", "torch,onnx")
     output = parsed.output or _beside(parsed.bundle)
     if output.suffix.lower() != ".onnx":
         raise InputError(f"{output}: expected a name that ends in .onnx")

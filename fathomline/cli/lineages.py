@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fathomline.errors import InputError, listing
+from fathomline.extras import require_packages
 from fathomline.progress import warning
 
 NEEDED = ("fathomnet",)
@@ -36,11 +37,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _write_lineages(parsed: argparse.Namespace) -> int:
-    from fathomline.predictor.engine import missing_packages
-
-    missing = missing_packages(NEEDED)
-    if missing:
-        raise InputError(f"lineages needs {', '.join(missing)}: `pip install 'fathomline[pipeline]'`")
+    require_packages(NEEDED, "lineages", "pipeline")
     from fathomline.lineages.fill_table import fill
     from fathomline.lineages.lineage_table import lineage_table_text
     from fathomline.machine import MachineConfig

@@ -1,7 +1,6 @@
 """What runs the models of a bundle."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Literal, Protocol
 
 import numpy as np
@@ -34,8 +33,3 @@ class Engine(Protocol):
         Args: (rois, …) what `prepared` returned for each ROI; orientations, keys of `ORIENTATIONS`.
         Returns: by model, (orientations, rois, classes) float32.
         """
-
-
-def missing_packages(packages: Sequence[str]) -> list[str]:
-    """Those of `packages` that are not installed; none of them is imported."""
-    return [name for name in packages if find_spec(name) is None]

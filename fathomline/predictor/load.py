@@ -12,8 +12,9 @@ from fathomline.bundle.bundle import ONNX_FILE, BundleContent, read_bundle
 from fathomline.bundle.source import local_bundle
 from fathomline.bundle.zipped import cache_folder
 from fathomline.errors import InputError, shown
+from fathomline.extras import missing_packages
 from fathomline.files import read_json
-from fathomline.predictor.engine import EXPORT_PACKAGES, TORCH_PACKAGES, Engine, EngineName, missing_packages
+from fathomline.predictor.engine import EXPORT_PACKAGES, TORCH_PACKAGES, Engine, EngineName
 from fathomline.predictor.predictor import Predictor
 from fathomline.progress import warning
 from fathomline.taxonomy.tree import Taxonomy

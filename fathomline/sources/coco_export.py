@@ -2,11 +2,13 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from fathomline.dataset.coco import WHOLE_FRAME, JsonObject, check_repeats, concept_name, integer_id, raise_if_any
+from fathomline.dataset.coco import WHOLE_FRAME, JsonObject, concept_name, integer_id, raise_if_any
 from fathomline.errors import listing, shown
+from fathomline.sources.text_ids import number_text_ids, replace_references, text_of_id
 
 ROBOFLOW = re.compile(r"(?P<original>.+)\.rf\.[0-9A-Za-z]{8,}\.\w+")
 """The file names of Roboflow: name, `.rf.`, a hash, extension. Augmented copies of a picture differ in the hash."""
@@ -36,7 +38,7 @@ class ExportReader:
 
         Raises InputError for ids that cannot be told apart and for references to none of them.
         """
-        if not self._labelled and isinstance(document, dict) and not document.get("annotations"):
+        if not self._labelled and isinstance(document, dict) and document.get("annotations") in (None, []):
             document = self._with_whole_frames(document)
         sections = _sections(document, ("images", "annotations", *["categories"] * self._labelled))
         if sections is None or not isinstance(document, dict):
@@ -44,15 +46,15 @@ class ExportReader:
         images, annotations = sections["images"], sections["annotations"]
         categories = sections.get("categories") or _distinct(document.get("categories"))
         problems: list[str] = []
-        image_ids = _numbered("images", images, problems)
+        image_ids = number_text_ids("images", images, problems)
         if annotations and all(annotation.get("id") is None for annotation in annotations):
             for number, annotation in enumerate(annotations, start=1):
                 annotation["id"] = number
             self.notes.append(f"the {len(annotations)} annotations have no `id`; numbered in the order of the file")
-        _numbered("annotations", annotations, problems)
-        category_ids = _numbered("categories", categories, problems)
-        _refer(annotations, "image_id", image_ids, problems)
-        _refer(annotations, "category_id", category_ids, problems if self._labelled else [])
+        number_text_ids("annotations", annotations, problems)
+        category_ids = number_text_ids("categories", categories, problems)
+        replace_references(annotations, "image_id", image_ids, problems)
+        replace_references(annotations, "category_id", category_ids, problems if self._labelled else [])
         raise_if_any(problems, self._where)
         self._add_missing_boxes(annotations)
         self._group_roboflow_copies(images)
@@ -134,56 +136,14 @@ def _objects(entries: object) -> Iterator[JsonObject]:
 def _distinct(categories: object) -> list[JsonObject]:
     """Copies of the categories with an id and a readable name that no other has."""
     entries = [dict(entry) for entry in _objects(categories)]
-    ids = [_text_id(entry.get("id")) for entry in entries]
+    ids = [text_of_id(entry.get("id")) for entry in entries]
     names = [concept_name(name) if isinstance(name := entry.get("name"), str) else "" for entry in entries]
+    of_id, of_name = Counter(ids), Counter(names)
     return [
         entry
         for entry, identity, name in zip(entries, ids, names, strict=True)
-        if identity and name and name.isprintable() and ids.count(identity) == names.count(name) == 1
+        if identity and name and name.isprintable() and of_id[identity] == of_name[name] == 1
     ]
-
-
-def _numbered(section: str, entries: list[JsonObject], problems: list[str]) -> dict[str, int]:
-    """If any id is a text that is no integer, number all entries. Returns the numbers by the texts of the ids."""
-    if not any(_is_text(entry.get("id")) for entry in entries):
-        return {}
-    texts = [_text_id(entry.get("id")) for entry in entries]
-    absent = [f"{section}[{place}]" for place, text in enumerate(texts) if text is None]
-    if absent:
-        problems.append(f"{len(absent)} `id` values in `{section}` are missing or not usable: {listing(absent)}")
-    check_repeats(section, "id", [{"id": text} for text in texts if text is not None], problems)
-    for number, (entry, text) in enumerate(zip(entries, texts, strict=True), start=1):
-        entry["id"] = number
-        if section != "categories":
-            entry["source_id"] = text
-    return {text: number for number, text in enumerate(texts, start=1) if text is not None}
-
-
-def _refer(annotations: list[JsonObject], key: str, numbers: dict[str, int], problems: list[str]) -> None:
-    """Replace references to numbered entries by their numbers."""
-    undefined = []
-    for place, annotation in enumerate(annotations):
-        text = _text_id(annotation.get(key))
-        if text is not None and (text in numbers):
-            annotation[key] = numbers[text]
-        elif text is not None and (numbers or _is_text(annotation[key])):
-            undefined.append(f"annotations[{place}] has {shown(annotation[key], 40)}")
-            annotation[key] = f"undefined: {text}"  # or an integer could be taken for a number given here
-    if undefined:
-        problems.append(
-            f"{len(undefined)} annotations have `{key}` values that the JSON does not define: {listing(undefined)}"
-        )
-
-
-def _is_text(identity: object) -> bool:
-    return isinstance(identity, str) and bool(identity.strip()) and integer_id(identity) is None
-
-
-def _text_id(value: object) -> str | None:
-    """The text by which references find an id; None for a value that is no id."""
-    if isinstance(value, str) and value.strip():
-        return value.strip()
-    return str(value) if integer_id(value) is not None else None
 
 
 def _key(identity: object) -> object:

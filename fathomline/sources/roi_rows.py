@@ -2,16 +2,17 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from fathomline.dataset.box_format import BoxFormat
-from fathomline.dataset.coco import JsonObject, concept_name, integer_id
+from fathomline.dataset.coco import JsonObject, concept_name, integer_id, raise_if_any
 from fathomline.errors import InputError, listing, shown
 from fathomline.sources.document import Document
+from fathomline.sources.text_ids import number_text_ids
 from fathomline.spreadsheet import Table
 
 Box = list[float] | Literal["frame"]
@@ -118,15 +119,18 @@ def document_of(read: RoiRows, path: Path, *, labelled: bool) -> Document:
     labels = [concept_name(row.label) for row in read.rows]
     names = sorted(set(labels) - {""})
     category_ids = {name: number for number, name in enumerate(names, start=1)}
-    annotations = [
+    annotations: list[JsonObject] = [
         {
-            **ids,
+            "id": _id(row),
             "image_id": images[picture]["id"],
             "category_id": category_ids.get(label),
             "bbox": row.box,
         }
-        for row, label, picture, ids in zip(read.rows, labels, pictures, _annotation_ids(read.rows), strict=True)
+        for row, label, picture in zip(read.rows, labels, pictures, strict=True)
     ]
+    problems: list[str] = []
+    number_text_ids("annotations", annotations, problems)
+    raise_if_any(problems, str(path))
     categories = [{"id": number, "name": name} for name, number in category_ids.items()]
     content = {"images": list(images.values()), "annotations": annotations, "categories": categories}
     return Document(content, read.box_format, (*read.notes, *notes))
@@ -194,10 +198,8 @@ def _size(size: tuple[int, int] | None) -> dict[str, int]:
     return {} if size is None else {"width": size[0], "height": size[1]}
 
 
-def _annotation_ids(rows: Sequence[RoiRow]) -> Iterable[JsonObject]:
-    if not any(row.annotation_id for row in rows):
-        return ({"id": row.number} for row in rows)
-    integers = [integer_id(row.annotation_id) for row in rows]
-    if all(number is not None for number in integers):
-        return ({"id": number} for number in integers)
-    return ({"id": number, "source_id": row.annotation_id} for number, row in enumerate(rows, start=1))
+def _id(row: RoiRow) -> int | str:
+    if not row.annotation_id:
+        return row.number
+    integer = integer_id(row.annotation_id)
+    return row.annotation_id if integer is None else integer

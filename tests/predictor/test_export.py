@@ -164,6 +164,6 @@ def test_the_command_writes_beside_the_bundle_and_keeps_other_files(rounded, wri
     assert read_onnx(written).bundle.name == "test-model"
     assert cli.main(["export", str(folder), "model.pt"]) == 1
     assert "expected a name that ends in .onnx" in capsys.readouterr().err
-    monkeypatch.setattr("fathomline.cli.export.missing_packages", lambda _: ["onnx", "timm"])
+    monkeypatch.setattr("fathomline.extras.missing_packages", lambda _: ["onnx", "timm"])
     assert cli.main(["export", str(folder)]) == 1
     assert "export needs onnx, timm: `pip install 'fathomline[torch,onnx]'`" in capsys.readouterr().err
