@@ -23,11 +23,12 @@ from benchmarks.synthetic import boxes, picture
 from fathomline.bundle.bundle import ONNX_FILE, BundleConfig, FoldModel, Measured, copy_weights, write_bundle
 from fathomline.decide.rule import DecisionRule
 from fathomline.errors import InputError
+from fathomline.extras import missing_packages
 from fathomline.lineages import fgvc2025
 from fathomline.model.backbone import build
 from fathomline.model.checkpoint import Model, load_weights, rebuilt, save_model
 from fathomline.model.model_json import Architecture, read_model_json
-from fathomline.predictor.engine import EXPORT_PACKAGES, EngineName, missing_packages
+from fathomline.predictor.engine import EXPORT_PACKAGES, EngineName
 from fathomline.predictor.load import load_predictor
 from fathomline.predictor.predictor import Predictor
 from fathomline.rois.preprocessing import Preprocessing
